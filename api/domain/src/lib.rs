@@ -10,3 +10,4 @@ pub mod merge;
 pub mod record;
 pub mod refusal;
 pub mod submission;
+pub mod unit;
