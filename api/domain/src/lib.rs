@@ -4,6 +4,7 @@
 //! can be tried in a unit test, replayed from the log and reasoned about alone.
 
 pub mod access;
+pub mod form;
 pub mod id;
 pub mod json;
 pub mod merge;
@@ -11,3 +12,4 @@ pub mod record;
 pub mod refusal;
 pub mod submission;
 pub mod unit;
+pub mod validate;
