@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod form;
+pub mod data;
 pub mod id;
 pub mod json;
 pub mod merge;
@@ -13,3 +14,5 @@ pub mod refusal;
 pub mod submission;
 pub mod unit;
 pub mod validate;
+pub mod text;
+pub mod time;
