@@ -1,1 +1,11 @@
-//!
+//! The server of muong: configuration, signing in, use cases and HTTP. Speaks to people and phones above it and to
+//! `muong-store` below it; contains no SQL.
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod http;
+pub mod messages;
+pub mod security;
+pub mod telemetry;

@@ -1,1 +1,33 @@
-fn main() {}
+//! The binary: reads the command line and the configuration, starts the log, and hands over to one command.
+
+use clap::Parser;
+use muong_server::cli::{Cli, Command};
+use muong_server::config::Config;
+use muong_server::{commands, telemetry};
+use std::error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("muong: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
+    if matches!(cli.command, Command::Openapi) {
+        return Ok(commands::openapi::run(std::io::stdout().lock())?);
+    }
+    let mut config = Config::load(cli.config.as_deref())?;
+    telemetry::start(&config.log)?;
+    match cli.command {
+        Command::Serve(args) => {
+            config.listen = args.listen.unwrap_or(config.listen);
+            Ok(commands::serve::run(&config)?)
+        }
+        other => Err(format!("{other:?} needs the store").into()),
+    }
+}

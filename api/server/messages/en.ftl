@@ -1,0 +1,239 @@
+# Every text that muong says in English. The id is the stable code with "-" for "."; .title is the title of a
+# problem document. Each text says what happened and what to do next. Keep vi.ftl in step: a test compares them.
+
+## Whole requests
+
+request-malformed = The body is not the JSON that the server expects (line { $line }, column { $column }). Correct the place named in “errors” and send it again.
+    .title = Unreadable body
+request-too_large = The body is larger than allowed ({ $limit }). Split it into smaller batches and send them again; nothing has been recorded.
+    .title = Body too large
+request-inflated_too_large = After decompression the body is larger than allowed ({ $limit }). Split it into smaller batches and send them again; nothing has been recorded.
+    .title = Body too large after decompression
+request-too_many_submissions = The batch holds { $found } submissions, more than the { $limit } that are allowed. Split it and send the parts; nothing has been recorded.
+    .title = Too many submissions in one batch
+request-unsupported_media = The server takes JSON only. Send it with “Content-Type: application/json”.
+    .title = Unsupported media type
+request-unsupported_encoding = The server takes bodies that are uncompressed or compressed with gzip or zstd. Use one of these and send it again.
+    .title = Unsupported content encoding
+request-truncated = The data arrived incomplete or damaged, perhaps because of the connection. Send the whole batch again; nothing has been recorded and sending again duplicates nothing.
+    .title = Incomplete or damaged data
+request-timeout = The data came so slowly that the server stopped waiting. Send it again with a better signal, or in smaller batches.
+    .title = Timed out waiting for data
+request-not_found = There is no such address on this server. Check the path; all of them are listed at /docs.
+    .title = No such address
+request-method_not_allowed = This address does not take that method; allowed: { $allowed }. Send the request with one of these.
+    .title = Method not allowed
+request-query_invalid = A query parameter is missing, unknown or of the wrong type. Compare with the documentation at /docs and send it again.
+    .title = Invalid query
+request-path_invalid = A part of the path is not well-formed; an identifier, for one, must be a UUID. Correct the path and send it again.
+    .title = Invalid path
+request-busy = The server has too much to do and has not handled this request. Send it again in a few seconds; your data is still on your device.
+    .title = Server busy
+request-protocol_unsupported = The server does not speak protocol version { $found }; it speaks { $supported }. Update the app and sync again; unsent data stays on the device.
+    .title = Unsupported protocol version
+
+## The server itself
+
+server-internal = The server met an unexpected error, which has been logged. Try again in a few minutes. If it persists, tell the administrator the request id of this answer.
+    .title = Server error
+server-unavailable = The server cannot work at the moment, for instance because it has lost its database. Try again in a few minutes; your data is still on your device.
+    .title = Server unavailable
+server-shutting_down = The server is stopping for maintenance and takes no more requests. Try again in a few minutes.
+    .title = Server stopping
+
+## Signing in
+
+auth-required = This request needs a sign-in. Sign in and send it again with the access token.
+    .title = Not signed in
+auth-invalid_token = The access token is not valid or no longer valid. Get a new one with the refresh token; if that fails, sign in again.
+    .title = Invalid access token
+auth-expired_token = The access token has expired. Get a new one with the refresh token and send the request again.
+    .title = Access token expired
+auth-bad_credentials = The user name or the password is wrong. Check both (capitals, Vietnamese keyboard); if the password is forgotten, ask the administrator to set a new one.
+    .title = Sign-in failed
+auth-refresh_reused = This refresh token has been used before and may have been stolen, so the session has been closed. Sign in again; if it was not you, tell the administrator and change the password.
+    .title = Session closed
+auth-refresh_invalid = The refresh token is not valid or has expired. Sign in again; unsent reports stay on the device.
+    .title = Invalid refresh token
+auth-device_revoked = This device may no longer be used. Ask the administrator; unsent reports stay on the device.
+    .title = Device revoked
+auth-user_disabled = This account is disabled. Ask the administrator to enable it again.
+    .title = Account disabled
+auth-password_too_short = A password has at least { $min } characters. Choose a long phrase that is easy for you to remember and hard for others to guess.
+    .title = Password too short
+auth-password_too_long = The password is longer than allowed ({ $max } bytes). Choose a shorter one.
+    .title = Password too long
+device-fork = This device has used the number of this submission for another one; the app's data may have been copied to a second phone. Register the device anew, renumber and send again, with the submission ids unchanged.
+    .title = Two phones share one registration
+device-unknown = The server does not know this device, or it does not belong to your session. Sign in again on the device that you are using and send it again.
+    .title = Device not registered
+
+## What one may do
+
+access-forbidden = You may see this, but your role does not allow what you asked for. If it is needed, ask your superior to do it or the administrator for the role.
+    .title = Not allowed
+access-not_found = Nothing of this kind is within your scope. Check the id, or ask your superior if you think that you should see it.
+    .title = Not found
+access-reason_required = This concerns personal data, so a reason must be given, and it is logged. Send the request again with a reason.
+    .title = Reason required
+scope-outside = This unit is outside your scope. The report is kept as it is for a superior to look at; check the unit, or ask your superior for the role.
+    .title = Outside your scope
+scope-unknown_unit = The server does not know this unit. Sync the list of units and choose again; the report is kept as it is.
+    .title = No such unit
+scope-no_grant = You hold no role in any unit at present. The report is kept as it is; ask the administrator for a role.
+    .title = No role
+
+## A submission as such
+
+submission-id_reused = This submission id has been used for another content. The submission is kept for review; make a new one with a new id.
+submission-malformed = The submission lacks a required part, has an unknown one or one of the wrong type. It is kept as it is; update the app and make a submission that replaces it.
+submission-not_ijson = A part of the submission is not valid JSON: a broken character, a repeated name or too large a number. It is kept as it is; update the app and make a submission that replaces it.
+submission-too_large = The submission is larger than allowed ({ $limit }). Shorten it or split the report, and send a replacement.
+submission-too_deep = The submission is nested too deeply. Update the app and make a submission that replaces it.
+submission-nul_character = The submission holds a null character (U+0000), which cannot be stored. Delete it (it usually comes from pasted text) and send a replacement.
+submission-author_mismatch = Another account wrote this submission. Let its author sign in and send it, or write a report of your own.
+submission-kind_unknown = There is no such kind of submission; there are create, edit and delete. Update the app and make a submission that replaces it.
+submission-form_unknown = There is no form “{ $form }”. Sync the list of forms and write the report again.
+submission-form_version_unknown = Form “{ $form }” has no version { $version }. Sync the list of forms and send a replacement.
+submission-form_not_in_force = Version { $version } of form “{ $form }” is not in force on { $on }. Use the version that is, and send a replacement.
+submission-unknown_record = There is no such record in the unit that was named. Sync and choose the record again, or create it if there is none.
+submission-depends_on_quarantined = This submission builds on one that waits for review, so it waits with it. Correct the earlier one and send a replacement, or wait for the decision.
+submission-captured_at_implausible = The time on the phone is not plausible, so the time of receipt counts. Set the phone's clock before the next report.
+submission-unit_mismatch = This record does not belong to the unit that the submission names. Choose the right unit and send a replacement.
+
+## What a form asks for
+
+form-unknown_field = The form has no such field. Sync the form, leave the field out and send a replacement.
+form-required = This field is required. Fill it in and send it again.
+form-type = The value is of the wrong type; this field takes { $expected }. Correct it and send a replacement.
+form-wrong_type = The value is of the wrong type; this field takes { $expected }. Correct it and send a replacement.
+form-range = The value is out of range (least: { $min }, greatest: { $max }). Check the figure and send a replacement.
+form-out_of_range = The value is out of range (least: { $min }, greatest: { $max }). Check the figure and send a replacement.
+form-not_in_list = The list of this field has no “{ $code }”. Choose one of its values.
+form-code_not_in_force = “{ $code }” is not in force on the day of the report. Choose a value that is.
+form-group_incomplete = The fields of this group are sent together; missing: { $missing }. Send the whole group.
+form-derived_sent_differs = The server computes this field, and the result is { $expected }, not what was sent. Check the figures that it is computed from and send it again.
+form-length = The text has { $found } characters; { $min } to { $max } are allowed. Change its length and send it again.
+form-text_too_long = The text has more than { $max } characters. Shorten it and send it again.
+form-text_too_short = The text has fewer than { $min } characters. Write it out and send it again.
+form-text_control = The text holds a control character that cannot be shown. Delete and retype that place, usually pasted text.
+form-pattern = The text does not have the shape that this field asks for. See the field's hint and write it again.
+form-too_many_items = This list has { $found } rows, more than the { $max } that are allowed. Merge or remove rows and send it again.
+form-unknown_item_list = The form has no such list. Sync the form, leave the list out and send a replacement.
+form-rule_broken = The figures do not agree by the form's rule “{ $rule }”. Check the fields concerned and send a replacement.
+form-unit_kind = This form is not for the kind of unit that was chosen. Choose a unit of the kind: { $expected }.
+form-definition_invalid = The definition of the form is wrong at { $place }: { $reason }. Correct it and publish it again; the version in use is unchanged.
+    .title = Wrong form definition
+
+## Merging
+
+merge-conflict = Somebody else changed the same field before you had seen it. Both values are kept; a reviewer will decide. Sync to see the other one.
+merge-key_taken = There is another record for the same unit and period. Both are kept for a reviewer to decide; check the period and the date.
+merge-merged_invalid = Each of the changes is valid, but together the figures do not agree. All are kept; a reviewer will decide which are right.
+merge-edit_delete = One person edited the record and another deleted it. It is kept and flagged for a reviewer to decide.
+
+## Deciding
+
+conflict-already_closed = This conflict has been decided. Reload it to see the outcome.
+    .title = Already decided
+conflict-choice_unknown = The value that was chosen is not one of those in dispute. Reload the conflict and choose one of them.
+    .title = No such choice
+conflict-unseen_candidates = A value has come in that you have not seen. Reload the conflict, look at all values and decide again.
+    .title = Unseen values
+conflict-reason_required = A decision needs a reason. Give a short one and send it again.
+    .title = Reason required
+quarantine-already_closed = This submission has been dealt with. Reload it to see the outcome.
+    .title = Already dealt with
+quarantine-not_releasable = This submission cannot be released, because it cannot be read or still breaks a rule. Discard it with a reason and ask its author for a replacement.
+    .title = Cannot be released
+quarantine-reason_required = A decision needs a reason. Give a short one and send it again.
+    .title = Reason required
+
+## People
+
+person-unknown = The server has no such person within your scope. Send that person's record first, or sync and choose again.
+person-card_taken = This party card number belongs to another member. Check the number; if it is right, tell your superior.
+person-card_of_probationary = A probationary member has no party card yet. Leave the number out, and add it after the recognition.
+person-erased = This person's data has been erased as the law demands, so nothing can be added. Do not send it again; if this is a mistake, tell your superior.
+
+## Steps of member development
+
+step-in_future = This date lies after today ({ $today }). Only what has happened is recorded; correct the date and send a replacement.
+step-before_birth = This date lies before the person's birth. Check it and the date of birth.
+step-under_age = The person was not yet { $min_age } when the branch resolved. Check the dates of birth and of the resolution; if they are right, wait until that age and resolve again.
+step-over_age = The person was over { $max_age } when the branch resolved. Give the reference of the exception, or correct the date.
+step-certificate_too_old = The certificate of the awareness class ({ $on }) was older than { $max_years } years when the branch resolved. The class must be taken again; if the date is wrong, correct it and send a replacement.
+step-out_of_order = This date must be { $relation } that of “{ $step }” ({ $on }). Compare both with the documents and correct the wrong one.
+step-dates_disagree = This date differs from that of the recorded “{ $step }” ({ $on }). Compare with the decision and correct the wrong one.
+step-probation_too_short = The { $months } months of probation since the ceremony ({ $on }) are not over; the earliest day is { $earliest }. Check the date and send a replacement.
+step-official_date_differs = The official date must be { $expected }, 12 months after the ceremony ({ $on }). Leave it out to have it computed, or correct it.
+step-probationary_discipline = A probationary member cannot receive “{ $discipline }”. Check the discipline and the date of the recognition.
+step-card_of_probationary = On this day the person was not yet an official member and had no party card. Leave the number out, or check the date of the recognition.
+step-not_a_member = On this day the person was not yet a member (“{ $step }” on { $on }). Check the dates of both steps.
+step-status_contradicted = The status “{ $status }” cannot be true beside “{ $step }” on { $on }. Check the status or that step.
+step-already_held = “{ $step }” is recorded already, on { $on }, and happens only once. If that one is wrong, edit it instead of adding another.
+step-after_end = This date lies after the end of this person's record (“{ $step }” on { $on }). If the person has been readmitted, record the readmission first.
+step-still_needed = This step cannot be withdrawn, because “{ $step }” on { $on } rests on it. Withdraw or correct that one first.
+step-until_before_start = The end lies before the start. Correct one of the two dates and send a replacement.
+step-votes_exceed = There are more votes than official members entitled to vote ({ $eligible }). Compare with the minutes and correct them.
+step-opening_status_missing = An opening entry must say whether the person is probationary or official. Choose the status and send it again.
+step-opening_date_missing = “{ $field }” of the { $status } member is missing. Add it from the file, so that probation and party age can be reckoned.
+step-missing_earlier = The step before this one is not recorded: “{ $missing }”. If it has taken place, add it.
+step-unusual_order = An unusual order: this date is normally { $relation } that of “{ $step }” ({ $on }). Check it; if it is right, there is nothing to do.
+step-decision_late = The decision came { $days } working days after the branch resolution ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
+step-ceremony_late = The ceremony was held { $days } working days after the decision ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
+step-consent_missing = No application or consent of this person is recorded. Add its date and reference to the person's record.
+
+## Codes that stand inside other texts, as words
+
+word-text = a line of text
+word-multiline = a text
+word-integer = a whole number
+word-decimal = a number
+word-boolean = yes or no
+word-date = a date as YYYY-MM-DD
+word-time = a time as HH:MM
+word-period = a month as YYYY-MM
+word-code = a value of its list
+word-codes = values of its list
+word-reference = an identifier (UUID)
+word-before = no earlier than
+word-after = later than
+word-opening_entry = opening entry
+word-awareness_class_completed = awareness class completed
+word-dossier_complete = dossier complete
+word-branch_resolved = branch resolution
+word-superior_endorsed = superior's endorsement
+word-admission_decided = admission decision
+word-ceremony_held = admission ceremony
+word-new_member_class_completed = new members' class completed
+word-recognised_official = recognition as official
+word-withdrawn = withdrawal
+word-transferred_out = transfer out
+word-transferred_in = transfer in
+word-temporary_out = temporary transfer out
+word-temporary_in = temporary transfer in
+word-exempted = exemption
+word-disciplined = discipline
+word-removed_from_roll = removal from the roll
+word-left = leaving the party
+word-deceased = death
+word-readmitted = readmission
+word-reprimand = reprimand
+word-warning = warning
+word-dismissal_from_post = dismissal from post
+word-expulsion = expulsion
+word-probationary = probationary
+word-official = official
+word-branch = branch
+word-border_post = border post
+word-commune_committee = commune committee
+word-provincial_committee = provincial committee
+word-village = village
+word-residential_group = residential group
+word-party_group = party group
+
+## A code without an entry of its own
+
+unknown-code = The request was not carried out (code { $code }). Tell the administrator this code.
+    .title = Request not carried out

@@ -1,0 +1,239 @@
+# Every text that muong says in Vietnamese. The id is the stable code with "-" for "."; .title is the title of a
+# problem document. Each text says what happened and what to do next. Keep en.ftl in step: a test compares them.
+
+## Whole requests
+
+request-malformed = Nội dung gửi lên không đúng định dạng JSON mà máy chủ chờ đợi (dòng { $line }, cột { $column }). Hãy sửa chỗ được nêu trong “errors” rồi gửi lại.
+    .title = Nội dung không đọc được
+request-too_large = Gói dữ liệu lớn hơn mức cho phép ({ $limit }). Hãy chia thành nhiều gói nhỏ hơn rồi gửi lại; chưa có gì được ghi nhận.
+    .title = Gói dữ liệu quá lớn
+request-inflated_too_large = Sau khi giải nén, gói dữ liệu lớn hơn mức cho phép ({ $limit }). Hãy chia thành nhiều gói nhỏ hơn rồi gửi lại; chưa có gì được ghi nhận.
+    .title = Gói dữ liệu quá lớn sau khi giải nén
+request-too_many_submissions = Gói có { $found } bản gửi, nhiều hơn mức cho phép là { $limit }. Hãy chia thành nhiều gói rồi gửi lại; chưa có gì được ghi nhận.
+    .title = Quá nhiều bản gửi trong một gói
+request-unsupported_media = Máy chủ chỉ nhận JSON. Hãy gửi với tiêu đề “Content-Type: application/json”.
+    .title = Kiểu nội dung không được hỗ trợ
+request-unsupported_encoding = Máy chủ chỉ nhận dữ liệu không nén, nén gzip hoặc nén zstd. Hãy nén lại bằng một trong hai cách đó, hoặc gửi không nén.
+    .title = Cách nén không được hỗ trợ
+request-truncated = Dữ liệu đến nơi bị thiếu hoặc hỏng, có thể do đường truyền. Hãy gửi lại nguyên gói; chưa có gì được ghi nhận và gửi lại không làm trùng dữ liệu.
+    .title = Dữ liệu bị thiếu hoặc hỏng
+request-timeout = Dữ liệu đến quá chậm nên máy chủ đã ngừng chờ. Hãy gửi lại khi sóng tốt hơn, hoặc chia thành gói nhỏ hơn.
+    .title = Hết thời gian chờ dữ liệu
+request-not_found = Không có địa chỉ này trên máy chủ. Hãy kiểm tra lại đường dẫn; danh sách đầy đủ ở /docs.
+    .title = Không có địa chỉ này
+request-method_not_allowed = Địa chỉ này không nhận phương thức vừa dùng; phương thức được phép: { $allowed }. Hãy gửi lại bằng một phương thức trong số đó.
+    .title = Phương thức không được phép
+request-query_invalid = Tham số trên đường dẫn thiếu, thừa hoặc sai kiểu. Hãy đối chiếu với tài liệu ở /docs rồi gửi lại.
+    .title = Tham số không hợp lệ
+request-path_invalid = Một phần của đường dẫn không đúng dạng, ví dụ mã định danh phải là UUID. Hãy sửa đường dẫn rồi gửi lại.
+    .title = Đường dẫn không hợp lệ
+request-busy = Máy chủ đang có quá nhiều việc nên chưa xử lý yêu cầu này. Hãy gửi lại sau ít giây; dữ liệu trên máy của bạn vẫn còn nguyên.
+    .title = Máy chủ đang bận
+request-protocol_unsupported = Máy chủ không hiểu phiên bản giao thức { $found }; phiên bản được hỗ trợ: { $supported }. Hãy cập nhật ứng dụng rồi đồng bộ lại; dữ liệu chưa gửi vẫn còn trên máy.
+    .title = Phiên bản giao thức không được hỗ trợ
+
+## The server itself
+
+server-internal = Máy chủ gặp lỗi ngoài dự kiến; lỗi đã được ghi lại. Hãy gửi lại sau ít phút. Nếu vẫn lỗi, hãy báo cho quản trị viên kèm mã yêu cầu trong câu trả lời này.
+    .title = Lỗi máy chủ
+server-unavailable = Máy chủ tạm thời chưa làm việc được, ví dụ đang mất kết nối với cơ sở dữ liệu. Hãy gửi lại sau ít phút; dữ liệu trên máy của bạn vẫn còn nguyên.
+    .title = Máy chủ tạm thời không sẵn sàng
+server-shutting_down = Máy chủ đang dừng để bảo trì và không nhận thêm yêu cầu. Hãy gửi lại sau ít phút.
+    .title = Máy chủ đang dừng
+
+## Signing in
+
+auth-required = Yêu cầu này cần đăng nhập. Hãy đăng nhập rồi gửi lại kèm mã truy cập.
+    .title = Chưa đăng nhập
+auth-invalid_token = Mã truy cập không hợp lệ hoặc không còn hiệu lực. Hãy dùng mã làm mới để lấy mã truy cập mới; nếu không được, hãy đăng nhập lại.
+    .title = Mã truy cập không hợp lệ
+auth-expired_token = Phiên truy cập đã hết hạn. Hãy dùng mã làm mới để lấy mã truy cập mới rồi gửi lại yêu cầu.
+    .title = Phiên truy cập đã hết hạn
+auth-bad_credentials = Tên đăng nhập hoặc mật khẩu không đúng. Hãy kiểm tra lại (chữ hoa, bộ gõ tiếng Việt); nếu quên mật khẩu, hãy nhờ quản trị viên đặt lại.
+    .title = Đăng nhập không thành công
+auth-refresh_reused = Mã làm mới này đã được dùng trước đó, có thể đã bị lộ, nên phiên đăng nhập đã bị đóng. Hãy đăng nhập lại; nếu không phải do bạn, hãy báo quản trị viên và đổi mật khẩu.
+    .title = Phiên đăng nhập đã bị đóng
+auth-refresh_invalid = Mã làm mới không hợp lệ hoặc đã hết hạn. Hãy đăng nhập lại; các báo cáo chưa gửi vẫn còn trên máy.
+    .title = Mã làm mới không hợp lệ
+auth-device_revoked = Thiết bị này đã bị thu hồi quyền sử dụng. Hãy liên hệ quản trị viên; các báo cáo chưa gửi vẫn còn trên máy.
+    .title = Thiết bị đã bị thu hồi
+auth-user_disabled = Tài khoản này đã bị khóa. Hãy liên hệ quản trị viên để được mở lại.
+    .title = Tài khoản đã bị khóa
+auth-password_too_short = Mật khẩu phải có ít nhất { $min } ký tự. Hãy chọn một câu dài, dễ nhớ với bạn và khó đoán với người khác.
+    .title = Mật khẩu quá ngắn
+auth-password_too_long = Mật khẩu dài hơn mức cho phép ({ $max } byte). Hãy chọn mật khẩu ngắn hơn.
+    .title = Mật khẩu quá dài
+device-fork = Số thứ tự bản gửi này đã được dùng cho một bản gửi khác của cùng thiết bị; có thể dữ liệu ứng dụng đã được sao chép sang máy khác. Hãy đăng ký lại thiết bị, đánh số lại rồi gửi lại với mã bản gửi giữ nguyên.
+    .title = Hai máy dùng chung một đăng ký thiết bị
+device-unknown = Máy chủ không biết thiết bị này hoặc thiết bị không thuộc phiên đăng nhập của bạn. Hãy đăng nhập lại trên thiết bị đang dùng rồi gửi lại.
+    .title = Thiết bị chưa đăng ký
+
+## What one may do
+
+access-forbidden = Bạn xem được mục này nhưng vai trò của bạn không cho phép thực hiện việc vừa yêu cầu. Nếu cần, hãy đề nghị cấp trên thực hiện hoặc đề nghị quản trị viên giao quyền.
+    .title = Không có quyền thực hiện
+access-not_found = Không tìm thấy mục này trong phạm vi bạn phụ trách. Hãy kiểm tra lại mã, hoặc hỏi cấp trên nếu cho rằng bạn phải thấy mục này.
+    .title = Không tìm thấy
+access-reason_required = Việc này liên quan đến dữ liệu cá nhân nên phải nêu lý do, và lý do được ghi lại. Hãy gửi lại kèm lý do.
+    .title = Cần nêu lý do
+scope-outside = Đơn vị này không thuộc phạm vi bạn phụ trách. Báo cáo được giữ nguyên để chờ cấp trên xem; hãy kiểm tra lại đơn vị, hoặc đề nghị cấp trên giao quyền.
+    .title = Ngoài phạm vi phụ trách
+scope-unknown_unit = Máy chủ không biết đơn vị này. Hãy đồng bộ danh sách đơn vị rồi chọn lại đơn vị; báo cáo được giữ nguyên.
+    .title = Không có đơn vị này
+scope-no_grant = Hiện bạn chưa được giao quyền ở đơn vị nào. Báo cáo được giữ nguyên; hãy đề nghị quản trị viên giao quyền.
+    .title = Chưa được giao quyền
+
+## A submission as such
+
+submission-id_reused = Mã bản gửi này đã được dùng cho một nội dung khác. Bản gửi được giữ lại để xem xét; hãy tạo bản gửi mới với mã mới.
+submission-malformed = Bản gửi thiếu mục bắt buộc, có mục lạ hoặc sai kiểu dữ liệu. Bản gửi được giữ nguyên; hãy cập nhật ứng dụng rồi tạo bản gửi thay thế.
+submission-not_ijson = Bản gửi có chỗ không phải JSON hợp lệ: ký tự hỏng, tên mục bị lặp hoặc số quá lớn. Bản gửi được giữ nguyên; hãy cập nhật ứng dụng rồi tạo bản gửi thay thế.
+submission-too_large = Bản gửi lớn hơn mức cho phép ({ $limit }). Hãy rút ngắn nội dung hoặc tách thành nhiều báo cáo rồi gửi bản thay thế.
+submission-too_deep = Bản gửi lồng nhau quá nhiều lớp. Hãy cập nhật ứng dụng rồi tạo bản gửi thay thế.
+submission-nul_character = Bản gửi có ký tự rỗng (U+0000) không lưu được. Hãy xóa ký tự đó, thường do dán từ nơi khác, rồi gửi bản thay thế.
+submission-author_mismatch = Bản gửi này do một tài khoản khác lập. Hãy để chính người lập đăng nhập và gửi, hoặc lập báo cáo mới bằng tài khoản của bạn.
+submission-kind_unknown = Không có loại bản gửi này; chỉ có tạo mới, sửa và xóa. Hãy cập nhật ứng dụng rồi tạo bản gửi thay thế.
+submission-form_unknown = Không có biểu mẫu “{ $form }”. Hãy đồng bộ danh sách biểu mẫu rồi lập lại báo cáo.
+submission-form_version_unknown = Biểu mẫu “{ $form }” không có phiên bản { $version }. Hãy đồng bộ danh sách biểu mẫu rồi gửi bản thay thế.
+submission-form_not_in_force = Phiên bản { $version } của biểu mẫu “{ $form }” không có hiệu lực vào ngày { $on }. Hãy dùng phiên bản có hiệu lực vào ngày đó rồi gửi bản thay thế.
+submission-unknown_record = Không có bản ghi này ở đơn vị đã nêu. Hãy đồng bộ rồi chọn lại bản ghi, hoặc tạo mới nếu chưa có.
+submission-depends_on_quarantined = Bản gửi này dựa trên một bản gửi đang chờ xem xét nên cũng được giữ lại cùng bản đó. Hãy sửa bản trước và gửi bản thay thế, hoặc chờ cấp trên quyết định.
+submission-captured_at_implausible = Thời điểm lập trên máy không hợp lý nên máy chủ tính theo thời điểm nhận. Hãy chỉnh lại ngày giờ của máy trước khi lập báo cáo sau.
+submission-unit_mismatch = Bản ghi này không thuộc đơn vị nêu trong bản gửi. Hãy chọn đúng đơn vị rồi gửi bản thay thế.
+
+## What a form asks for
+
+form-unknown_field = Biểu mẫu không có mục này. Hãy đồng bộ biểu mẫu, bỏ mục đó rồi gửi bản thay thế.
+form-required = Mục này bắt buộc. Hãy điền rồi gửi lại.
+form-type = Giá trị không đúng kiểu; mục này cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.
+form-wrong_type = Giá trị không đúng kiểu; mục này cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.
+form-range = Giá trị nằm ngoài khoảng cho phép (nhỏ nhất: { $min }, lớn nhất: { $max }). Hãy kiểm tra lại số liệu rồi gửi bản thay thế.
+form-out_of_range = Giá trị nằm ngoài khoảng cho phép (nhỏ nhất: { $min }, lớn nhất: { $max }). Hãy kiểm tra lại số liệu rồi gửi bản thay thế.
+form-not_in_list = Giá trị “{ $code }” không có trong danh sách của mục này. Hãy chọn một giá trị trong danh sách.
+form-code_not_in_force = Giá trị “{ $code }” không có hiệu lực vào ngày của báo cáo. Hãy chọn giá trị có hiệu lực vào ngày đó.
+form-group_incomplete = Các mục trong nhóm này phải gửi cùng nhau; còn thiếu: { $missing }. Hãy gửi đủ cả nhóm.
+form-derived_sent_differs = Mục này do máy chủ tính và kết quả là { $expected }, khác giá trị đã gửi. Hãy kiểm tra các số liệu dùng để tính rồi gửi lại.
+form-length = Nội dung có { $found } ký tự; cho phép từ { $min } đến { $max }. Hãy sửa độ dài rồi gửi lại.
+form-text_too_long = Nội dung dài hơn { $max } ký tự. Hãy rút ngắn rồi gửi lại.
+form-text_too_short = Nội dung ngắn hơn { $min } ký tự. Hãy ghi đầy đủ hơn rồi gửi lại.
+form-text_control = Nội dung có ký tự điều khiển không hiển thị được. Hãy xóa và gõ lại chỗ đó, thường là chỗ dán từ nơi khác.
+form-pattern = Nội dung không đúng mẫu quy định của mục này. Hãy xem hướng dẫn của mục rồi ghi lại.
+form-too_many_items = Danh sách này có { $found } dòng, nhiều hơn mức cho phép là { $max }. Hãy gộp hoặc bớt dòng rồi gửi lại.
+form-unknown_item_list = Biểu mẫu không có danh sách này. Hãy đồng bộ biểu mẫu, bỏ danh sách đó rồi gửi bản thay thế.
+form-rule_broken = Các số liệu không khớp nhau theo quy tắc “{ $rule }” của biểu mẫu. Hãy kiểm tra lại các mục liên quan rồi gửi bản thay thế.
+form-unit_kind = Biểu mẫu này không dùng cho loại đơn vị đã chọn. Hãy chọn đơn vị thuộc loại: { $expected }.
+form-definition_invalid = Định nghĩa biểu mẫu có lỗi tại { $place }: { $reason }. Hãy sửa rồi công bố lại; phiên bản đang dùng không thay đổi.
+    .title = Định nghĩa biểu mẫu có lỗi
+
+## Merging
+
+merge-conflict = Người khác đã sửa cùng mục này khi bạn chưa thấy. Cả hai giá trị đều được giữ; cấp trên sẽ xem và quyết định. Bạn có thể đồng bộ để xem giá trị kia.
+merge-key_taken = Đã có một bản ghi khác cho cùng đơn vị và cùng kỳ. Cả hai được giữ để cấp trên quyết định; hãy kiểm tra lại kỳ và ngày họp.
+merge-merged_invalid = Từng sửa đổi đều đúng nhưng khi gộp lại thì số liệu không khớp. Tất cả được giữ; cấp trên sẽ quyết định số liệu đúng.
+merge-edit_delete = Bản ghi vừa được sửa vừa được xóa bởi hai người. Bản ghi được giữ lại và đánh dấu để cấp trên quyết định.
+
+## Deciding
+
+conflict-already_closed = Mâu thuẫn này đã được giải quyết. Hãy tải lại để xem kết quả.
+    .title = Đã được giải quyết
+conflict-choice_unknown = Giá trị được chọn không nằm trong các giá trị đang tranh chấp. Hãy tải lại mâu thuẫn rồi chọn một trong các giá trị hiện có.
+    .title = Lựa chọn không có
+conflict-unseen_candidates = Có giá trị mới gửi lên mà bạn chưa xem. Hãy tải lại mâu thuẫn, xem đủ các giá trị rồi quyết định lại.
+    .title = Còn giá trị chưa xem
+conflict-reason_required = Quyết định phải có lý do. Hãy ghi lý do ngắn gọn rồi gửi lại.
+    .title = Cần nêu lý do
+quarantine-already_closed = Bản gửi này đã được xử lý. Hãy tải lại để xem kết quả.
+    .title = Đã được xử lý
+quarantine-not_releasable = Bản gửi này không thể cho qua vì nội dung không đọc được hoặc vẫn vi phạm quy định. Hãy bác bỏ kèm lý do và đề nghị người lập gửi bản thay thế.
+    .title = Không thể cho qua
+quarantine-reason_required = Quyết định phải có lý do. Hãy ghi lý do ngắn gọn rồi gửi lại.
+    .title = Cần nêu lý do
+
+## People
+
+person-unknown = Máy chủ chưa có người này trong phạm vi bạn phụ trách. Hãy gửi hồ sơ của người đó trước, hoặc đồng bộ rồi chọn lại.
+person-card_taken = Số thẻ đảng này đang thuộc về một đảng viên khác. Hãy kiểm tra lại số thẻ; nếu đúng, hãy báo cấp trên.
+person-card_of_probationary = Đảng viên dự bị chưa được cấp thẻ đảng. Hãy bỏ số thẻ, và ghi lại sau khi được công nhận chính thức.
+person-erased = Dữ liệu của người này đã được xóa theo quy định nên không thể ghi thêm. Không cần gửi lại; nếu có nhầm lẫn, hãy báo cấp trên.
+
+## Steps of member development
+
+step-in_future = Ngày này nằm sau hôm nay ({ $today }). Chỉ ghi việc đã diễn ra; hãy sửa ngày rồi gửi bản thay thế.
+step-before_birth = Ngày này nằm trước ngày sinh của người được ghi. Hãy kiểm tra lại ngày này và ngày sinh.
+step-under_age = Khi chi bộ xét, người này chưa đủ { $min_age } tuổi. Hãy kiểm tra ngày sinh và ngày nghị quyết; nếu đúng, phải chờ đủ tuổi rồi xét lại.
+step-over_age = Khi chi bộ xét, người này đã quá { $max_age } tuổi. Hãy ghi số văn bản cho phép trường hợp đặc biệt, hoặc sửa ngày nếu nhầm.
+step-certificate_too_old = Giấy chứng nhận học lớp nhận thức về Đảng (ngày { $on }) đã quá { $max_years } năm khi chi bộ xét. Người này cần học lại; nếu nhầm ngày, hãy sửa rồi gửi bản thay thế.
+step-out_of_order = Ngày này phải { $relation } ngày của bước “{ $step }” ({ $on }). Hãy đối chiếu hai ngày với văn bản rồi sửa ngày sai.
+step-dates_disagree = Ngày này khác với ngày của bước “{ $step }” đã ghi ({ $on }). Hãy đối chiếu với quyết định rồi sửa ngày sai.
+step-probation_too_short = Chưa đủ { $months } tháng dự bị kể từ lễ kết nạp ({ $on }); sớm nhất là ngày { $earliest }. Hãy kiểm tra ngày rồi gửi bản thay thế.
+step-official_date_differs = Ngày chính thức phải là { $expected }, tức đủ 12 tháng kể từ lễ kết nạp ({ $on }). Hãy bỏ trống để máy chủ tự tính, hoặc sửa lại.
+step-probationary_discipline = Hình thức “{ $discipline }” không áp dụng cho đảng viên dự bị. Hãy kiểm tra lại hình thức kỷ luật và ngày công nhận chính thức.
+step-card_of_probationary = Vào ngày này người được ghi chưa là đảng viên chính thức nên chưa có thẻ đảng. Hãy bỏ số thẻ, hoặc kiểm tra lại ngày công nhận.
+step-not_a_member = Vào ngày này người được ghi chưa là đảng viên (bước “{ $step }” vào ngày { $on }). Hãy kiểm tra lại ngày của hai bước.
+step-status_contradicted = Tình trạng “{ $status }” không thể đúng cùng với bước “{ $step }” ngày { $on }. Hãy kiểm tra lại tình trạng hoặc bước đó.
+step-already_held = Bước “{ $step }” đã được ghi vào ngày { $on } và chỉ diễn ra một lần. Nếu bước trước sai, hãy sửa bước đó thay vì ghi thêm.
+step-after_end = Ngày này nằm sau khi việc theo dõi người này đã kết thúc (bước “{ $step }” ngày { $on }). Nếu người này được kết nạp lại, hãy ghi bước kết nạp lại trước.
+step-still_needed = Không thể rút bước này vì bước “{ $step }” ngày { $on } dựa vào nó. Hãy rút hoặc sửa bước đó trước.
+step-until_before_start = Ngày kết thúc nằm trước ngày bắt đầu. Hãy sửa một trong hai ngày rồi gửi bản thay thế.
+step-votes_exceed = Số phiếu nhiều hơn số đảng viên chính thức được biểu quyết ({ $eligible }). Hãy đối chiếu với biên bản rồi sửa lại.
+step-opening_status_missing = Bước nhập ban đầu phải nêu người này là dự bị hay chính thức. Hãy chọn tình trạng rồi gửi lại.
+step-opening_date_missing = Thiếu mục “{ $field }” của đảng viên { $status }. Hãy bổ sung theo hồ sơ để tính được thời gian dự bị và tuổi đảng.
+step-missing_earlier = Chưa có bước “{ $missing }” trước bước này. Nếu bước đó đã diễn ra, hãy ghi bổ sung.
+step-unusual_order = Thứ tự ít gặp: ngày này thường phải { $relation } ngày của bước “{ $step }” ({ $on }). Hãy kiểm tra lại; nếu đúng thì không cần làm gì.
+step-decision_late = Quyết định ra sau { $days } ngày làm việc kể từ nghị quyết của chi bộ ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
+step-ceremony_late = Lễ kết nạp tổ chức sau { $days } ngày làm việc kể từ quyết định ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
+step-consent_missing = Chưa ghi đơn xin vào Đảng hoặc sự đồng ý của người này. Hãy bổ sung ngày và số văn bản vào hồ sơ của người đó.
+
+## Codes that stand inside other texts, as words
+
+word-text = chữ trên một dòng
+word-multiline = chữ
+word-integer = số nguyên
+word-decimal = số
+word-boolean = có hoặc không
+word-date = ngày, dạng NNNN-TT-NN (ví dụ 2026-03-05)
+word-time = giờ, dạng GG:PP (ví dụ 19:30)
+word-period = tháng, dạng NNNN-TT (ví dụ 2026-03)
+word-code = một giá trị trong danh sách
+word-codes = các giá trị trong danh sách
+word-reference = mã định danh (UUID)
+word-before = không trước
+word-after = sau
+word-opening_entry = nhập ban đầu
+word-awareness_class_completed = học xong lớp nhận thức về Đảng
+word-dossier_complete = hoàn chỉnh hồ sơ
+word-branch_resolved = nghị quyết của chi bộ
+word-superior_endorsed = cấp trên trực tiếp đồng ý
+word-admission_decided = quyết định kết nạp
+word-ceremony_held = lễ kết nạp
+word-new_member_class_completed = học xong lớp đảng viên mới
+word-recognised_official = công nhận chính thức
+word-withdrawn = rút khỏi việc xét kết nạp
+word-transferred_out = chuyển đi
+word-transferred_in = chuyển đến
+word-temporary_out = chuyển sinh hoạt tạm thời đi
+word-temporary_in = chuyển sinh hoạt tạm thời đến
+word-exempted = miễn sinh hoạt
+word-disciplined = kỷ luật
+word-removed_from_roll = xóa tên
+word-left = ra khỏi Đảng
+word-deceased = từ trần
+word-readmitted = kết nạp lại
+word-reprimand = khiển trách
+word-warning = cảnh cáo
+word-dismissal_from_post = cách chức
+word-expulsion = khai trừ
+word-probationary = dự bị
+word-official = chính thức
+word-branch = chi bộ
+word-border_post = đồn biên phòng
+word-commune_committee = đảng ủy xã
+word-provincial_committee = tỉnh ủy
+word-village = thôn, bản
+word-residential_group = tổ dân phố
+word-party_group = tổ đảng
+
+## A code without an entry of its own
+
+unknown-code = Yêu cầu chưa được thực hiện (mã { $code }). Hãy báo mã này cho quản trị viên.
+    .title = Yêu cầu chưa được thực hiện

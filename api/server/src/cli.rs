@@ -1,0 +1,170 @@
+//! The command line: verbs and their arguments. Parses only; `commands` does the work.
+//! Takes no secret as an argument, where every process of the machine could read it.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Field reporting that works offline: reports of branch meetings and member development, merged into one store.
+#[derive(Debug, Parser)]
+#[command(name = "muong", version, about, propagate_version = true)]
+pub struct Cli {
+    /// The configuration file (default: muong.toml, if it is there). Every key can also be set as MUONG_<KEY>.
+    #[arg(long, short, global = true, env = "MUONG_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API; applies missing migrations first.
+    Serve(ServeArgs),
+    /// Bring the database to this version's schema and stop.
+    Migrate(MigrateArgs),
+    /// Fill a database with a fictional province and serve it.
+    Demo(DemoArgs),
+    /// Manage the people who sign in.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Print the OpenAPI document.
+    Openapi,
+}
+
+/// `muong serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen, instead of the configured place.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+}
+
+/// `muong migrate`
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Only say which migrations are missing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `muong demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// What the sample data starts from: the same seed makes the same province.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The database to fill, instead of the configured one; without a password, which belongs into the environment.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// Where to listen, instead of the configured place.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// How much of the province: 1 is all of it, 0.01 a hundredth.
+    #[arg(long, default_value_t = 1.0, value_parser = scale)]
+    pub scale: f64,
+    /// Fill and stop, without serving.
+    #[arg(long)]
+    pub fill_only: bool,
+}
+
+/// `muong user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user. The password is asked for, or read from --password-file or MUONG_PASSWORD.
+    Add(UserAddArgs),
+    /// Set a new password; ends the user's sessions.
+    Passwd(UserPasswdArgs),
+    /// Give a user a role over a unit and everything below it.
+    Grant(UserGrantArgs),
+    /// End a role of a user.
+    Revoke(UserRevokeArgs),
+}
+
+/// `muong user add`
+#[derive(Debug, Args)]
+pub struct UserAddArgs {
+    /// The name to sign in with.
+    pub login: String,
+    /// The name that others see.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show them; the fields have their own")]
+    pub password: PasswordArgs,
+}
+
+/// `muong user passwd`
+#[derive(Debug, Args)]
+pub struct UserPasswdArgs {
+    /// The name to sign in with.
+    pub login: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show them; the fields have their own")]
+    pub password: PasswordArgs,
+}
+
+/// Where a password comes from, when nobody is there to type it.
+#[derive(Debug, Args)]
+pub struct PasswordArgs {
+    /// A file whose first line is the password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `muong user grant`
+#[derive(Debug, Args)]
+pub struct UserGrantArgs {
+    /// The name to sign in with.
+    pub login: String,
+    /// cadre, liaison, commune_reviewer, provincial_reviewer, admin or auditor.
+    pub role: String,
+    /// The unit: its id, or a code as scheme:code (such as gso:03160).
+    pub unit: String,
+    /// The first day, as YYYY-MM-DD (default: today).
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<chrono::NaiveDate>,
+    /// The day from which it is no longer valid, as YYYY-MM-DD (default: open).
+    #[arg(long, value_name = "DATE")]
+    pub to: Option<chrono::NaiveDate>,
+}
+
+/// `muong user revoke`
+#[derive(Debug, Args)]
+pub struct UserRevokeArgs {
+    /// The name to sign in with.
+    pub login: String,
+    /// The role to end.
+    pub role: String,
+    /// The unit: its id, or a code as scheme:code.
+    pub unit: String,
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    let scale: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if scale > 0.0 && scale <= 10.0 { Ok(scale) } else { Err("must be above 0 and at most 10".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn verbs_and_their_arguments_are_understood() {
+        let cli = Cli::try_parse_from(["muong", "demo", "--seed", "7", "--scale", "0.1"]).unwrap();
+        assert!(matches!(cli.command, Command::Demo(DemoArgs { seed: 7, scale: 0.1, fill_only: false, .. })));
+        let words = ["muong", "user", "grant", "sung.a.pao", "cadre", "gso:03160", "--to", "2026-12-31"];
+        let Command::User(UserCommand::Grant(grant)) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("a grant")
+        };
+        assert_eq!((grant.role.as_str(), grant.from), ("cadre", None));
+        assert!(Cli::try_parse_from(["muong", "demo", "--scale", "0"]).is_err());
+        assert!(Cli::try_parse_from(["muong", "user", "grant", "a", "cadre", "u", "--to", "31/12/2026"]).is_err());
+    }
+}

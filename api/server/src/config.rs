@@ -1,0 +1,311 @@
+//! What an installation may choose, with its defaults: defaults ← a TOML file ← the environment (`MUONG_…`, nested by `__`).
+//! Refuses keys that it does not know, so that a misspelt one is not silently a default.
+//! Never prints a secret, and takes none from the command line, where every process could read it.
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::Deserialize;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// The file that is read when none is named and it is there.
+const DEFAULT_FILE: &str = "muong.toml";
+/// Variables of the same prefix that belong to the command line, not to the configuration.
+const NOT_CONFIGURATION: [&str; 2] = ["config", "password"];
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text` out of logs and debug output.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+    /// The text itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Everything that an installation may choose.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where HTTP is served: `host:port`. Default `127.0.0.1:8080`; a reverse proxy ends TLS in front of it.
+    pub listen: String,
+    /// The database: `sqlite://path` or `postgres://user:password@host/name`. Default `sqlite://muong.db`.
+    pub database_url: Secret,
+    /// A file that holds the database URL instead, as container secrets do. Not together with `database_url`.
+    pub database_url_file: Option<PathBuf>,
+    /// Where muong keeps what it makes for itself, such as the signing key. Default: the working directory.
+    pub data_dir: PathBuf,
+    /// The private keys (PKCS#8 PEM, Ed25519) that sign access tokens: the first signs, all verify.
+    /// Without it one is generated in `data_dir`; several replicas must share one.
+    pub signing_key_file: Option<PathBuf>,
+    /// `iss` of the access tokens. Default `muong`.
+    pub issuer: String,
+    /// `aud` of the access tokens. Default `muong`.
+    pub audience: String,
+    /// How long an access token is good for. Default 900 (15 minutes).
+    pub access_token_seconds: u32,
+    /// How long a device may stay away before its user signs in again. Default 90.
+    pub refresh_token_days: u32,
+    /// How the log is written.
+    pub log: Log,
+    /// HTTP worker threads. Default: one a core.
+    pub workers: NonZeroUsize,
+    /// Connections of the read pool. Default: two a core, at least 4.
+    pub readers: NonZeroUsize,
+    /// How many writes may wait for the writer before new ones are answered 503. Default 1024.
+    pub write_queue: NonZeroUsize,
+    /// Password hashing.
+    pub argon2: Argon2,
+    /// What one request may carry.
+    pub limits: Limits,
+    /// How long a stop waits for the requests that were accepted. Default 30.
+    pub shutdown_seconds: u32,
+}
+
+/// How the log is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `pretty` for people (default) or `json` for collectors.
+    pub format: LogFormat,
+    /// A level or `tracing` filter directives, such as `info,muong_server=debug`. Default `info`.
+    pub level: String,
+}
+
+/// The two shapes of a log line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Password hashing.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Argon2 {
+    /// How many hashes may run at once; each takes 19 MiB and a core. Default: one a core.
+    pub max_concurrent: NonZeroUsize,
+}
+
+/// What one request may carry (`design/sync.md`, Push); advertised at `GET /v1/sync/limits`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Submissions in one push. Default 500.
+    pub submissions: usize,
+    /// Bytes as they come over the wire. Default 1 MiB.
+    pub wire_bytes: usize,
+    /// Bytes after inflation. Default 8 MiB.
+    pub inflated_bytes: usize,
+    /// Bytes of one submission. Default 256 KiB.
+    pub submission_bytes: usize,
+}
+
+/// One a core.
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            database_url: Secret::new("sqlite://muong.db".to_owned()),
+            database_url_file: None,
+            data_dir: PathBuf::from("."),
+            signing_key_file: None,
+            issuer: "muong".to_owned(),
+            audience: "muong".to_owned(),
+            access_token_seconds: 15 * 60,
+            refresh_token_days: 90,
+            log: Log::default(),
+            workers: cores(),
+            readers: cores().saturating_mul(TWO).max(FOUR),
+            write_queue: WRITE_QUEUE,
+            argon2: Argon2::default(),
+            limits: Limits::default(),
+            shutdown_seconds: 30,
+        }
+    }
+}
+
+const TWO: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1);
+const FOUR: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
+const WRITE_QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Pretty, level: "info".to_owned() }
+    }
+}
+
+impl Default for Argon2 {
+    fn default() -> Self {
+        Self { max_concurrent: cores() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { submissions: 500, wire_bytes: 1 << 20, inflated_bytes: 8 << 20, submission_bytes: 256 << 10 }
+    }
+}
+
+/// Why a configuration cannot be used; tells the person who wrote it what to change.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key is unknown or a value has the wrong type.
+    #[error("the configuration cannot be used: {0}")]
+    Invalid(Box<figment::Error>),
+    /// The file that was asked for is not there.
+    #[error("the configuration file {} does not exist", .0.display())]
+    NoFile(PathBuf),
+    /// A secret's file cannot be read.
+    #[error("{key} names {}, which cannot be read: {source}", .path.display())]
+    Unreadable {
+        /// The key that names the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Two keys say the same thing.
+    #[error("database_url and database_url_file are both set: keep one of them")]
+    TwoDatabases,
+    /// A value is of the right type but cannot work.
+    #[error("{key}: {reason}")]
+    Unusable {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with its value.
+        reason: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the configuration; `file` is the one that was asked for, if any.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        if let Some(path) = file
+            && !path.is_file()
+        {
+            return Err(ConfigError::NoFile(path.to_owned()));
+        }
+        let file = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let mut figment = Figment::new();
+        if file.is_file() {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        Self::from_figment(&figment.merge(Env::prefixed("MUONG_").ignore(&NOT_CONFIGURATION).split("__")))
+    }
+
+    fn from_figment(figment: &Figment) -> Result<Self, ConfigError> {
+        let mut config: Self = figment.extract().map_err(|error| ConfigError::Invalid(Box::new(error)))?;
+        if let Some(path) = config.database_url_file.clone() {
+            if figment.contains("database_url") {
+                return Err(ConfigError::TwoDatabases);
+            }
+            let url = std::fs::read_to_string(&path)
+                .map_err(|source| ConfigError::Unreadable { key: "database_url_file", path, source })?;
+            config.database_url = Secret::new(url.trim().to_owned());
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The values that types alone cannot rule out.
+    fn check(&self) -> Result<(), ConfigError> {
+        let unusable = |key, reason| Err(ConfigError::Unusable { key, reason });
+        let url = self.database_url.expose();
+        if !["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return unusable("database_url", "must start with sqlite:// or postgres://");
+        }
+        if !(30..=86_400).contains(&self.access_token_seconds) {
+            return unusable("access_token_seconds", "must lie between 30 and 86400");
+        }
+        if !(1..=3_650).contains(&self.refresh_token_days) {
+            return unusable("refresh_token_days", "must lie between 1 and 3650");
+        }
+        let Limits { submissions, wire_bytes, inflated_bytes, submission_bytes } = self.limits;
+        if submissions == 0 || wire_bytes == 0 || submission_bytes == 0 {
+            return unusable("limits", "must be greater than 0");
+        }
+        if inflated_bytes < wire_bytes || inflated_bytes < submission_bytes {
+            return unusable("limits.inflated_bytes", "must not be below wire_bytes or submission_bytes");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(toml: &str) -> Result<Config, ConfigError> {
+        Config::from_figment(&Figment::new().merge(Toml::string(toml)))
+    }
+
+    #[test]
+    fn an_empty_configuration_is_the_defaults() {
+        let config = parse("").unwrap();
+        assert_eq!(config.listen, "127.0.0.1:8080");
+        assert_eq!(config.limits.submissions, 500);
+        assert_eq!(config.write_queue.get(), 1024);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = parse("[limits]\nsubmisions = 3").unwrap_err().to_string();
+        assert!(error.contains("submisions") && error.contains("submissions"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let config = parse("database_url = 'postgres://muong:hunter2@db/muong'").unwrap();
+        assert_eq!(config.database_url.expose(), "postgres://muong:hunter2@db/muong");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_database_url_may_stand_in_a_file_but_not_in_two_places() {
+        let path = std::env::temp_dir().join(format!("muong-config-{}", std::process::id()));
+        std::fs::write(&path, "postgres://db/muong\n").unwrap();
+        let named = format!("database_url_file = '{}'", path.display());
+        assert_eq!(parse(&named).unwrap().database_url.expose(), "postgres://db/muong");
+        let both = parse(&format!("{named}\ndatabase_url = 'sqlite://x.db'"));
+        assert!(matches!(both, Err(ConfigError::TwoDatabases)));
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn the_environment_reaches_nested_keys() {
+        figment::Jail::expect_with(|jail| {
+            jail.create_file(DEFAULT_FILE, "listen = '127.0.0.1:1'\n[log]\nlevel = 'warn'")?;
+            jail.set_env("MUONG_LOG__FORMAT", "json");
+            jail.set_env("MUONG_LISTEN", "127.0.0.1:2");
+            jail.set_env("MUONG_PASSWORD", "not a configuration key");
+            let config = Config::load(None).map_err(|error| error.to_string())?;
+            assert_eq!((config.log.format, config.log.level.as_str()), (LogFormat::Json, "warn"));
+            assert_eq!(config.listen, "127.0.0.1:2");
+            jail.set_env("MUONG_LISTN", "x");
+            assert!(Config::load(None).is_err_and(|error| error.to_string().contains("listn")));
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,174 @@
+//! What every answer has in common, whatever made it: a request id, safe headers, one line in the log, errors as
+//! problem documents in the reader's language, and a 500 instead of a broken connection when a handler panics.
+//! Refuses to know any resource.
+
+use super::error::{Context, PROBLEM_JSON, Problem};
+use crate::messages::Lang;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::{JsonPayloadError, PathError, PayloadError, QueryPayloadError, UrlencodedError};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, ResponseError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+use tracing_actix_web::RequestId;
+
+/// The documentation page needs its own scripts, its own styles and the icons that its style sheet embeds; all from us.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Everything else is data, in which a browser has nothing to run or to frame.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Middleware: makes every answer whole. Stands inside the request span and outside everything else.
+pub async fn whole<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let started = Instant::now();
+    let context = context_of(&request);
+    let docs = request.path().starts_with("/docs");
+    // Not a clone of the request: actix routes by changing it, and wants to be its only owner.
+    let outcome = without_panic(async move { next.call(request).await }).await;
+    let answer = match outcome {
+        Ok(Ok(response)) => Ok(as_problem(response, &context)),
+        Ok(Err(error)) => Err(problem_of(&error)),
+        Err(Panicked) => Err(Problem::new("server.internal")),
+    };
+    match answer {
+        Ok(mut response) => {
+            dress(response.headers_mut(), &context, docs);
+            log_line(response.status(), started);
+            Ok(response)
+        }
+        Err(problem) => {
+            log_line(problem.status_code(), started);
+            Err(undressed(problem, context))
+        }
+    }
+}
+
+/// A problem that left the chain without its request. `ResponseError` dresses it where it becomes an answer.
+fn undressed(problem: Problem, context: Context) -> Error {
+    let mut dressed = HeaderMap::new();
+    dress(&mut dressed, &context, false);
+    let problem = dressed
+        .iter()
+        .fold(problem, |problem, (name, value)| problem.header(name.clone(), value.to_str().unwrap_or_default()));
+    problem.within(context).into()
+}
+
+/// The language and the id of a request, for whoever answers it with a problem.
+pub fn context_of(request: &ServiceRequest) -> Context {
+    let accept = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let request_id = request.extensions().get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+    Context { lang: Lang::negotiate(accept), request_id }
+}
+
+fn log_line(status: StatusCode, started: Instant) {
+    let millis = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
+    let status = status.as_u16();
+    match status {
+        500.. => tracing::error!(status, latency_ms = millis, "answered"),
+        _ => tracing::info!(status, latency_ms = millis, "answered"),
+    }
+}
+
+fn dress(headers: &mut HeaderMap, context: &Context, docs: bool) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::CONTENT_SECURITY_POLICY, if docs { DOCS_POLICY } else { DATA_POLICY });
+    // Answers are about people; a shared phone's browser keeps none of them. A resource with an ETag says otherwise itself.
+    set(header::CACHE_CONTROL, "no-store");
+    headers.append(header::VARY, HeaderValue::from_static("accept-language"));
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        headers.insert(REQUEST_ID.clone(), id);
+    }
+}
+
+/// Turns an answer that carries an error, ours or the framework's, into a problem document.
+fn as_problem<B>(response: ServiceResponse<B>, context: &Context) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response.map_into_left_body();
+    }
+    let problem = match response.response().error() {
+        Some(error) => match error.as_error::<Problem>() {
+            Some(problem) => problem.respond(context),
+            None => problem_of(error).respond(context),
+        },
+        None if is_problem(response.headers()) => return response.map_into_left_body(),
+        None => problem_of_status(status).respond(context),
+    };
+    response.into_response(problem.map_into_boxed_body()).map_into_right_body()
+}
+
+fn is_problem(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(PROBLEM_JSON.as_bytes()))
+}
+
+/// What an error of the framework means to the caller.
+fn problem_of(error: &Error) -> Problem {
+    if let Some(PathError::Deserialize(_)) = error.as_error::<PathError>() {
+        return Problem::new("request.path_invalid");
+    }
+    if error.as_error::<QueryPayloadError>().is_some() {
+        return Problem::new("request.query_invalid");
+    }
+    if error.as_error::<JsonPayloadError>().is_some() || error.as_error::<UrlencodedError>().is_some() {
+        return Problem::new("request.malformed").with("line", 0).with("column", 0);
+    }
+    if error.as_error::<PayloadError>().is_some() {
+        return Problem::new("request.truncated");
+    }
+    problem_of_status(error.as_response_error().status_code())
+}
+
+fn problem_of_status(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::new("request.not_found"),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new("request.method_not_allowed"),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new("request.too_large").with("limit", "–"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("request.unsupported_media"),
+        StatusCode::REQUEST_TIMEOUT => Problem::new("request.timeout"),
+        StatusCode::SERVICE_UNAVAILABLE => Problem::new("server.unavailable"),
+        StatusCode::UNAUTHORIZED => Problem::new("auth.required"),
+        StatusCode::FORBIDDEN => Problem::new("access.forbidden"),
+        status if status.is_client_error() => Problem::new("request.malformed").with("line", 0).with("column", 0),
+        _ => Problem::new("server.internal"),
+    }
+}
+
+/// The methods of a known path, for the `Allow` of a 405.
+pub fn method_not_allowed(allowed: &[Method]) -> Problem {
+    let allowed = allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    Problem::new("request.method_not_allowed").header(header::ALLOW, &allowed).with("allowed", allowed)
+}
+
+/// A handler panicked; the hook of `telemetry` has said where.
+struct Panicked;
+
+/// Runs `work`, turning a panic into a value: one faulty request must not take a worker, and its neighbours, with it.
+async fn without_panic<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut work = pin!(work);
+    std::future::poll_fn(move |context| {
+        // Safe to go on: after a panic the future is dropped, and what it shared is behind its own locks.
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(_payload) => Poll::Ready(Err(Panicked)),
+        }
+    })
+    .await
+}

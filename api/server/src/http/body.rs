@@ -1,0 +1,244 @@
+//! The body of a request: read whole, within limits, and inflated by us (gzip and zstd), so that a bomb stops early.
+//! Refuses what is not JSON by name; what the JSON says is for others.
+
+use super::error::Problem;
+use crate::config::Limits;
+use actix_web::HttpRequest;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::{self, Bytes};
+use muong_domain::refusal::Finding;
+use serde::de::DeserializeOwned;
+use std::io::Read;
+use std::time::Duration;
+
+/// How long a body may take to arrive. Long, because 1 MiB over a mountain's 2G takes minutes; finite, because a
+/// connection that never ends costs us one.
+const ARRIVAL: Duration = Duration::from_secs(600);
+/// Frames may ask for a window of 8 MiB and no more (RFC 8878 §3.1.1.1.2 recommends that every decoder take this much).
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// How a body is compressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Coding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// Reads a JSON body whole, inflated, within `limits`.
+pub async fn read(request: &HttpRequest, payload: web::Payload, limits: &Limits) -> Result<Bytes, Problem> {
+    require_json(request.headers())?;
+    let coding = coding(request.headers())?;
+    let limit = limits.wire_bytes;
+    if declared_length(request.headers()).is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    let wire = match tokio::time::timeout(ARRIVAL, payload.to_bytes_limited(limit)).await {
+        Err(_elapsed) => return Err(Problem::new("request.timeout")),
+        Ok(Err(_over_limit)) => return Err(too_large(limit)),
+        Ok(Ok(Err(_broken))) => return Err(Problem::new("request.truncated")),
+        Ok(Ok(Ok(wire))) => wire,
+    };
+    if coding == Coding::Identity {
+        return Ok(wire);
+    }
+    let inflated = limits.inflated_bytes;
+    web::block(move || inflate(coding, &wire, inflated))
+        .await
+        .map_err(|error| Problem::internal(&error))?
+        .map(Bytes::from)
+}
+
+/// Reads and parses a JSON body. Unknown and repeated fields are the type's to refuse (`deny_unknown_fields`).
+pub async fn json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: &Limits,
+) -> Result<T, Problem> {
+    parse(&read(request, payload, limits).await?)
+}
+
+/// Parses a JSON body; an error names the place and never quotes the value, which may be personal.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let pointer = pointer(error.path());
+        malformed(error.inner(), pointer)
+    })?;
+    reader.end().map_err(|error| malformed(&error, String::new()))?;
+    Ok(value)
+}
+
+fn malformed(error: &serde_json::Error, pointer: String) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let finding = Finding::new("request.malformed", pointer).with("line", line).with("column", column);
+    Problem::new("request.malformed").with("line", line).with("column", column).findings([finding])
+}
+
+/// A path of serde as a JSON pointer (RFC 6901).
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |pointer, segment| match segment {
+        Segment::Seq { index } => format!("{pointer}/{index}"),
+        Segment::Map { key } => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { .. } | Segment::Unknown => pointer,
+    })
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let essence = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|essence| essence.trim().to_ascii_lowercase())
+        .unwrap_or_default();
+    let structured = essence.starts_with("application/") && essence.ends_with("+json");
+    if essence == "application/json" || structured {
+        return Ok(());
+    }
+    // RFC 9110 §12.5.1: in a 415, `Accept` tells the client what would have been taken.
+    Err(Problem::new("request.unsupported_media").header(header::ACCEPT, "application/json"))
+}
+
+fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING);
+    let (first, more) = (codings.next(), codings.next().is_some());
+    let name = match first {
+        None => return Ok(Coding::Identity),
+        Some(value) => value.to_str().unwrap_or_default().trim().to_ascii_lowercase(),
+    };
+    match name.as_str() {
+        "identity" if !more => Ok(Coding::Identity),
+        "gzip" | "x-gzip" if !more => Ok(Coding::Gzip),
+        "zstd" if !more => Ok(Coding::Zstd),
+        _ => Err(Problem::new("request.unsupported_encoding").header(header::ACCEPT_ENCODING, "gzip, zstd")),
+    }
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn inflate(coding: Coding, wire: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
+    match coding {
+        Coding::Identity => Ok(wire.to_vec()),
+        Coding::Gzip => read_capped(flate2::read::MultiGzDecoder::new(wire), limit),
+        Coding::Zstd => {
+            let mut decoder =
+                zstd::stream::read::Decoder::with_buffer(wire).map_err(|error| Problem::internal(&error))?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|error| Problem::internal(&error))?;
+            read_capped(decoder, limit)
+        }
+    }
+}
+
+/// Reads at most `limit` bytes. The buffer grows with what really comes, so a bomb costs the limit and no more.
+fn read_capped(source: impl Read, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut inflated = Vec::new();
+    let cap = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    source.take(cap).read_to_end(&mut inflated).map_err(|_broken| Problem::new("request.truncated"))?;
+    if inflated.len() > limit {
+        return Err(Problem::new("request.inflated_too_large").with("limit", size(limit)));
+    }
+    Ok(inflated)
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new("request.too_large").with("limit", size(limit))
+}
+
+/// A number of bytes for a person to read.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 && bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        bytes if bytes >= 1 << 10 && bytes % (1 << 10) == 0 => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+    use std::io::Write;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    fn code<T>(result: Result<T, Problem>) -> &'static str {
+        result.map_or_else(|problem| problem.code(), |_| "ok")
+    }
+
+    #[test]
+    fn both_codings_give_back_what_was_sent() {
+        let text = b"{\"a\":1}".repeat(100);
+        assert_eq!(inflate(Coding::Gzip, &gzip(&text), 1 << 20).unwrap(), text);
+        let zipped = zstd::encode_all(text.as_slice(), 3).unwrap();
+        assert_eq!(inflate(Coding::Zstd, &zipped, 1 << 20).unwrap(), text);
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_limit_and_exactly_the_limit_passes() {
+        let zeros = vec![0; 32 << 20];
+        assert_eq!(code(inflate(Coding::Gzip, &gzip(&zeros), 1 << 20)), "request.inflated_too_large");
+        let zipped = zstd::encode_all(zeros.as_slice(), 3).unwrap();
+        assert_eq!(code(inflate(Coding::Zstd, &zipped, 1 << 20)), "request.inflated_too_large");
+        assert_eq!(inflate(Coding::Zstd, &zipped, 32 << 20).unwrap().len(), 32 << 20);
+    }
+
+    #[test]
+    fn a_cut_or_spoilt_body_is_named_as_such() {
+        let text: Vec<u8> = (0..5000_u32).flat_map(u32::to_le_bytes).collect();
+        for (coding, zipped) in
+            [(Coding::Gzip, gzip(&text)), (Coding::Zstd, zstd::encode_all(text.as_slice(), 3).unwrap())]
+        {
+            assert_eq!(code(inflate(coding, &zipped[..zipped.len() - 5], 1 << 20)), "request.truncated", "{coding:?}");
+            assert_eq!(code(inflate(coding, b"not compressed at all", 1 << 20)), "request.truncated", "{coding:?}");
+            assert_eq!(code(inflate(coding, &zipped[..1], 1 << 20)), "request.truncated", "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn only_json_and_known_codings_are_taken() {
+        let json = |value| require_json(&headers(&[(header::CONTENT_TYPE, value)]));
+        for taken in ["application/json", "Application/JSON; charset=utf-8", "application/muong+json"] {
+            assert_eq!(code(json(taken)), "ok", "{taken}");
+        }
+        for refused in ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "text/x+json"] {
+            assert_eq!(code(json(refused)), "request.unsupported_media", "{refused}");
+        }
+        assert_eq!(code(require_json(&HeaderMap::new())), "request.unsupported_media");
+        let encoded = |value| coding(&headers(&[(header::CONTENT_ENCODING, value)]));
+        assert_eq!(encoded("GZIP").unwrap(), Coding::Gzip);
+        assert_eq!(encoded("zstd").unwrap(), Coding::Zstd);
+        assert_eq!(coding(&HeaderMap::new()).unwrap(), Coding::Identity);
+        for refused in ["br", "gzip, zstd", "deflate", ""] {
+            assert_eq!(code(encoded(refused)), "request.unsupported_encoding", "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_body_is_refused_with_its_place_and_without_its_value() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Input {
+            #[expect(dead_code, reason = "only its parsing is tried")]
+            list: Vec<u8>,
+        }
+        for bad in ["", "{", "{\"list\":[1]} x", "{\"list\":[1,\"Secret\"]}", "{\"other\":1}", "\u{0}", "[[[["] {
+            assert_eq!(code(parse::<Input>(bad.as_bytes())), "request.malformed", "{bad:?}");
+        }
+        let deep = "[".repeat(100_000);
+        assert_eq!(code(parse::<serde_json::Value>(deep.as_bytes())), "request.malformed");
+        let problem = parse::<Input>(b"{\"list\":[1,\"Secret\"]}").unwrap_err();
+        let shown = format!("{problem:?}");
+        assert!(shown.contains("/list/1") && !shown.contains("Secret"), "{shown}");
+    }
+}

@@ -1,0 +1,265 @@
+//! The shape of every answer that is an error: a problem document (RFC 9457) with a stable code.
+//! Owns the mapping from code to status. Texts come from the catalogue; nothing internal ever stands in a body.
+
+use crate::messages::{self, Args, Lang};
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use muong_domain::refusal::Finding;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::fmt;
+use utoipa::ToSchema;
+
+/// The media type of a problem document.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What an error body says of the request that it answers.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The reader's language.
+    pub lang: Lang,
+    /// The id that also stands in the log and in `x-request-id`.
+    pub request_id: String,
+}
+
+/// Why a whole request was not carried out.
+#[derive(Debug)]
+pub struct Problem {
+    code: &'static str,
+    args: Args,
+    findings: Vec<Finding>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    context: Context,
+}
+
+impl Problem {
+    /// A problem of this code; the code decides the status.
+    pub fn new(code: &'static str) -> Self {
+        let problem =
+            Self { code, args: Args::new(), findings: Vec::new(), headers: Vec::new(), context: Context::default() };
+        match code {
+            "auth.required" => problem.header(header::WWW_AUTHENTICATE, "Bearer"),
+            "auth.invalid_token" | "auth.expired_token" => {
+                // RFC 6750 §3: a client learns from this that a new token will help.
+                problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+            }
+            "request.busy" => problem.retry_after(1),
+            "server.unavailable" | "server.shutting_down" => problem.retry_after(5),
+            _ => problem,
+        }
+    }
+
+    /// A fault of the program. Its cause, with the whole chain, goes to the log and only there.
+    pub fn internal(cause: &dyn std::error::Error) -> Self {
+        let mut chain = cause.to_string();
+        let mut next = cause.source();
+        while let Some(source) = next {
+            chain = format!("{chain}: {source}");
+            next = source.source();
+        }
+        tracing::error!(error = %chain, "a request failed for an internal reason");
+        Self::new("server.internal")
+    }
+
+    /// Adds a value that the text quotes.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.args.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds the places of the body that are at fault.
+    #[must_use]
+    pub fn findings(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        self.findings.extend(findings);
+        self
+    }
+
+    /// Tells the client when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        self
+    }
+
+    /// Adds a header that this status asks for (`Allow`, `Accept-Encoding` …). One that is no valid header is left out.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+        self
+    }
+
+    /// Ties the problem to the request that it answers.
+    #[must_use]
+    pub fn within(mut self, context: Context) -> Self {
+        self.context = context;
+        self
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The answer, in the language and with the id of `context`.
+    pub fn respond(&self, context: &Context) -> HttpResponse {
+        let status = self.status_code();
+        let body = json!({
+            "type": format!("urn:muong:problem:{}", self.code),
+            "title": messages::title(context.lang, self.code),
+            "status": status.as_u16(),
+            "detail": messages::localised(context.lang, self.code, &self.args),
+            "code": self.code,
+            "request_id": context.request_id,
+            "errors": self.findings.iter().map(FindingBody::from).collect::<Vec<_>>(),
+        });
+        let mut response = HttpResponse::build(status);
+        response.content_type(PROBLEM_JSON);
+        response.insert_header((header::CONTENT_LANGUAGE, context.lang.tag()));
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        response.body(body.to_string())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        status(self.code)
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        self.respond(&self.context)
+    }
+}
+
+/// The HTTP status of every code that a whole request can be answered with. A code that is missing here is our fault: 500.
+fn status(code: &str) -> StatusCode {
+    match code {
+        "request.unsupported_media" | "request.unsupported_encoding" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "request.too_large" | "request.inflated_too_large" | "request.too_many_submissions" => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        "request.not_found" | "access.not_found" => StatusCode::NOT_FOUND,
+        "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
+        "request.timeout" => StatusCode::REQUEST_TIMEOUT,
+        "request.busy" | "server.unavailable" | "server.shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
+        "auth.required" | "auth.invalid_token" | "auth.expired_token" | "auth.bad_credentials"
+        | "auth.refresh_reused" | "auth.refresh_invalid" | "auth.device_revoked" => StatusCode::UNAUTHORIZED,
+        "auth.user_disabled" => StatusCode::FORBIDDEN,
+        "device.fork" => StatusCode::CONFLICT,
+        code => status_of_family(code),
+    }
+}
+
+/// Codes that share a status with their whole family.
+fn status_of_family(code: &str) -> StatusCode {
+    match code.split('.').next().unwrap_or_default() {
+        "request" => StatusCode::BAD_REQUEST,
+        "access" | "scope" => StatusCode::FORBIDDEN,
+        "conflict" | "quarantine" if code.ends_with(".already_closed") => StatusCode::CONFLICT,
+        "conflict" | "quarantine" | "submission" | "form" | "merge" | "auth" | "device" | "person" | "unit"
+        | "grant" => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A problem document (RFC 9457): what every error of a whole request looks like.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "urn:muong:problem:auth.expired_token",
+    "title": "Phiên truy cập đã hết hạn",
+    "status": 401,
+    "detail": "Phiên truy cập đã hết hạn. Hãy dùng mã làm mới để lấy mã truy cập mới rồi gửi lại yêu cầu.",
+    "code": "auth.expired_token",
+    "request_id": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e77",
+    "errors": []
+}))]
+pub struct ProblemBody {
+    /// Names the kind of problem; made from `code`.
+    pub r#type: String,
+    /// A short title, in the language of `Accept-Language` (Vietnamese by default).
+    pub title: String,
+    /// The HTTP status, repeated.
+    pub status: u16,
+    /// What happened and what to do next, in the same language.
+    pub detail: String,
+    /// The stable code: what a program goes by.
+    pub code: String,
+    /// The id of the request, as in the log and in `x-request-id`: quote it when asking for help.
+    pub request_id: String,
+    /// The places of the body that are at fault, if it is about the body.
+    pub errors: Vec<FindingBody>,
+}
+
+/// One coded error or warning about one place of an input, with its text in both languages.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Finding)]
+pub struct FindingBody {
+    /// The stable code.
+    #[schema(example = "meeting.roll_sum")]
+    pub code: String,
+    /// Where: a JSON pointer (RFC 6901); empty for the whole.
+    #[schema(example = "/set/present")]
+    pub pointer: String,
+    /// What is the matter and what to do next.
+    pub message: TextBody,
+}
+
+/// A text in both languages: a phone that is offline shows it to whoever holds it.
+#[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Text)]
+pub struct TextBody {
+    /// Vietnamese.
+    pub vi: String,
+    /// English.
+    pub en: String,
+}
+
+impl From<&Finding> for FindingBody {
+    fn from(finding: &Finding) -> Self {
+        let text = messages::of_finding(finding);
+        Self {
+            code: finding.code.as_str().to_owned(),
+            pointer: finding.pointer.clone(),
+            message: TextBody { vi: text.vi, en: text.en },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_in_the_readers_language_and_carries_the_request_id() {
+        let problem = Problem::new("auth.required").findings([Finding::new("form.required", "/set/held_on")]);
+        let context = Context { lang: Lang::En, request_id: "r1".to_owned() };
+        let response = problem.respond(&context);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()[header::CONTENT_LANGUAGE], "en");
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+
+    #[test]
+    fn refusals_have_statuses_of_their_own_and_strangers_are_faults() {
+        assert_eq!(status("request.malformed"), StatusCode::BAD_REQUEST);
+        assert_eq!(status("access.not_found"), StatusCode::NOT_FOUND);
+        assert_eq!(status("access.forbidden"), StatusCode::FORBIDDEN);
+        assert_eq!(status("conflict.already_closed"), StatusCode::CONFLICT);
+        assert_eq!(status("conflict.unseen_candidates"), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(status("nobody.knows"), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+}

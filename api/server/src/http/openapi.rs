@@ -1,0 +1,117 @@
+//! The OpenAPI 3.1 document, generated from the handlers of the URL table and the types that they speak.
+
+use super::error::{FindingBody, ProblemBody, TextBody};
+use super::routes;
+use actix_web::App;
+use actix_web::http::Method;
+use utoipa::openapi::path::PathItem;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_actix_web::AppExt;
+
+/// The name of the security scheme, as the handlers refer to it.
+pub const BEARER: &str = "bearer";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "muong",
+        description = "Field reporting for the party organisation of a mountainous province: reports of branch meetings \
+            and of member development, written offline, merged into one store.\n\n\
+            Every error of a whole request is a problem document (RFC 9457) with a stable `code`; its texts are \
+            Vietnamese unless `Accept-Language` asks for English. Instants are UTC, local dates are those of \
+            Asia/Ho_Chi_Minh.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags((name = "operation", description = "For whoever runs it.")),
+    components(schemas(ProblemBody, FindingBody, TextBody)),
+    modifiers(&Bearer),
+    security(("bearer" = [])),
+)]
+struct Head;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("An access token (EdDSA), good for 15 minutes; renewed by the refresh token."))
+            .build();
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// The document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    App::new().into_utoipa_app().openapi(Head::openapi()).configure(routes::table).split_for_parts().1
+}
+
+/// The document as it is served and checked in: indented, with a newline at the end.
+///
+/// # Panics
+/// Never: the document is plain data.
+pub fn json() -> String {
+    let mut json = document().to_pretty_json().expect("plain data becomes JSON");
+    json.push('\n');
+    json
+}
+
+/// Every described path with each of its methods.
+pub fn routes() -> Vec<(String, Method)> {
+    document()
+        .paths
+        .paths
+        .iter()
+        .flat_map(|(path, item)| methods(item).into_iter().map(|method| (path.clone(), method)))
+        .collect()
+}
+
+fn methods(item: &PathItem) -> Vec<Method> {
+    [
+        (item.get.is_some(), Method::GET),
+        (item.put.is_some(), Method::PUT),
+        (item.post.is_some(), Method::POST),
+        (item.delete.is_some(), Method::DELETE),
+        (item.patch.is_some(), Method::PATCH),
+    ]
+    .into_iter()
+    .filter_map(|(present, method)| present.then_some(method))
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_document_is_of_version_3_1_and_every_reference_in_it_leads_somewhere() {
+        let document: serde_json::Value = serde_json::from_str(&json()).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+        for schema in ["Problem", "Finding", "Text"] {
+            assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
+        }
+        let mut references = BTreeSet::new();
+        collect_references(&document, &mut references);
+        for reference in references {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    fn collect_references(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(|to| to.as_str()).map(str::to_owned));
+                fields.values().for_each(|field| collect_references(field, found));
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|item| collect_references(item, found)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Who someone is: passwords and tokens. What they may do is the domain's (`access`).
+
+pub mod password;
+pub mod token;

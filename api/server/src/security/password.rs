@@ -1,0 +1,209 @@
+//! Passwords: their rules, and their hashing by argon2id off the async threads, so many at a time and no more.
+//! Keeps the work for an unknown user equal to that for a wrong password. Knows neither users nor sessions.
+
+use crate::clock::Entropy;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+use unicode_normalization::UnicodeNormalization;
+
+/// The fewest characters of a new password (OWASP ASVS 4.0.3, 2.1.1). No rules of composition (NIST SP 800-63B-4, 3.1.1.2).
+pub const MIN_CHARS: usize = 12;
+/// The most bytes that are hashed: enough for any pass phrase, too few to be a burden.
+pub const MAX_BYTES: usize = 1024;
+
+/// OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// How many may wait for each that runs: at about 60 a second and core, the last one waits a quarter of a second.
+const WAITING_FOR_EACH: usize = 16;
+
+/// Why a password was not taken or not checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// Fewer than [`MIN_CHARS`] characters.
+    #[error("the password is too short")]
+    TooShort,
+    /// More than [`MAX_BYTES`] bytes.
+    #[error("the password is too long")]
+    TooLong,
+    /// So many are being checked that this one would wait too long.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// The machine failed: no memory, or a stopped thread pool.
+    #[error("the password could not be hashed")]
+    Failed,
+}
+
+/// A new password that satisfies the rules, normalised (NFC), so that it is the same from every keyboard.
+#[derive(Clone)]
+pub struct Password(String);
+
+impl Password {
+    /// Checks the rules for a new password. Characters are counted as Unicode code points (NIST SP 800-63B-4, 3.1.1.2).
+    pub fn parse(text: &str) -> Result<Self, PasswordError> {
+        if text.len() > MAX_BYTES {
+            return Err(PasswordError::TooLong);
+        }
+        let normalised: String = text.nfc().collect();
+        if normalised.chars().count() < MIN_CHARS {
+            return Err(PasswordError::TooShort);
+        }
+        Ok(Self(normalised))
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Hashes and checks passwords, a bounded number at a time. One for each process; share it by `Arc`.
+pub struct Passwords {
+    gate: Arc<Semaphore>,
+    inside: AtomicUsize,
+    most_inside: usize,
+    /// The hash that is checked for a user who does not exist.
+    nobody: String,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("most_inside", &self.most_inside).finish_non_exhaustive()
+    }
+}
+
+impl Passwords {
+    /// At most `max_concurrent` at once. Makes one hash for the users who do not exist.
+    pub fn new(max_concurrent: NonZeroUsize, entropy: &Entropy) -> Result<Self, PasswordError> {
+        let unguessable: [u8; 32] = entropy.bytes();
+        Ok(Self {
+            gate: Arc::new(Semaphore::new(max_concurrent.get())),
+            inside: AtomicUsize::new(0),
+            most_inside: max_concurrent.get().saturating_mul(WAITING_FOR_EACH + 1),
+            nobody: hash_now(&unguessable, &entropy.bytes())?,
+        })
+    }
+
+    /// The PHC string of a new password.
+    pub async fn hash(&self, password: Password, entropy: &Entropy) -> Result<String, PasswordError> {
+        let salt: [u8; 16] = entropy.bytes();
+        self.run(move || hash_now(password.0.as_bytes(), &salt)).await?
+    }
+
+    /// Whether `attempt` is the password behind `stored`; without one (no such user) the same work and `false`.
+    pub async fn verify(&self, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
+        let (attempt, stored) = match stored {
+            Some(stored) if attempt.len() <= MAX_BYTES => (attempt.nfc().collect::<String>(), stored),
+            // Nobody's password is that long; and the empty one is nobody's either.
+            _ => (String::new(), self.nobody.clone()),
+        };
+        self.run(move || verify_now(attempt.as_bytes(), &stored)).await?
+    }
+
+    /// Runs `work` on the blocking pool when there is room; refuses when too many wait already.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
+        let _place = Place::take(&self.inside, self.most_inside).ok_or(PasswordError::Busy)?;
+        let permit = Arc::clone(&self.gate).acquire_owned().await.map_err(|_closed| PasswordError::Failed)?;
+        // The permit goes with the work: a client that leaves does not make room while its hash still runs.
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        done.await.map_err(|_stopped| PasswordError::Failed)
+    }
+}
+
+/// A place among those who wait or run; given back when dropped, also by a client that leaves.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(inside: &'a AtomicUsize, most: usize) -> Option<Self> {
+        inside
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most).then_some(now + 1))
+            .ok()
+            .map(|_before| Self(inside))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn argon2id() -> Result<Argon2<'static>, PasswordError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| PasswordError::Failed)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Hashes on this thread, for commands that have nobody else waiting.
+pub fn hash_blocking(password: &Password, entropy: &Entropy) -> Result<String, PasswordError> {
+    hash_now(password.0.as_bytes(), &entropy.bytes())
+}
+
+fn hash_now(password: &[u8], salt: &[u8; 16]) -> Result<String, PasswordError> {
+    let hash: PasswordHash =
+        argon2id()?.hash_password_with_salt(password, salt).map_err(|_| PasswordError::Failed)?;
+    Ok(hash.to_string())
+}
+
+/// The parameters of the stored hash count, so that older hashes stay valid when the defaults rise.
+fn verify_now(attempt: &[u8], stored: &str) -> Result<bool, PasswordError> {
+    let stored = PasswordHash::new(stored).map_err(|_| PasswordError::Failed)?;
+    Ok(argon2id()?.verify_password(attempt, &stored).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passwords(at_once: usize) -> Passwords {
+        Passwords::new(NonZeroUsize::new(at_once).unwrap(), &Entropy::seeded(1)).unwrap()
+    }
+
+    #[test]
+    fn a_new_password_has_twelve_characters_however_they_are_typed() {
+        assert_eq!(Password::parse("ngắn quá nhé"). map(|p| p.0.chars().count()), Ok(12));
+        // Eleven characters, in NFD many more code points: still eleven.
+        let decomposed: String = "ngắn quá nh".nfd().collect();
+        assert_eq!(Password::parse(&decomposed).unwrap_err(), PasswordError::TooShort);
+        assert_eq!(Password::parse(&"x".repeat(1025)).unwrap_err(), PasswordError::TooLong);
+        assert!(Password::parse(&"x".repeat(1024)).is_ok());
+    }
+
+    #[actix_web::test]
+    async fn a_password_is_recognised_in_both_normal_forms_and_another_is_not() {
+        let passwords = passwords(2);
+        let text = "Mường Nhé 03160";
+        let stored = passwords.hash(Password::parse(text).unwrap(), &Entropy::System).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        let decomposed: String = text.nfd().collect();
+        assert!(passwords.verify(text, Some(stored.clone())).await.unwrap());
+        assert!(passwords.verify(&decomposed, Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify("Muong Nhe 03160", Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify(&"x".repeat(2000), Some(stored)).await.unwrap());
+    }
+
+    #[actix_web::test]
+    async fn nobody_has_no_password_and_costs_the_same_parameters() {
+        let passwords = passwords(1);
+        assert!(!passwords.verify("", None).await.unwrap());
+        assert!(passwords.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    }
+
+    #[actix_web::test]
+    async fn too_many_at_once_are_refused_and_their_places_come_back() {
+        let mut passwords = passwords(1);
+        passwords.most_inside = 1;
+        let (first, second) = tokio::join!(passwords.verify("a", None), passwords.verify("b", None));
+        assert_eq!((first, second), (Ok(false), Err(PasswordError::Busy)));
+        assert_eq!(passwords.verify("c", None).await, Ok(false));
+    }
+}

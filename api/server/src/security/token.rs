@@ -1,0 +1,380 @@
+//! Tokens: access tokens that carry who and until when (JWT, EdDSA), refresh tokens that carry nothing at all.
+//! Owns the signing keys and their file. Knows neither sessions nor revocation; those are in the store.
+
+use crate::clock::Entropy;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use muong_domain::id::{DeviceId, SessionId, UserId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// What an access token says. Short-lived, so it may be believed without asking the store each time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessClaims {
+    /// Who issued it.
+    pub iss: String,
+    /// Whom it is for.
+    pub aud: String,
+    /// The user.
+    pub sub: UserId,
+    /// The device that signed in.
+    pub dev: DeviceId,
+    /// The session: a family of refresh tokens.
+    pub sid: SessionId,
+    /// When it was issued, in seconds since 1970.
+    pub iat: i64,
+    /// From when on it is no longer good. No leeway: the clocks that matter are the servers' own.
+    pub exp: i64,
+    /// The token's own id.
+    pub jti: Uuid,
+}
+
+/// Why a token is not believed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TokenError {
+    /// It was good and its time is over: a refresh will help.
+    #[error("the access token has expired")]
+    Expired,
+    /// It is not one of ours. Why not is nobody's business.
+    #[error("the access token is not valid")]
+    Invalid,
+}
+
+/// Why there is no key to sign with.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    #[error("the signing key file {}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file holds no Ed25519 private key as PKCS#8 PEM.
+    #[error("the signing key is not an Ed25519 private key in PKCS#8 PEM (make one: openssl genpkey -algorithm ed25519)")]
+    Malformed,
+}
+
+/// The keys: the first signs, all verify, so that a key can be changed while its tokens are still out.
+pub struct Keys {
+    signs: (String, EncodingKey),
+    verify: BTreeMap<String, DecodingKey>,
+    validation: Validation,
+    issuer: String,
+    audience: String,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("signs", &self.signs.0).finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// Reads the keys of one PEM text: to change keys, put the new one first and keep the old one for as long as an
+    /// access token lives.
+    pub fn from_pem(pem: &str, issuer: &str, audience: &str) -> Result<Self, KeyError> {
+        let mut signs = None;
+        let mut verify = BTreeMap::new();
+        for block in pem_blocks(pem) {
+            let key = SigningKey::from_pkcs8_pem(block).map_err(|_| KeyError::Malformed)?;
+            let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+            let kid = thumbprint(&x);
+            let der = key.to_pkcs8_der().map_err(|_| KeyError::Malformed)?;
+            signs.get_or_insert_with(|| (kid.clone(), EncodingKey::from_ed_der(der.as_bytes())));
+            verify.insert(kid, DecodingKey::from_ed_components(&x).map_err(|_| KeyError::Malformed)?);
+        }
+        Ok(Self {
+            signs: signs.ok_or(KeyError::Malformed)?,
+            verify,
+            validation: validation(issuer, audience),
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+        })
+    }
+
+    /// Reads the keys of a file.
+    pub fn load(path: &Path, issuer: &str, audience: &str) -> Result<Self, KeyError> {
+        let pem = std::fs::read_to_string(path).map_err(|source| KeyError::File { path: path.to_owned(), source })?;
+        Self::from_pem(&pem, issuer, audience)
+    }
+
+    /// Who issues with these keys.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whom the tokens are for.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// Signs an access token for a session, good for `seconds` from `now`.
+    pub fn issue(&self, who: Bearer, jti: Uuid, now: DateTime<Utc>, seconds: u32) -> Result<String, TokenError> {
+        let iat = now.timestamp();
+        let claims = AccessClaims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: who.user,
+            dev: who.device,
+            sid: who.session,
+            iat,
+            exp: iat.saturating_add(i64::from(seconds)),
+            jti,
+        };
+        self.sign(&claims)
+    }
+
+    fn sign(&self, claims: &AccessClaims) -> Result<String, TokenError> {
+        let header = Header { kid: Some(self.signs.0.clone()), ..Header::new(Algorithm::EdDSA) };
+        jsonwebtoken::encode(&header, claims, &self.signs.1).map_err(|_| TokenError::Invalid)
+    }
+
+    /// Believes a token or not. Only EdDSA, only a `kid` of ours, our issuer, our audience, not yet expired at `now`.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let key = header.kid.as_deref().and_then(|kid| self.verify.get(kid)).ok_or(TokenError::Invalid)?;
+        let claims = jsonwebtoken::decode::<AccessClaims>(token, key, &self.validation)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
+        if claims.exp <= now.timestamp() { Err(TokenError::Expired) } else { Ok(claims) }
+    }
+}
+
+/// Whom an access token is issued to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bearer {
+    /// The user.
+    pub user: UserId,
+    /// The device that signed in.
+    pub device: DeviceId,
+    /// The session.
+    pub session: SessionId,
+}
+
+fn validation(issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    // The library would ask the system's clock; `verify` compares with the one that it is given.
+    validation.validate_exp = false;
+    validation
+}
+
+/// The blocks of a PEM text, each with its frame.
+fn pem_blocks(pem: &str) -> impl Iterator<Item = &str> {
+    const END: &str = "-----END PRIVATE KEY-----";
+    pem.split_inclusive(END).filter_map(|part| part.find("-----BEGIN").map(|start| &part[start..]))
+}
+
+/// The thumbprint of an Ed25519 public key (RFC 7638, RFC 8037 appendix A.3).
+fn thumbprint(x: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
+}
+
+/// Makes a signing key file, readable by its owner alone, unless there is one. Says whether it made one.
+///
+/// Written under another name first and then linked: a second process that starts at the same moment sees no file or
+/// a whole one, and the one that comes too late uses the other's.
+pub fn generate_key_file(path: &Path, entropy: &Entropy) -> Result<bool, KeyError> {
+    let failed = |source| KeyError::File { path: path.to_owned(), source };
+    if path.exists() {
+        return Ok(false);
+    }
+    let key = SigningKey::from_bytes(&entropy.bytes());
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Malformed)?;
+    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    let written = write_new(&draft, pem.as_bytes()).and_then(|()| match std::fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        other => other.map(|()| true),
+    });
+    std::fs::remove_file(&draft).and(written).map_err(failed)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A refresh token: 256 bits of chance. Only its hash is ever stored, so a stolen database opens no session.
+pub struct RefreshToken(String);
+
+impl RefreshToken {
+    /// A new one.
+    pub fn new(entropy: &Entropy) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()))
+    }
+
+    /// The token, for the one answer that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What the store knows of it.
+    pub fn hash(&self) -> [u8; 32] {
+        refresh_hash(&self.0)
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// What the store knows of a refresh token that was presented: SHA-256, which is enough for 256 bits of chance.
+pub fn refresh_hash(presented: &str) -> [u8; 32] {
+    Sha256::digest(presented).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn pem(seed: u64) -> String {
+        SigningKey::from_bytes(&Entropy::seeded(seed).bytes()).to_pkcs8_pem(LineEnding::LF).unwrap().to_string()
+    }
+
+    fn keys(pem: &str) -> Keys {
+        Keys::from_pem(pem, "muong", "muong").unwrap()
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_772_600_000, 0).unwrap()
+    }
+
+    fn bearer() -> Bearer {
+        Bearer {
+            user: Uuid::from_u128(1).into(),
+            device: Uuid::from_u128(2).into(),
+            session: Uuid::from_u128(3).into(),
+        }
+    }
+
+    fn token(keys: &Keys) -> String {
+        keys.issue(bearer(), Uuid::from_u128(4), now(), 900).unwrap()
+    }
+
+    /// A token of any header and body, signed by anyone or no one.
+    fn forged(header: &serde_json::Value, claims: &AccessClaims, signature: &[u8]) -> String {
+        let part = |bytes: Vec<u8>| URL_SAFE_NO_PAD.encode(bytes);
+        let head = part(serde_json::to_vec(header).unwrap());
+        let body = part(serde_json::to_vec(claims).unwrap());
+        format!("{head}.{body}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    #[test]
+    fn a_token_is_believed_until_its_last_second_and_not_after() {
+        let keys = keys(&pem(1));
+        let token = token(&keys);
+        let claims = keys.verify(&token, now()).unwrap();
+        assert_eq!((claims.sub, claims.dev, claims.sid), (bearer().user, bearer().device, bearer().session));
+        assert!(keys.verify(&token, now() + TimeDelta::seconds(899)).is_ok());
+        assert_eq!(keys.verify(&token, now() + TimeDelta::seconds(900)), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn no_algorithm_but_ours_is_taken() {
+        let keys = keys(&pem(1));
+        let claims = keys.verify(&token(&keys), now()).unwrap();
+        let kid = keys.signs.0.clone();
+        for alg in ["none", "HS256", "ES256", "RS256", "eddsa"] {
+            let header = serde_json::json!({"alg": alg, "typ": "JWT", "kid": kid});
+            for signature in [&[][..], &[7; 64][..]] {
+                assert_eq!(keys.verify(&forged(&header, &claims, signature), now()), Err(TokenError::Invalid), "{alg}");
+            }
+        }
+        // The public key as an HMAC secret: the classic confusion of algorithms.
+        let public = SigningKey::from_pkcs8_pem(&pem(1)).unwrap().verifying_key();
+        let header = Header { kid: Some(kid), ..Header::new(Algorithm::HS256) };
+        let confused = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(public.as_bytes())).unwrap();
+        assert_eq!(keys.verify(&confused, now()), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn a_stranger_a_missing_kid_and_a_changed_letter_are_refused() {
+        let (ours, theirs) = (keys(&pem(1)), keys(&pem(2)));
+        assert_eq!(ours.verify(&token(&theirs), now()), Err(TokenError::Invalid));
+        let claims = ours.verify(&token(&ours), now()).unwrap();
+        let unnamed = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &ours.signs.1).unwrap();
+        assert_eq!(ours.verify(&unnamed, now()), Err(TokenError::Invalid));
+        // Another's signature under our key's name.
+        let named = Header { kid: Some(ours.signs.0.clone()), ..Header::new(Algorithm::EdDSA) };
+        let borrowed = jsonwebtoken::encode(&named, &claims, &theirs.signs.1).unwrap();
+        assert_eq!(ours.verify(&borrowed, now()), Err(TokenError::Invalid));
+        let changed = token(&ours).replacen(".e", ".f", 1);
+        for bad in [changed.as_str(), "", "a.b.c", "..", "a.b"] {
+            assert_eq!(ours.verify(bad, now()), Err(TokenError::Invalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_audience_or_issuer_is_refused() {
+        let ours = keys(&pem(1));
+        for (issuer, audience) in [("muong", "other"), ("other", "muong")] {
+            let theirs = Keys::from_pem(&pem(1), issuer, audience).unwrap();
+            assert_eq!(ours.verify(&token(&theirs), now()), Err(TokenError::Invalid), "{issuer} {audience}");
+        }
+    }
+
+    #[test]
+    fn a_key_can_be_changed_while_its_tokens_are_out() {
+        let (old, new) = (pem(1), pem(2));
+        let before = token(&keys(&old));
+        let both = keys(&format!("# new first\n{new}\n{old}"));
+        assert!(both.verify(&before, now()).is_ok());
+        assert!(keys(&new).verify(&token(&both), now()).is_ok());
+        assert_eq!(keys(&new).verify(&before, now()), Err(TokenError::Invalid));
+        assert!(matches!(Keys::from_pem("nothing", "muong", "muong"), Err(KeyError::Malformed)));
+    }
+
+    #[test]
+    fn the_kid_is_the_thumbprint_of_rfc_8037() {
+        // RFC 8037, appendix A.3.
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        assert_eq!(thumbprint(x), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_generated_key_file_is_private_and_never_overwritten() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = std::env::temp_dir().join(format!("muong-keys-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let path = directory.join("signing.pem");
+        assert!(generate_key_file(&path, &Entropy::System).unwrap());
+        let first = std::fs::read(&path).unwrap();
+        assert!(!generate_key_file(&path, &Entropy::System).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), first);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "no draft is left");
+        let keys = Keys::load(&path, "muong", "muong").unwrap();
+        assert!(keys.verify(&token(&keys), now()).is_ok());
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn refresh_tokens_differ_and_are_known_by_their_hash_alone() {
+        let (one, two) = (RefreshToken::new(&Entropy::System), RefreshToken::new(&Entropy::System));
+        assert_ne!(one.hash(), two.hash());
+        assert_eq!(one.expose().len(), 43);
+        assert_eq!(refresh_hash(one.expose()), one.hash());
+        assert!(!format!("{one:?}").contains(one.expose()));
+    }
+}
