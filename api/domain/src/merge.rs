@@ -8,6 +8,7 @@
 
 use crate::id::{DeviceId, Seq, SubmissionId};
 use crate::record::{Cell, Claim, Contest, Deletion, Path, Record, Writer};
+use crate::validate::PathChange;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,17 +54,6 @@ impl Author {
     fn knew_contest(&self, contest: &Contest) -> bool {
         matches!(self.seen, Seen::UpTo(base) if contest.opened <= base)
     }
-}
-
-/// One path's change, normalised; a group's values are objects of all its fields.
-#[derive(Clone, PartialEq, Debug)]
-pub struct PathChange {
-    /// Where.
-    pub path: Path,
-    /// What the author saw.
-    pub from: Value,
-    /// What the author says.
-    pub to: Value,
 }
 
 /// What became of one path.

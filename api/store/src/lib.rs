@@ -12,10 +12,10 @@ mod migrate;
 mod schema;
 mod writer;
 
-pub mod transaction;
+mod transaction;
 
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};
-pub use transaction::{Head, LogEntry, Outcome, Snapshot, Tx};
+pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
 pub use writer::{Writer, WriterError, WriterOptions};

@@ -144,11 +144,6 @@ impl<'c> Tx<'c> {
         &self.head
     }
 
-    /// The connection, for the store's own functions.
-    pub(crate) fn conn(&mut self) -> &mut Connection {
-        self.conn
-    }
-
     /// Appends an entry and gives it the next seq.
     pub fn append(&mut self, entry: LogEntry) -> Seq {
         let seq = self.head.seq.next();
@@ -320,11 +315,6 @@ pub struct Snapshot<'c> {
 }
 
 impl Snapshot<'_> {
-    /// The connection, for the store's own functions.
-    pub(crate) fn conn(&mut self) -> &mut Connection {
-        self.conn
-    }
-
     /// The head as of this moment.
     pub fn head(&mut self) -> Result<Head, StoreError> {
         read_head(self.conn)
@@ -338,22 +328,19 @@ pub(crate) fn read_head(conn: &mut Connection) -> Result<Head, StoreError> {
 
 /// What reads may go through: a snapshot, or the write transaction that is under way.
 pub trait Reading {
-    #[doc(hidden)]
-    fn connection(&mut self) -> ReadingConnection<'_>;
+    /// The connection, for the store's own functions.
+    fn conn(&mut self) -> &mut Connection;
 }
 
-/// A connection on loan to the store's own reading functions.
-pub struct ReadingConnection<'a>(pub(crate) &'a mut Connection);
-
 impl Reading for Snapshot<'_> {
-    fn connection(&mut self) -> ReadingConnection<'_> {
-        ReadingConnection(self.conn)
+    fn conn(&mut self) -> &mut Connection {
+        self.conn
     }
 }
 
 impl Reading for Tx<'_> {
-    fn connection(&mut self) -> ReadingConnection<'_> {
-        ReadingConnection(self.conn)
+    fn conn(&mut self) -> &mut Connection {
+        self.conn
     }
 }
 

@@ -156,8 +156,13 @@ fn status(code: &str) -> StatusCode {
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
         "request.busy" | "server.unavailable" | "server.shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
-        "auth.required" | "auth.invalid_token" | "auth.expired_token" | "auth.bad_credentials"
-        | "auth.refresh_reused" | "auth.refresh_invalid" | "auth.device_revoked" => StatusCode::UNAUTHORIZED,
+        "auth.required"
+        | "auth.invalid_token"
+        | "auth.expired_token"
+        | "auth.bad_credentials"
+        | "auth.refresh_reused"
+        | "auth.refresh_invalid"
+        | "auth.device_revoked" => StatusCode::UNAUTHORIZED,
         "auth.user_disabled" => StatusCode::FORBIDDEN,
         "device.fork" => StatusCode::CONFLICT,
         code => status_of_family(code),
