@@ -221,8 +221,11 @@ impl Config {
             if figment.contains("database_url") {
                 return Err(ConfigError::TwoDatabases);
             }
-            let url = std::fs::read_to_string(&path)
-                .map_err(|source| ConfigError::Unreadable { key: "database_url_file", path, source })?;
+            let url = std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable {
+                key: "database_url_file",
+                path,
+                source,
+            })?;
             config.database_url = Secret::new(url.trim().to_owned());
         }
         config.check()?;

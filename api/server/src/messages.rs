@@ -13,7 +13,6 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
-use unic_langid::langid;
 
 /// The values that a text quotes, by name.
 pub type Args = BTreeMap<String, Value>;
@@ -69,13 +68,11 @@ fn weighted(range: &str) -> Option<(&str, f32)> {
 type Bundle = FluentBundle<FluentResource>;
 
 static CATALOGUE: LazyLock<[Bundle; 2]> = LazyLock::new(|| {
-    [
-        bundle(langid!("vi"), include_str!("../messages/vi.ftl")),
-        bundle(langid!("en"), include_str!("../messages/en.ftl")),
-    ]
+    [bundle("vi", include_str!("../messages/vi.ftl")), bundle("en", include_str!("../messages/en.ftl"))]
 });
 
-fn bundle(lang: unic_langid::LanguageIdentifier, source: &str) -> Bundle {
+fn bundle(tag: &str, source: &str) -> Bundle {
+    let lang: unic_langid::LanguageIdentifier = tag.parse().expect("a well-formed language tag");
     let resource = FluentResource::try_new(source.to_owned()).expect("the catalogue parses: a unit test reads it");
     let mut bundle = FluentBundle::new_concurrent(vec![lang]);
     // Texts are shown by phones as they are; invisible bidi marks around values would end up in copied text.
@@ -220,7 +217,7 @@ mod tests {
         assert_eq!(vi.keys().collect::<Vec<_>>(), en.keys().collect::<Vec<_>>());
         for (id, (args, text)) in &vi {
             assert_eq!(args, &en[id].0, "arguments of {id}");
-            assert!(text.len() > 5 && en[id].1.len() > 5, "{id} is empty");
+            assert!(!text.trim().is_empty() && !en[id].1.trim().is_empty(), "{id} is empty");
         }
     }
 

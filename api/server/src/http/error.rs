@@ -25,7 +25,7 @@ pub struct Context {
 }
 
 /// Why a whole request was not carried out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Problem {
     code: &'static str,
     args: Args,
@@ -156,8 +156,13 @@ fn status(code: &str) -> StatusCode {
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
         "request.busy" | "server.unavailable" | "server.shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
-        "auth.required" | "auth.invalid_token" | "auth.expired_token" | "auth.bad_credentials"
-        | "auth.refresh_reused" | "auth.refresh_invalid" | "auth.device_revoked" => StatusCode::UNAUTHORIZED,
+        "auth.required"
+        | "auth.invalid_token"
+        | "auth.expired_token"
+        | "auth.bad_credentials"
+        | "auth.refresh_reused"
+        | "auth.refresh_invalid"
+        | "auth.device_revoked" => StatusCode::UNAUTHORIZED,
         "auth.user_disabled" => StatusCode::FORBIDDEN,
         "device.fork" => StatusCode::CONFLICT,
         code => status_of_family(code),
@@ -249,8 +254,8 @@ mod tests {
         let context = Context { lang: Lang::En, request_id: "r1".to_owned() };
         let response = problem.respond(&context);
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(response.headers()[header::CONTENT_LANGUAGE], "en");
-        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+        assert_eq!(response.headers().get(header::CONTENT_LANGUAGE).unwrap(), "en");
+        assert_eq!(response.headers().get(header::WWW_AUTHENTICATE).unwrap(), "Bearer");
     }
 
     #[test]

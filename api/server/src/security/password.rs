@@ -149,8 +149,7 @@ pub fn hash_blocking(password: &Password, entropy: &Entropy) -> Result<String, P
 }
 
 fn hash_now(password: &[u8], salt: &[u8; 16]) -> Result<String, PasswordError> {
-    let hash: PasswordHash =
-        argon2id()?.hash_password_with_salt(password, salt).map_err(|_| PasswordError::Failed)?;
+    let hash: PasswordHash = argon2id()?.hash_password_with_salt(password, salt).map_err(|_| PasswordError::Failed)?;
     Ok(hash.to_string())
 }
 
@@ -170,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_new_password_has_twelve_characters_however_they_are_typed() {
-        assert_eq!(Password::parse("ngắn quá nhé"). map(|p| p.0.chars().count()), Ok(12));
+        assert_eq!(Password::parse("ngắn quá nhé").map(|p| p.0.chars().count()), Ok(12));
         // Eleven characters, in NFD many more code points: still eleven.
         let decomposed: String = "ngắn quá nh".nfd().collect();
         assert_eq!(Password::parse(&decomposed).unwrap_err(), PasswordError::TooShort);

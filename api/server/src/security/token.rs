@@ -65,7 +65,9 @@ pub enum KeyError {
         source: io::Error,
     },
     /// The file holds no Ed25519 private key as PKCS#8 PEM.
-    #[error("the signing key is not an Ed25519 private key in PKCS#8 PEM (make one: openssl genpkey -algorithm ed25519)")]
+    #[error(
+        "the signing key is not an Ed25519 private key in PKCS#8 PEM (make one: openssl genpkey -algorithm ed25519)"
+    )]
     Malformed,
 }
 
@@ -148,9 +150,8 @@ impl Keys {
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let key = header.kid.as_deref().and_then(|kid| self.verify.get(kid)).ok_or(TokenError::Invalid)?;
-        let claims = jsonwebtoken::decode::<AccessClaims>(token, key, &self.validation)
-            .map_err(|_| TokenError::Invalid)?
-            .claims;
+        let claims =
+            jsonwebtoken::decode::<AccessClaims>(token, key, &self.validation).map_err(|_| TokenError::Invalid)?.claims;
         if claims.exp <= now.timestamp() { Err(TokenError::Expired) } else { Ok(claims) }
     }
 }
