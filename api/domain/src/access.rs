@@ -1,1 +1,297 @@
-//! x
+//! Who may do what where: the permission table, and [`Grant`], the only key to a change.
+//!
+//! Deny by default. What lies outside a person's scope does not exist for them (404); what they may see but not do
+//! is forbidden (403). The source of the table is `domain.md`, "Who uses it".
+
+use crate::id::{GrantId, UnitId, UserId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What somebody is, by a grant, over a unit's subtree.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Village cadre, usually the branch secretary.
+    Cadre,
+    /// Border-guard officer who reports meetings of assigned branches.
+    Liaison,
+    /// Commune committee: first review of its subtree.
+    CommuneReviewer,
+    /// Provincial organisation department: second review.
+    ProvincialReviewer,
+    /// System administrator: never the content of records.
+    Admin,
+    /// Inspection: the audit trail, nothing else.
+    Auditor,
+}
+
+/// What may be allowed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Read records that concern no person (meetings).
+    ReadReports,
+    /// Read records about persons (candidates, members, their steps).
+    ReadPersons,
+    /// Create, edit and withdraw records that concern no person.
+    Report,
+    /// Create, edit and withdraw records about persons.
+    ReportPersons,
+    /// See and decide conflicts and quarantine.
+    Review,
+    /// Users, devices, grants, units, forms.
+    Administer,
+    /// Read the audit trail.
+    Audit,
+}
+
+use Action::{Administer, Audit, ReadPersons, ReadReports, Report, ReportPersons, Review};
+use Role::{Admin, Auditor, Cadre, CommuneReviewer, Liaison, ProvincialReviewer};
+
+/// The whole permission table.
+pub const PERMISSIONS: &[(Role, &[Action])] = &[
+    (Cadre, &[ReadReports, ReadPersons, Report, ReportPersons]),
+    (Liaison, &[ReadReports, Report]),
+    (CommuneReviewer, &[ReadReports, ReadPersons, Report, ReportPersons, Review]),
+    (ProvincialReviewer, &[ReadReports, ReadPersons, Review]),
+    (Admin, &[Administer]),
+    (Auditor, &[Audit]),
+];
+
+/// Reads of persons that need a stated reason, which is logged.
+pub const NEEDS_REASON: &[(Role, Action)] = &[(ProvincialReviewer, ReadPersons)];
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 6] = [Cadre, Liaison, CommuneReviewer, ProvincialReviewer, Admin, Auditor];
+
+    /// The written form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Cadre => "cadre",
+            Liaison => "liaison",
+            CommuneReviewer => "commune_reviewer",
+            ProvincialReviewer => "provincial_reviewer",
+            Admin => "admin",
+            Auditor => "auditor",
+        }
+    }
+    /// Reads the written form.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+    /// Whether the table allows it.
+    pub fn allows(self, action: Action) -> bool {
+        PERMISSIONS.iter().any(|(role, actions)| *role == self && actions.contains(&action))
+    }
+    /// Whether it needs a stated reason.
+    pub fn needs_reason(self, action: Action) -> bool {
+        NEEDS_REASON.contains(&(self, action))
+    }
+    /// Whether holding both at once is refused: `admin` holds no other role.
+    pub fn excludes(self, other: Self) -> bool {
+        self != other && (self == Admin || other == Admin)
+    }
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] = [ReadReports, ReadPersons, Report, ReportPersons, Review, Administer, Audit];
+
+    /// The written form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ReadReports => "read_reports",
+            ReadPersons => "read_persons",
+            Report => "report",
+            ReportPersons => "report_persons",
+            Review => "review",
+            Administer => "administer",
+            Audit => "audit",
+        }
+    }
+    /// Reads the written form.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+    /// What reading a record takes.
+    pub const fn to_read(about_person: bool) -> Self {
+        if about_person { ReadPersons } else { ReadReports }
+    }
+    /// What reporting a record takes.
+    pub const fn to_report(about_person: bool) -> Self {
+        if about_person { ReportPersons } else { Report }
+    }
+}
+
+/// A grant as it is held: over a unit's subtree, for a time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldGrant {
+    /// Its id.
+    pub id: GrantId,
+    /// The role.
+    pub role: Role,
+    /// The top of the subtree.
+    pub unit: UnitId,
+    /// The first instant.
+    pub valid_from: DateTime<Utc>,
+    /// The first instant after; none: open.
+    pub valid_to: Option<DateTime<Utc>>,
+}
+
+impl HeldGrant {
+    /// Whether it holds at that instant.
+    pub fn holds_at(&self, at: DateTime<Utc>) -> bool {
+        self.valid_from <= at && self.valid_to.is_none_or(|end| at < end)
+    }
+}
+
+/// Somebody who has signed in, with every grant they hold or held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// Who.
+    pub user: UserId,
+    /// All grants, also ended and future ones.
+    pub grants: Vec<HeldGrant>,
+}
+
+impl Actor {
+    /// The units over whose subtrees the actor may do this at that instant, without a further reason or with one.
+    pub fn scope(&self, action: Action, at: DateTime<Utc>, with_reason: bool) -> Vec<UnitId> {
+        (self.grants.iter())
+            .filter(|g| g.holds_at(at) && g.role.allows(action) && (with_reason || !g.role.needs_reason(action)))
+            .map(|g| g.unit)
+            .collect()
+    }
+}
+
+/// The proof that somebody may do one thing in one unit: only [`authorize`] makes it, and every change asks for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grant {
+    id: GrantId,
+    user: UserId,
+    role: Role,
+    unit: UnitId,
+    action: Action,
+}
+
+impl Grant {
+    /// The grant that allowed it.
+    pub fn id(&self) -> GrantId {
+        self.id
+    }
+    /// Who acts.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+    /// As what.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+    /// In which unit.
+    pub fn unit(&self) -> UnitId {
+        self.unit
+    }
+    /// Doing what.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+}
+
+/// Why not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Denied {
+    /// Nothing that the actor holds covers the unit now: it does not exist for them.
+    #[error("scope.outside")]
+    Outside,
+    /// A grant covers the unit, but its role does not allow this.
+    #[error("access.forbidden")]
+    NotAllowed(Role),
+    /// The role allows it with a stated reason only.
+    #[error("access.reason_required")]
+    ReasonRequired(Role),
+}
+
+/// Decides. `line` is the unit itself and the units above it.
+pub fn authorize(
+    actor: &Actor,
+    action: Action,
+    line: &[UnitId],
+    at: DateTime<Utc>,
+    with_reason: bool,
+) -> Result<Grant, Denied> {
+    let Some(unit) = line.first().copied() else { return Err(Denied::Outside) };
+    let mut denied = Denied::Outside;
+    for held in actor.grants.iter().filter(|held| held.holds_at(at) && line.contains(&held.unit)) {
+        if !held.role.allows(action) {
+            if denied == Denied::Outside {
+                denied = Denied::NotAllowed(held.role);
+            }
+        } else if held.role.needs_reason(action) && !with_reason {
+            denied = Denied::ReasonRequired(held.role);
+        } else {
+            return Ok(Grant { id: held.id, user: actor.user, role: held.role, unit, action });
+        }
+    }
+    Err(denied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+    use uuid::Uuid;
+
+    fn actor(role: Role, unit: u128, from: i64, to: Option<i64>) -> Actor {
+        let grant = HeldGrant {
+            id: GrantId::new(Uuid::from_u128(9)),
+            role,
+            unit: UnitId::new(Uuid::from_u128(unit)),
+            valid_from: DateTime::UNIX_EPOCH + TimeDelta::days(from),
+            valid_to: to.map(|days| DateTime::UNIX_EPOCH + TimeDelta::days(days)),
+        };
+        Actor { user: UserId::new(Uuid::from_u128(1)), grants: vec![grant] }
+    }
+
+    fn line(units: &[u128]) -> Vec<UnitId> {
+        units.iter().map(|u| UnitId::new(Uuid::from_u128(*u))).collect()
+    }
+
+    fn day(days: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(days)
+    }
+
+    #[test]
+    fn a_grant_covers_its_subtree_from_its_first_instant_and_before_its_last() {
+        let cadre = actor(Cadre, 2, 10, Some(20));
+        for (at, allowed) in [(9, false), (10, true), (19, true), (20, false)] {
+            let decision = authorize(&cadre, Report, &line(&[3, 2, 1]), day(at), false);
+            assert_eq!(decision.is_ok(), allowed, "day {at}");
+        }
+        assert_eq!(authorize(&cadre, Report, &line(&[1]), day(11), false), Err(Denied::Outside));
+    }
+
+    #[test]
+    fn what_is_seen_but_not_allowed_is_told_from_what_is_outside() {
+        let liaison = actor(Liaison, 2, 0, None);
+        assert_eq!(authorize(&liaison, ReadPersons, &line(&[2]), day(1), false), Err(Denied::NotAllowed(Liaison)));
+        assert_eq!(authorize(&liaison, ReadPersons, &line(&[3]), day(1), false), Err(Denied::Outside));
+    }
+
+    #[test]
+    fn the_province_reads_persons_only_with_a_reason() {
+        let reviewer = actor(ProvincialReviewer, 1, 0, None);
+        let persons = |reason| authorize(&reviewer, ReadPersons, &line(&[3, 1]), day(1), reason);
+        assert_eq!(persons(false), Err(Denied::ReasonRequired(ProvincialReviewer)));
+        assert!(persons(true).is_ok());
+    }
+
+    #[test]
+    fn admin_and_auditor_never_read_content() {
+        for role in [Admin, Auditor] {
+            for action in [ReadReports, ReadPersons, Report, ReportPersons, Review] {
+                assert!(!role.allows(action));
+            }
+        }
+    }
+}

@@ -4,9 +4,15 @@
 //! can be tried in a unit test, replayed from the log and reasoned about alone.
 
 pub mod access;
+pub mod data;
+pub mod form;
 pub mod id;
 pub mod json;
 pub mod merge;
 pub mod record;
 pub mod refusal;
 pub mod submission;
+pub mod text;
+pub mod time;
+pub mod unit;
+pub mod validate;

@@ -1,6 +1,10 @@
 //! A record: the merged current state of one meeting, person, step, … as sets of claims by path.
+//! Knows who claimed what and who had seen it; what a value means is the form's business.
 
+use crate::id::{ConflictId, DeviceId, RecordId, Seq, SubmissionId, UnitId, derived};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The unit of merging: a field, a group of fields, or one field of a keyed item.
@@ -19,6 +23,14 @@ impl Path {
     pub fn item(list: &str, key: &str, field: &str) -> Self {
         Self(format!("{list}/{key}/{field}"))
     }
+    /// The place of a conflict about the record as a whole: it was deleted and edited at once.
+    pub fn record() -> Self {
+        Self("$record".to_owned())
+    }
+    /// The place of a conflict about a rule that two edits, each valid, break together.
+    pub fn rule(code: &str) -> Self {
+        Self(format!("$rule/{code}"))
+    }
     /// The written form.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -33,5 +45,281 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Who wrote: enough to tell, later, whether somebody had seen it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Writer {
+    /// The submission (or, for a reviewer, the decision) that said it.
+    pub submission: SubmissionId,
+    /// Its device; nil for a decision.
+    pub device: DeviceId,
+    /// Its number on that device.
+    pub n: i64,
+}
+
+/// One value that somebody holds to be true, and the log entries that say so.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Claim {
+    /// The value; an object of all its fields for a group.
+    pub value: Value,
+    /// The seqs of those who said it; none for the emptiness before anybody spoke.
+    pub by: BTreeSet<Seq>,
+}
+
+/// An open question.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Contest {
+    /// Which question about this path it is, from 1.
+    pub round: u32,
+    /// The seq at which it was opened: an author whose base reaches it had seen it.
+    pub opened: Seq,
+    /// Why: `merge.conflict`, `merge.key_taken`, `merge.edit_delete`, `merge.merged_invalid`.
+    pub code: String,
+}
+
+/// What is claimed at one path. The first claim is the one shown; several are a conflict.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Cell {
+    /// The claims, the shown one first. Never two of the same value.
+    pub claims: Vec<Claim>,
+    /// The open question, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contest: Option<Contest>,
+    /// How many questions there have been.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rounds: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl Cell {
+    /// The value shown; null when nobody has spoken.
+    pub fn shown(&self) -> &Value {
+        self.claims.first().map_or(&Value::Null, |claim| &claim.value)
+    }
+    /// The seq of the last who said what is shown.
+    pub fn version(&self) -> Seq {
+        self.claims.first().and_then(|claim| claim.by.last().copied()).unwrap_or_default()
+    }
+    /// Opens a question unless one is open.
+    pub(crate) fn open(&mut self, at: Seq, code: &str) {
+        if self.contest.is_none() {
+            self.rounds += 1;
+            self.contest = Some(Contest { round: self.rounds, opened: at, code: code.to_owned() });
+        }
+    }
+    /// The names of the fields in which the claims differ: of a group its fields, else the path's own name.
+    pub fn differing(&self, path: &Path) -> Vec<String> {
+        let objects: Option<Vec<&Map<String, Value>>> = self.claims.iter().map(|c| c.value.as_object()).collect();
+        let own = || vec![path.as_item().map_or(path.as_str(), |(_, _, field)| field).to_owned()];
+        let Some(objects) = objects.filter(|o| !o.is_empty()) else { return own() };
+        let names: BTreeSet<&String> = objects.iter().flat_map(|o| o.keys()).collect();
+        let differing: Vec<String> = names
+            .into_iter()
+            .filter(|name| objects.iter().any(|o| o.get(*name) != objects[0].get(*name)))
+            .cloned()
+            .collect();
+        if differing.is_empty() { own() } else { differing }
+    }
+}
+
+/// A withdrawal of the record, and what its author had seen.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Deletion {
+    /// The log entry.
+    pub by: Seq,
+    /// Everything up to here had been seen.
+    pub saw: Seq,
+}
+
+/// The merged state of one record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Record {
+    /// Its canonical id.
+    pub id: RecordId,
+    /// Its form.
+    pub form: String,
+    /// The unit that it belongs to: its scope.
+    pub unit: UnitId,
+    /// The entry that made it.
+    pub created: Seq,
+    /// The last entry that changed it.
+    pub version: Seq,
+    /// What is claimed, by path.
+    pub cells: BTreeMap<Path, Cell>,
+    /// Withdrawals that still stand against it.
+    pub deletions: Vec<Deletion>,
+    /// Questions about the record or about rules, which no cell holds.
+    pub questions: BTreeMap<Path, Contest>,
+    /// How many such questions there have been.
+    pub rounds: BTreeMap<Path, u32>,
+    /// The writers of what is claimed, by seq.
+    pub writers: BTreeMap<Seq, Writer>,
+}
+
+/// One open question of a record, as reviewers and phones see it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OpenConflict {
+    /// UUIDv5 of record, path and round.
+    pub id: ConflictId,
+    /// Where.
+    pub path: Path,
+    /// The question itself.
+    pub contest: Contest,
+    /// The names that differ.
+    pub fields: Vec<String>,
+}
+
+impl Record {
+    /// A record that nobody has said anything about yet.
+    pub fn new(id: RecordId, form: &str, unit: UnitId, created: Seq) -> Self {
+        Self {
+            id,
+            form: form.to_owned(),
+            unit,
+            created,
+            version: created,
+            cells: BTreeMap::new(),
+            deletions: Vec::new(),
+            questions: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            writers: BTreeMap::new(),
+        }
+    }
+
+    /// Path → value shown.
+    pub fn shown(&self) -> impl Iterator<Item = (&Path, &Value)> {
+        self.cells.iter().map(|(path, cell)| (path, cell.shown()))
+    }
+
+    /// Whether it stands: nobody withdrew it, or somebody said something that those who withdrew it had not seen.
+    pub fn is_live(&self) -> bool {
+        self.deletions.is_empty()
+            || self
+                .cells
+                .values()
+                .flat_map(|cell| &cell.claims)
+                .flat_map(|claim| &claim.by)
+                .any(|seq| !self.deletions.iter().any(|deletion| self.had_seen(deletion, *seq)))
+    }
+
+    /// Whether the author of `deletion` had seen entry `seq`.
+    fn had_seen(&self, deletion: &Deletion, seq: Seq) -> bool {
+        seq <= deletion.saw
+            || match (self.writers.get(&seq), self.writers.get(&deletion.by)) {
+                (Some(writer), Some(deleter)) => {
+                    !deleter.device.uuid().is_nil() && writer.device == deleter.device && writer.n < deleter.n
+                }
+                _ => false,
+            }
+    }
+
+    /// Drops what the given withdrawals took away: their author knew that it was gone.
+    pub(crate) fn forget_seen_by(&mut self, deletions: &[Deletion]) {
+        let gone: BTreeSet<Seq> = (self.writers.keys().copied())
+            .filter(|seq| deletions.iter().any(|deletion| self.had_seen(deletion, *seq)))
+            .collect();
+        for cell in self.cells.values_mut() {
+            for claim in &mut cell.claims {
+                claim.by.retain(|seq| !gone.contains(seq));
+            }
+            cell.claims.retain(|claim| !claim.by.is_empty());
+            if cell.claims.len() < 2 {
+                cell.contest = None;
+            }
+        }
+    }
+
+    /// The identifier of the question at `path` of a round.
+    pub fn conflict_id(&self, path: &Path, round: u32) -> ConflictId {
+        let record = self.id.uuid();
+        ConflictId::new(derived("conflict", &[record.as_bytes(), path.as_str().as_bytes(), &round.to_be_bytes()]))
+    }
+
+    /// Every open question, by path.
+    pub fn open_conflicts(&self) -> Vec<OpenConflict> {
+        let of_cells = self.cells.iter().filter_map(|(path, cell)| {
+            let contest = cell.contest.clone()?;
+            Some(self.open_conflict(path, contest, cell.differing(path)))
+        });
+        let of_record =
+            (self.questions.iter()).map(|(path, contest)| self.open_conflict(path, contest.clone(), Vec::new()));
+        of_cells.chain(of_record).collect()
+    }
+
+    fn open_conflict(&self, path: &Path, contest: Contest, fields: Vec<String>) -> OpenConflict {
+        OpenConflict { id: self.conflict_id(path, contest.round), path: path.clone(), contest, fields }
+    }
+
+    /// Opens or closes the question at `path` that belongs to no cell.
+    pub(crate) fn ask(&mut self, path: Path, at: Seq, code: &str, open: bool) {
+        if !open {
+            self.questions.remove(&path);
+        } else if !self.questions.contains_key(&path) {
+            let round = self.rounds.entry(path.clone()).or_insert(0);
+            *round += 1;
+            self.questions.insert(path, Contest { round: *round, opened: at, code: code.to_owned() });
+        }
+    }
+
+    /// Forgets writers whose every claim is superseded.
+    pub(crate) fn prune(&mut self) {
+        let mut used: BTreeSet<Seq> = self.deletions.iter().map(|deletion| deletion.by).collect();
+        used.extend(self.cells.values().flat_map(|cell| &cell.claims).flat_map(|claim| claim.by.iter().copied()));
+        self.writers.retain(|seq, _| used.contains(seq));
+    }
+}
+
+/// What the store keeps of a record beside its columns. Personal paths are kept apart, so that they can be sealed.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    cells: BTreeMap<Path, Cell>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    deletions: Vec<Deletion>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    questions: BTreeMap<Path, Contest>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    rounds: BTreeMap<Path, u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    writers: BTreeMap<Seq, Writer>,
+}
+
+impl Record {
+    /// The state as two JSON texts: what is open, and (if there is any) what is personal.
+    pub fn to_documents(&self, is_personal: impl Fn(&Path) -> bool) -> (String, Option<String>) {
+        let (personal, open): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.cells.clone().into_iter().partition(|(path, _)| is_personal(path));
+        let open = Kept {
+            cells: open,
+            deletions: self.deletions.clone(),
+            questions: self.questions.clone(),
+            rounds: self.rounds.clone(),
+            writers: self.writers.clone(),
+        };
+        let text = |kept: &Kept| serde_json::to_string(kept).expect("plain values serialise");
+        let personal = (!personal.is_empty()).then(|| text(&Kept { cells: personal, ..Kept::default() }));
+        (text(&open), personal)
+    }
+
+    /// Takes the state back from the two texts.
+    pub fn restore(&mut self, open: &str, personal: Option<&str>) -> Result<(), serde_json::Error> {
+        let kept: Kept = serde_json::from_str(open)?;
+        self.cells = kept.cells;
+        self.deletions = kept.deletions;
+        self.questions = kept.questions;
+        self.rounds = kept.rounds;
+        self.writers = kept.writers;
+        if let Some(personal) = personal {
+            let kept: Kept = serde_json::from_str(personal)?;
+            self.cells.extend(kept.cells);
+        }
+        Ok(())
     }
 }

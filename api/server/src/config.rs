@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// The file that is read when none is named and it is there.
 const DEFAULT_FILE: &str = "muong.toml";
 /// Variables of the same prefix that belong to the command line, not to the configuration.
-const NOT_CONFIGURATION: [&str; 2] = ["config", "password"];
+const NOT_CONFIGURATION: [&str; 4] = ["config", "password", "postgres_home", "test_postgres_url"];
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]

@@ -1,1 +1,21 @@
+//! The store: domain types in and out of SQLite and PostgreSQL. No SQL leaves, no HTTP enters.
 //!
+//! One set of `table!`s and one body of diesel code for each query serve both databases ([`on_backend!`]);
+//! what really differs stands in `dialect.rs` and `columns.rs`. Only [`transaction`] begins and commits.
+
+#[macro_use]
+mod dialect;
+mod columns;
+mod connection;
+mod error;
+mod migrate;
+mod schema;
+mod writer;
+
+mod transaction;
+
+pub use connection::{Connection, Database, DatabaseUrl};
+pub use error::StoreError;
+pub use migrate::{MigrationStatus, migrate, migration_status};
+pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
+pub use writer::{Writer, WriterError, WriterOptions};

@@ -1,0 +1,105 @@
+# Thin names over real commands. `make` alone lists them.
+# Nothing here is needed to build or to run: cargo alone does that.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# Where the demo keeps its data: `sqlite` (a file) or `postgres` (a private cluster).
+DB ?= sqlite
+# More for the demo's command line, such as DEMO_ARGS='--seed 7'.
+DEMO_ARGS ?=
+# Which private cluster postgres-start and postgres-stop mean.
+NAME ?= test
+
+# Lint tools are pinned, and installed for this checkout only. They run for a second, so building them fast
+# matters more than how fast they are.
+TOOLS := $(CURDIR)/target/tools
+CARGO_DENY := 0.20.2
+CARGO_MACHETE := 0.9.2
+INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=false \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 cargo install --locked --root $(TOOLS)
+export PATH := $(TOOLS)/bin:$(PATH)
+
+MUONG := $(or $(CARGO_TARGET_DIR),target)/release/muong
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 28
+
+# --- run it ---------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: ## build, fill a province, serve it (DB=postgres: on a private PostgreSQL cluster; DEMO_ARGS=…)
+	$(if $(filter sqlite postgres,$(DB)),,$(error DB=$(DB) is neither sqlite nor postgres. \
+		For a server of your own: make demo DEMO_ARGS='--database-url URL'))
+	@ops/prerequisites build
+	cargo build --release --locked -p muong-server
+	@$(if $(filter postgres,$(DB)),ops/private-postgres run demo -- $(MUONG) demo --database-url {url},$(MUONG) demo) \
+		$(DEMO_ARGS)
+
+# --- test it --------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: check ## everything: check, then all tests on SQLite and on a private PostgreSQL cluster
+ifdef MUONG_TEST_POSTGRES_URL
+	cargo test --workspace --locked
+else
+	@echo 'cargo test --workspace --locked'
+	@ops/private-postgres run --fast --remove test -- env MUONG_TEST_POSTGRES_URL={url} cargo test --workspace --locked
+endif
+
+.PHONY: check
+check: check-files check-format check-lints check-dependencies ## all that needs no database: files, format, lints, dependencies
+
+.PHONY: check-files
+check-files: ## scripts and docker-compose.yml parse
+	@for script in .ci/run ops/*; do bash -n "$$script" || exit 1; done
+	@if docker compose version >/dev/null 2>&1; then docker compose config --quiet; \
+	elif python3 -c 'import yaml' 2>/dev/null; then \
+		python3 -c 'import yaml; yaml.safe_load(open("docker-compose.yml"))'; \
+	else echo 'skipped docker-compose.yml: neither docker compose nor a YAML parser is here'; fi
+
+.PHONY: check-format
+check-format:
+	@ops/prerequisites lint
+	cargo fmt --all --check
+
+.PHONY: check-lints
+check-lints:
+	@ops/prerequisites lint
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: check-dependencies
+check-dependencies: tools ## licences, bans and sources of dependencies; dependencies that nobody uses
+	cargo deny --log-level error check bans licenses sources
+	cargo machete api tests
+
+.PHONY: audit
+audit: tools ## known vulnerabilities of dependencies (needs a network)
+	cargo deny check advisories
+
+.PHONY: tools
+tools: ## install the pinned lint tools into target/tools (about two minutes, once)
+	@ops/prerequisites build
+	@command -v cargo-deny >/dev/null || $(INSTALL_TOOL) cargo-deny@$(CARGO_DENY)
+	@command -v cargo-machete >/dev/null || $(INSTALL_TOOL) cargo-machete@$(CARGO_MACHETE)
+
+# --- work on it -----------------------------------------------------------------------------------------
+
+.PHONY: fmt
+fmt: ## format the code
+	cargo fmt --all
+
+.PHONY: openapi
+openapi: ## write openapi/openapi.json anew from the code
+	cargo run --quiet --locked -p muong-server -- openapi >openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
+
+.PHONY: postgres-start
+postgres-start: ## keep a private cluster running for a loop of tests, and print how to use it (NAME=test)
+	@url=$$(ops/private-postgres start --fast $(NAME)) && echo "export MUONG_TEST_POSTGRES_URL='$$url'"
+
+.PHONY: postgres-stop
+postgres-stop: ## stop that cluster and delete it (NAME=test)
+	@ops/private-postgres stop --remove $(NAME)

@@ -1,0 +1,520 @@
+//! From a written definition to a form: every place is checked, every expression compiled, before a phone sees it.
+//!
+//! Says of each fault where it is and why. Knows no file system: the name of the source is given.
+
+use super::definition::{Definition, Field, FieldType, ItemKey, ItemList, RuleText, Subject};
+use super::rule::{Expression, Type, Variable};
+use super::value;
+use super::{DefinitionError, Form};
+use crate::refusal::Text;
+use chrono::NaiveDate;
+use regex_lite::Regex;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The largest definition that is read, in bytes.
+const MAX_DEFINITION: usize = 256 * 1024;
+/// The names that rules may read besides fields.
+const TODAY: &str = "today";
+/// Null when the unit's founding is not known.
+const UNIT_FOUNDED_ON: &str = "unit_founded_on";
+/// The name under which the rules of a list read the fields of one item.
+const ITEM: &str = "item";
+/// Names that the API itself uses beside fields.
+const RESERVED: [&str; 4] = [TODAY, UNIT_FOUNDED_ON, ITEM, "masked"];
+
+/// A field with what was compiled of it.
+#[derive(Debug)]
+pub(crate) struct FieldParts {
+    pub(crate) field: Field,
+    pub(crate) pattern: Option<Regex>,
+    pub(crate) required_when: Option<Expression>,
+    pub(crate) derived: Option<Expression>,
+}
+
+/// A list with its compiled fields.
+#[derive(Debug)]
+pub(crate) struct ListParts {
+    pub(crate) key: ItemKey,
+    pub(crate) max: usize,
+    pub(crate) fields: BTreeMap<String, FieldParts>,
+}
+
+/// A compiled rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) text: RuleText,
+    pub(crate) when: Option<Expression>,
+    pub(crate) expr: Expression,
+    /// Variables read by either.
+    pub(crate) reads: BTreeSet<String>,
+}
+
+impl Rule {
+    /// The variables that its message quotes, in either language.
+    pub(crate) fn quoted(&self) -> BTreeSet<&str> {
+        placeholders(&self.text.message.vi).chain(placeholders(&self.text.message.en)).collect()
+    }
+}
+
+/// A compiled alternative of the natural key.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(crate) when: Option<Expression>,
+    pub(crate) fields: Vec<String>,
+}
+
+/// A fault: the place in the JSON and the reason.
+type Fault = (String, String);
+type Checked<T> = Result<T, Fault>;
+
+fn fault<T>(place: impl Into<String>, reason: impl Into<String>) -> Checked<T> {
+    Err((place.into(), reason.into()))
+}
+
+fn ensure(holds: bool, place: impl Into<String>, reason: impl Into<String>) -> Checked<()> {
+    if holds { Ok(()) } else { fault(place, reason) }
+}
+
+pub(super) fn parse(source_name: &str, json: &str) -> Result<Form, DefinitionError> {
+    let named = |(place, reason): Fault| DefinitionError { source_name: source_name.to_owned(), place, reason };
+    if json.len() > MAX_DEFINITION {
+        return Err(named(("(whole)".to_owned(), format!("is larger than {MAX_DEFINITION} bytes"))));
+    }
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let definition: Definition = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| named((error.path().to_string(), error.inner().to_string())))?;
+    reader.end().map_err(|error| named(("(end)".to_owned(), error.to_string())))?;
+    build(definition).map_err(named)
+}
+
+fn build(definition: Definition) -> Checked<Form> {
+    check_head(&definition)?;
+    check_names(&definition)?;
+    check_groups(&definition)?;
+    let variables = plain_variables(&definition);
+    let mut fields = BTreeMap::new();
+    for (n, field) in definition.fields.iter().enumerate() {
+        fields.insert(field.name.clone(), field_parts(field, &format!("fields[{n}]"), &definition, &variables)?);
+    }
+    check_derived(&definition, &fields)?;
+    let lists = list_parts(&definition, &variables)?;
+    let rules = rules(&definition, &variables)?;
+    let keys = keys(&definition)?;
+    check_subject(&definition)?;
+    let canonical =
+        serde_json_canonicalizer::to_string(&definition).map_err(|error| ("(whole)".to_owned(), error.to_string()))?;
+    Ok(Form { groups: group_members(&definition), definition, canonical, fields, lists, rules, keys })
+}
+
+/// `snake_case`, so that a name is a variable in CEL, a key in JSON and a column in an export.
+fn is_name(text: &str) -> bool {
+    text.len() <= 48
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// `family.finding`: at least two names, joined by dots.
+fn is_dotted(text: &str) -> bool {
+    text.contains('.') && text.split('.').all(is_name)
+}
+
+fn check_text(text: &Text, place: &str) -> Checked<()> {
+    let filled = !text.vi.trim().is_empty() && !text.en.trim().is_empty();
+    ensure(filled, place, "needs a text in both languages")
+}
+
+fn check_head(definition: &Definition) -> Checked<()> {
+    ensure(is_name(&definition.code), "code", "is not snake_case")?;
+    ensure(definition.version >= 1, "version", "is below 1")?;
+    let ends = definition.valid_to.is_none_or(|to| definition.valid_from < to);
+    ensure(ends, "valid_to", "is not after valid_from")?;
+    check_text(&definition.label, "label")?;
+    check_text(&definition.source, "source")?;
+    ensure(!definition.unit_kinds.is_empty(), "unit_kinds", "names no kind of unit")?;
+    ensure(definition.unit_kinds.iter().all(|kind| is_name(kind)), "unit_kinds", "has a kind that is not snake_case")
+}
+
+fn check_names(definition: &Definition) -> Checked<()> {
+    let mut seen = BTreeSet::new();
+    let mut claim = |name: &str, place: String| {
+        ensure(is_name(name), &place, format!("{name} is not snake_case"))?;
+        ensure(!RESERVED.contains(&name), &place, format!("{name} is a name that muong uses itself"))?;
+        ensure(
+            seen.insert(name.to_owned()),
+            &place,
+            format!("{name} is used twice: fields, groups and items share one name space"),
+        )
+    };
+    for (n, field) in definition.fields.iter().enumerate() {
+        claim(&field.name, format!("fields[{n}].name"))?;
+    }
+    for (n, group) in definition.groups.iter().enumerate() {
+        claim(&group.name, format!("groups[{n}].name"))?;
+        check_text(&group.label, &format!("groups[{n}].label"))?;
+    }
+    for (n, list) in definition.items.iter().enumerate() {
+        claim(&list.name, format!("items[{n}].name"))?;
+        check_text(&list.label, &format!("items[{n}].label"))?;
+        let names: BTreeSet<_> = list.fields.iter().map(|field| &field.name).collect();
+        ensure(names.len() == list.fields.len(), format!("items[{n}].fields"), "has a name twice")?;
+        ensure(
+            list.fields.iter().all(|field| is_name(&field.name)),
+            format!("items[{n}].fields"),
+            "has a name that is not snake_case",
+        )?;
+    }
+    Ok(())
+}
+
+fn group_members(definition: &Definition) -> BTreeMap<String, BTreeSet<String>> {
+    let members = |group: &str| {
+        let of_group =
+            definition.fields.iter().filter(|field| field.group.as_deref() == Some(group) && field.derived.is_none());
+        of_group.map(|field| field.name.clone()).collect()
+    };
+    definition.groups.iter().map(|group| (group.name.clone(), members(&group.name))).collect()
+}
+
+fn check_groups(definition: &Definition) -> Checked<()> {
+    let groups = group_members(definition);
+    for (n, field) in definition.fields.iter().enumerate() {
+        if let Some(group) = &field.group {
+            ensure(
+                groups.contains_key(group),
+                format!("fields[{n}].group"),
+                format!("{group} is no group of this form"),
+            )?;
+        }
+    }
+    for (n, group) in definition.groups.iter().enumerate() {
+        let members = &groups[&group.name];
+        ensure(!members.is_empty(), format!("groups[{n}]"), "has no field")?;
+        let personal = definition.fields.iter().filter(|field| members.contains(&field.name) && field.personal).count();
+        let whole = personal == 0 || personal == members.len();
+        ensure(
+            whole,
+            format!("groups[{n}]"),
+            "mixes personal fields with others, but is merged, masked and erased as one",
+        )?;
+    }
+    Ok(())
+}
+
+fn codes(field: &Field) -> Vec<String> {
+    field.list.iter().map(|entry| entry.code.clone()).collect()
+}
+
+fn plain_variables(definition: &Definition) -> BTreeMap<String, Variable> {
+    definition.fields.iter().map(|field| (field.name.clone(), Variable::of(field.kind, &codes(field)))).collect()
+}
+
+/// What rules may read besides fields: the day of the receipt and the founding of the unit.
+fn with_context(mut variables: BTreeMap<String, Variable>) -> BTreeMap<String, Variable> {
+    for name in [TODAY, UNIT_FOUNDED_ON] {
+        variables.insert(name.to_owned(), Variable::of(FieldType::Date, &[]));
+    }
+    variables
+}
+
+fn with_item(variables: &BTreeMap<String, Variable>, list: &ItemList) -> BTreeMap<String, Variable> {
+    let fields =
+        list.fields.iter().map(|field| (format!("{ITEM}.{}", field.name), Variable::of(field.kind, &codes(field))));
+    variables.clone().into_iter().chain(fields).collect()
+}
+
+fn compile(
+    source: &str,
+    place: &str,
+    variables: &BTreeMap<String, Variable>,
+    wanted: Type,
+    nullable: bool,
+) -> Checked<Expression> {
+    Expression::compile(source, variables, wanted, nullable).map_err(|reason| (place.to_owned(), reason))
+}
+
+fn field_parts(
+    field: &Field,
+    place: &str,
+    definition: &Definition,
+    variables: &BTreeMap<String, Variable>,
+) -> Checked<FieldParts> {
+    check_field(field, place)?;
+    let with_context = with_context(variables.clone());
+    let required_when = field.required_when.as_deref();
+    let derived = field.derived.as_deref();
+    if derived.is_some() {
+        ensure(
+            !field.required && required_when.is_none(),
+            place,
+            "is derived, so nobody can be required to fill it in",
+        )?;
+        let group = definition.groups.iter().find(|group| Some(&group.name) == field.group.as_ref());
+        ensure(!group.is_some_and(|group| group.guarded), place, "is derived, so it cannot stand in a guarded group")?;
+    }
+    Ok(FieldParts {
+        field: field.clone(),
+        pattern: pattern(field, place)?,
+        required_when: required_when
+            .map(|when| compile(when, &format!("{place}.required_when"), &with_context, Type::Bool, true))
+            .transpose()?,
+        derived: derived
+            .map(|text| compile(text, &format!("{place}.derived"), variables, field.kind.into(), false))
+            .transpose()?,
+    })
+}
+
+fn check_field(field: &Field, place: &str) -> Checked<()> {
+    use FieldType::{Code, Codes, Decimal, Integer, Multiline, Reference, Text};
+    check_text(&field.label, &format!("{place}.label"))?;
+    if let Some(help) = &field.help {
+        check_text(help, &format!("{place}.help"))?;
+    }
+    let number = matches!(field.kind, Integer | Decimal);
+    let text = matches!(field.kind, Text | Multiline);
+    let listed = matches!(field.kind, Code | Codes);
+    ensure(number || (field.min.is_none() && field.max.is_none()), place, "has min or max, but is no number")?;
+    ensure(ordered(field.min, field.max), format!("{place}.min"), "is above max")?;
+    let lengths = field.min_length.is_some() || field.max_length.is_some();
+    ensure(text || field.kind == Codes || !lengths, place, "has a length, but is no text")?;
+    ensure(ordered(field.min_length, field.max_length), format!("{place}.min_length"), "is above max_length")?;
+    ensure(
+        field.kind == Text || field.pattern.is_none(),
+        format!("{place}.pattern"),
+        "stands on what is not one line of text",
+    )?;
+    ensure(
+        listed != field.list.is_empty(),
+        format!("{place}.list"),
+        "belongs to the types code and codes, and they need it",
+    )?;
+    let names_kind = (field.kind == Reference) == field.reference.is_some();
+    ensure(names_kind, format!("{place}.reference"), "belongs to the type reference, and it needs it")?;
+    check_list(field, place)?;
+    check_default(field, place)
+}
+
+fn ordered<T: PartialOrd>(least: Option<T>, greatest: Option<T>) -> bool {
+    least.zip(greatest).is_none_or(|(least, greatest)| least <= greatest)
+}
+
+fn check_list(field: &Field, place: &str) -> Checked<()> {
+    let mut seen = BTreeSet::new();
+    for (n, entry) in field.list.iter().enumerate() {
+        let place = format!("{place}.list[{n}]");
+        ensure(is_name(&entry.code), format!("{place}.code"), format!("{} is not snake_case", entry.code))?;
+        ensure(seen.insert(&entry.code), format!("{place}.code"), format!("{} is listed twice", entry.code))?;
+        let ends = ordered(entry.valid_from, entry.valid_to);
+        ensure(ends, format!("{place}.valid_to"), "is before valid_from")?;
+        check_text(&entry.label, &format!("{place}.label"))?;
+    }
+    Ok(())
+}
+
+/// Outside of a group an unsent field makes no claim, so a default would put words into the author's mouth.
+fn check_default(field: &Field, place: &str) -> Checked<()> {
+    let place = format!("{place}.default");
+    if field.default.is_null() {
+        return Ok(());
+    }
+    ensure(
+        field.group.is_some() && field.derived.is_none(),
+        &place,
+        "stands on a field outside of a group, or on a derived one",
+    )?;
+    let typed = value::normalise(field, None, &field.default, NaiveDate::MAX, "");
+    ensure(typed.is_ok_and(|value| value == field.default), place, "is not a value of the field, as it would be stored")
+}
+
+/// `\d` and `\w` mean other things in Rust than in JavaScript, and look-around exists in one of them only.
+fn pattern(field: &Field, place: &str) -> Checked<Option<Regex>> {
+    let Some(pattern) = field.pattern.as_deref() else { return Ok(None) };
+    let place = format!("{place}.pattern");
+    let anchored = pattern.starts_with('^') && pattern.ends_with('$') && !pattern.contains('|');
+    ensure(anchored, &place, "does not run from ^ to $ without alternatives, so it would not cover the whole text")?;
+    let escapes = pattern.as_bytes().windows(2).filter(|pair| pair[0] == b'\\');
+    let portable = escapes.clone().all(|pair| pair[1].is_ascii_punctuation()) && !pattern.contains("(?");
+    ensure(portable, &place, "uses what Rust and JavaScript read differently: write [0-9] for \\d, no (?…)")?;
+    Regex::new(pattern).map(Some).map_err(|error| (place, format!("is no regular expression: {error}")))
+}
+
+fn check_derived(definition: &Definition, fields: &BTreeMap<String, FieldParts>) -> Checked<()> {
+    for (n, field) in definition.fields.iter().enumerate() {
+        let Some(derived) = &fields[&field.name].derived else { continue };
+        let place = format!("fields[{n}].derived");
+        for read in derived.reads() {
+            ensure(fields[read].derived.is_none(), &place, format!("reads {read}, which is derived itself"))?;
+            let marked = field.personal || !fields[read].field.personal;
+            ensure(marked, &place, format!("reads {read}, which is personal: mark this one too"))?;
+        }
+    }
+    Ok(())
+}
+
+fn list_parts(definition: &Definition, variables: &BTreeMap<String, Variable>) -> Checked<BTreeMap<String, ListParts>> {
+    let mut lists = BTreeMap::new();
+    for (n, list) in definition.items.iter().enumerate() {
+        ensure((1..=500).contains(&list.max), format!("items[{n}].max"), "is not between 1 and 500")?;
+        let variables = with_item(variables, list);
+        let mut fields = BTreeMap::new();
+        for (m, field) in list.fields.iter().enumerate() {
+            let place = format!("items[{n}].fields[{m}]");
+            let plain = field.group.is_none() && field.derived.is_none();
+            ensure(plain, &place, "is in a group or derived, which only plain fields can be")?;
+            fields.insert(field.name.clone(), field_parts(field, &place, definition, &variables)?);
+        }
+        lists.insert(list.name.clone(), ListParts { key: list.key, max: list.max, fields });
+    }
+    Ok(lists)
+}
+
+fn rules(definition: &Definition, variables: &BTreeMap<String, Variable>) -> Checked<Vec<Rule>> {
+    let plain = with_context(variables.clone());
+    let mut seen = BTreeSet::new();
+    let mut rules = Vec::with_capacity(definition.rules.len());
+    for (n, text) in definition.rules.iter().enumerate() {
+        let place = format!("rules[{n}]");
+        ensure(is_dotted(&text.code), format!("{place}.code"), format!("{} is not dotted snake_case", text.code))?;
+        ensure(!text.code.starts_with("form."), format!("{place}.code"), "begins with form., which is muong's own")?;
+        ensure(seen.insert(&text.code), format!("{place}.code"), format!("{} is used twice", text.code))?;
+        let variables = match &text.each {
+            None => plain.clone(),
+            Some(each) => {
+                let list = definition.items.iter().find(|list| &list.name == each);
+                with_item(
+                    &plain,
+                    list.ok_or_else(|| (format!("{place}.each"), format!("{each} is no list of this form")))?,
+                )
+            }
+        };
+        rules.push(rule(text, &place, definition, &variables)?);
+    }
+    Ok(rules)
+}
+
+fn rule(
+    text: &RuleText,
+    place: &str,
+    definition: &Definition,
+    variables: &BTreeMap<String, Variable>,
+) -> Checked<Rule> {
+    let compiled =
+        |source: &str, key: &str| compile(source, &format!("{place}.{key}"), variables, Type::Bool, text.nullable);
+    let when = text.when.as_deref().map(|source| compiled(source, "when")).transpose()?;
+    let expr = compiled(&text.expr, "expr")?;
+    let reads: BTreeSet<String> = when.iter().chain([&expr]).flat_map(Expression::reads).map(str::to_owned).collect();
+    check_pointer(text, place, definition)?;
+    check_message(text, place, definition, &reads)?;
+    Ok(Rule { text: text.clone(), when, expr, reads })
+}
+
+fn check_pointer(text: &RuleText, place: &str, definition: &Definition) -> Checked<()> {
+    let parts: Vec<&str> = text.pointer.split('/').skip(1).collect();
+    let found = match (parts.as_slice(), &text.each) {
+        (["set", field], _) => definition.fields.iter().any(|known| known.name == *field),
+        (["items", list, "*", field], Some(each)) => {
+            list == each
+                && definition
+                    .items
+                    .iter()
+                    .any(|known| known.name == *list && known.fields.iter().any(|f| f.name == *field))
+        }
+        _ => false,
+    };
+    ensure(
+        found,
+        format!("{place}.pointer"),
+        format!("{} points to no field (/set/<field>, or /items/<list>/*/<field> with each)", text.pointer),
+    )
+}
+
+/// A message quotes `{field}`s that its rule reads; never personal ones, for it travels further than the record.
+fn check_message(text: &RuleText, place: &str, definition: &Definition, reads: &BTreeSet<String>) -> Checked<()> {
+    check_text(&text.message, &format!("{place}.message"))?;
+    for (language, message) in [("vi", &text.message.vi), ("en", &text.message.en)] {
+        for quoted in placeholders(message) {
+            let place = format!("{place}.message.{language}");
+            ensure(reads.contains(quoted), &place, format!("quotes {{{quoted}}}, which the rule does not read"))?;
+            ensure(!is_personal(definition, text, quoted), &place, format!("quotes {{{quoted}}}, which is personal"))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_personal(definition: &Definition, text: &RuleText, variable: &str) -> bool {
+    let fields = match variable.strip_prefix("item.") {
+        Some(_) => definition.items.iter().find(|list| Some(&list.name) == text.each.as_ref()).map(|list| &list.fields),
+        None => Some(&definition.fields),
+    };
+    let name = variable.strip_prefix("item.").unwrap_or(variable);
+    fields.into_iter().flatten().any(|field| field.name == name && field.personal)
+}
+
+/// The names between braces.
+fn placeholders(message: &str) -> impl Iterator<Item = &str> {
+    message.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+}
+
+fn keys(definition: &Definition) -> Checked<Vec<Key>> {
+    let variables = plain_variables(definition);
+    let mut keys = Vec::with_capacity(definition.natural_key.len());
+    for (n, alternative) in definition.natural_key.iter().enumerate() {
+        let place = format!("natural_key[{n}]");
+        ensure(!alternative.fields.is_empty(), format!("{place}.fields"), "names no field")?;
+        for name in &alternative.fields {
+            let field = definition.fields.iter().find(|field| &field.name == name);
+            let field = field.ok_or_else(|| (format!("{place}.fields"), format!("{name} is no field of this form")))?;
+            let usable = field.derived.is_none() && (!field.personal || field.kind == FieldType::Reference);
+            ensure(
+                usable,
+                format!("{place}.fields"),
+                format!("{name} is derived or personal, and a key is kept in clear"),
+            )?;
+        }
+        let when = alternative.when.as_deref();
+        let when =
+            when.map(|source| compile(source, &format!("{place}.when"), &variables, Type::Bool, true)).transpose()?;
+        keys.push(Key { when, fields: alternative.fields.clone() });
+    }
+    check_occurred_on(definition)?;
+    Ok(keys)
+}
+
+fn check_occurred_on(definition: &Definition) -> Checked<()> {
+    for (n, name) in definition.occurred_on.iter().enumerate() {
+        let dated = |field: &Field| &field.name == name && matches!(field.kind, FieldType::Date | FieldType::Period);
+        ensure(
+            definition.fields.iter().any(dated),
+            format!("occurred_on[{n}]"),
+            format!("{name} is no date or period of this form"),
+        )?;
+    }
+    Ok(())
+}
+
+/// Personal values are kept, encrypted and erased by the person whom they are about (`sync.md`, last section).
+fn check_subject(definition: &Definition) -> Checked<()> {
+    let items = definition.items.iter().flat_map(|list| &list.fields);
+    let personal = definition.fields.iter().chain(items).any(|field| field.personal);
+    match &definition.subject {
+        Subject::None => ensure(!personal, "subject", "is missing, but there are personal fields: whose are they?"),
+        Subject::Itself => Ok(()),
+        Subject::Field(name) => {
+            let field = definition.fields.iter().find(|field| &field.name == name);
+            let person =
+                field.is_some_and(|f| f.reference == Some(super::ReferenceKind::Person) && f.required && !f.personal);
+            ensure(person, "subject.field", format!("{name} is no required, open reference to a person"))
+        }
+    }
+}
+
+/// A value as a message quotes it: dates as people here write them.
+pub(crate) fn quoted(value: &Value) -> String {
+    match value {
+        Value::String(text) => {
+            value::date(text).map_or_else(|| text.clone(), |date| date.format("%d/%m/%Y").to_string())
+        }
+        Value::Null => "–".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,131 @@
+//! Three column types that both databases know under different names, and the Rust values that go in and out.
+
+use chrono::{DateTime, Utc};
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::query_builder::QueryId;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::{BigInt, Binary, SqlType, Text};
+use diesel::sqlite::Sqlite;
+use std::io::Write;
+use uuid::Uuid;
+
+/// The SQL types, as `schema.rs` names them.
+pub mod sql {
+    use super::{QueryId, SqlType};
+
+    /// `uuid` · BLOB of 16 bytes.
+    #[derive(SqlType, QueryId)]
+    #[diesel(postgres_type(oid = 2950, array_oid = 2951), sqlite_type(name = "Binary"))]
+    pub struct Id;
+    /// `jsonb` · TEXT. PostgreSQL rewrites the bytes: never hash or sign what was read back.
+    #[derive(SqlType, QueryId)]
+    #[diesel(postgres_type(oid = 3802, array_oid = 3807), sqlite_type(name = "Text"))]
+    pub struct Json;
+    /// `timestamptz` · INTEGER, µs since 1970.
+    #[derive(SqlType, QueryId)]
+    #[diesel(postgres_type(oid = 1184, array_oid = 1185), sqlite_type(name = "Long"))]
+    pub struct Instant;
+}
+
+/// An id in a row.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql::Id)]
+pub struct Id(pub Uuid);
+
+impl<T: Into<Uuid>> From<T> for Id {
+    fn from(id: T) -> Self {
+        Self(id.into())
+    }
+}
+
+impl ToSql<sql::Id, Pg> for Id {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(self.0.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+impl FromSql<sql::Id, Pg> for Id {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(Uuid::from_slice(value.as_bytes())?))
+    }
+}
+impl ToSql<sql::Id, Sqlite> for Id {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        <[u8] as ToSql<Binary, Sqlite>>::to_sql(self.0.as_bytes(), out)
+    }
+}
+impl FromSql<sql::Id, Sqlite> for Id {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(Uuid::from_slice(&<Vec<u8> as FromSql<Binary, Sqlite>>::from_sql(value)?)?))
+    }
+}
+
+/// A JSON document in a row, as text.
+#[derive(Clone, PartialEq, Debug, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql::Json)]
+pub struct Json(pub String);
+
+impl ToSql<sql::Json, Pg> for Json {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(&[1])?; // version of the binary format
+        out.write_all(self.0.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+impl FromSql<sql::Json, Pg> for Json {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        match value.as_bytes() {
+            [1, text @ ..] => Ok(Self(std::str::from_utf8(text)?.to_owned())),
+            _ => Err("unknown version of jsonb".into()),
+        }
+    }
+}
+impl ToSql<sql::Json, Sqlite> for Json {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        <str as ToSql<Text, Sqlite>>::to_sql(&self.0, out)
+    }
+}
+impl FromSql<sql::Json, Sqlite> for Json {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        Ok(Self(<String as FromSql<Text, Sqlite>>::from_sql(value)?))
+    }
+}
+
+/// An instant in a row, to the microsecond on both databases.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, AsExpression, FromSqlRow)]
+#[diesel(sql_type = sql::Instant)]
+pub struct Instant(pub DateTime<Utc>);
+
+/// 2000-01-01, where PostgreSQL counts from.
+const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+
+fn instant(micros: i64) -> deserialize::Result<Instant> {
+    Ok(Instant(DateTime::from_timestamp_micros(micros).ok_or("an instant out of range")?))
+}
+
+impl ToSql<sql::Instant, Pg> for Instant {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(&(self.0.timestamp_micros() - POSTGRES_EPOCH_MICROS).to_be_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+impl FromSql<sql::Instant, Pg> for Instant {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let micros = i64::from_be_bytes(value.as_bytes().try_into()?);
+        instant(micros.checked_add(POSTGRES_EPOCH_MICROS).ok_or("an instant out of range")?)
+    }
+}
+impl ToSql<sql::Instant, Sqlite> for Instant {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.timestamp_micros());
+        Ok(IsNull::No)
+    }
+}
+impl FromSql<sql::Instant, Sqlite> for Instant {
+    fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
+        instant(<i64 as FromSql<BigInt, Sqlite>>::from_sql(value)?)
+    }
+}

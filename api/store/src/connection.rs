@@ -1,0 +1,132 @@
+//! Addresses, connections and pools of either database.
+
+use crate::dialect::SQLITE_PRAGMAS;
+use crate::error::StoreError;
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
+use diesel::{Connection as _, PgConnection, SqliteConnection};
+use std::fmt;
+use std::time::Duration;
+
+/// One connection to one of the two databases.
+pub enum Connection {
+    /// Embedded.
+    Sqlite(SqliteConnection),
+    /// A server.
+    Postgres(PgConnection),
+}
+
+/// Where the data is: `sqlite://path` (or `sqlite::memory:` is refused: a pool would see several), `postgres://…`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file.
+    Sqlite(String),
+    /// A libpq address.
+    Postgres(String),
+}
+
+impl DatabaseUrl {
+    /// Picks the database by the scheme.
+    pub fn parse(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        match url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)) {
+            Some(path) if !path.is_empty() && !path.contains(":memory:") => Ok(Self::Sqlite(path.to_owned())),
+            _ => Err(StoreError::Address("use sqlite://<file> or postgres://<user>@<host>/<database>".to_owned())),
+        }
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Opens a connection of its own.
+    pub fn open(&self) -> Result<Connection, StoreError> {
+        match self {
+            Self::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(path)?;
+                conn.batch_execute(SQLITE_PRAGMAS)?;
+                Ok(Connection::Sqlite(conn))
+            }
+            Self::Postgres(url) => Ok(Connection::Postgres(PgConnection::establish(url)?)),
+        }
+    }
+}
+
+/// Never the address itself: it may hold a password.
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({})", self.kind())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Manager(DatabaseUrl);
+
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = StoreError;
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        self.0.open()
+    }
+
+    /// No ping at check-out: it costs a round trip each time; a broken connection is met by [`Database::read`].
+    fn is_valid(&self, _: &mut Connection) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        use diesel::connection::TransactionManager;
+        match conn {
+            Connection::Sqlite(_) => false,
+            Connection::Postgres(c) => {
+                std::thread::panicking() || diesel::connection::AnsiTransactionManager::is_broken_transaction_manager(c)
+            }
+        }
+    }
+}
+
+/// A pool of connections for reading; writes go through the one [`crate::Writer`].
+#[derive(Clone)]
+pub struct Database {
+    url: DatabaseUrl,
+    readers: Pool<Manager>,
+}
+
+impl Database {
+    /// Opens a pool of at most `readers` connections; the first is made at once, so that a wrong address fails here.
+    pub fn open(url: DatabaseUrl, readers: u32) -> Result<Self, StoreError> {
+        drop(url.open()?);
+        let pool = Pool::builder()
+            .max_size(readers)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(Duration::from_secs(5))
+            .build_unchecked(Manager(url.clone()));
+        Ok(Self { url, readers: pool })
+    }
+
+    /// The address.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// A connection for reading.
+    pub(crate) fn reader(&self) -> Result<PooledReader, StoreError> {
+        Ok(self.readers.get()?)
+    }
+
+    /// How many connections for reading there may be.
+    pub fn readers(&self) -> u32 {
+        self.readers.max_size()
+    }
+}
+
+/// A reader on loan from the pool.
+pub(crate) type PooledReader = PooledConnection<Manager>;

@@ -1,0 +1,92 @@
+//! The ONLY place, with `columns.rs`, where the two databases differ.
+
+use crate::connection::Connection;
+use crate::error::StoreError;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+/// Expands one body of diesel code for each backend. No trait, no boxed queries: the compiler checks both.
+macro_rules! on_backend {
+    ($conn:expr, $c:ident => $body:expr) => {
+        match $conn {
+            $crate::connection::Connection::Sqlite($c) => $body,
+            $crate::connection::Connection::Postgres($c) => $body,
+        }
+    };
+}
+
+/// How many values one `eq_any` or insert may bind: SQLite stops at 32,766, PostgreSQL at 65,535.
+pub const BIND_CHUNK: usize = 1_000;
+
+/// Begins a transaction that may write. SQLite takes its lock now: a deferred upgrade answers BUSY whatever the timeout.
+pub fn begin_write(conn: &mut Connection) -> Result<(), StoreError> {
+    Ok(match conn {
+        Connection::Sqlite(c) => c.batch_execute("BEGIN IMMEDIATE")?,
+        Connection::Postgres(c) => c.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED")?,
+    })
+}
+
+/// Begins a transaction that only reads, all of it in one snapshot.
+pub fn begin_read(conn: &mut Connection) -> Result<(), StoreError> {
+    Ok(match conn {
+        Connection::Sqlite(c) => c.batch_execute("BEGIN DEFERRED")?,
+        Connection::Postgres(c) => c.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?,
+    })
+}
+
+/// Commits.
+pub fn commit(conn: &mut Connection) -> Result<(), StoreError> {
+    Ok(on_backend!(conn, c => c.batch_execute("COMMIT"))?)
+}
+
+/// Rolls back; an error here means that the connection is gone, and with it the transaction.
+pub fn rollback(conn: &mut Connection) {
+    let result = on_backend!(conn, c => c.batch_execute("ROLLBACK"));
+    if let Err(error) = result {
+        tracing::warn!(%error, "rollback failed; the connection is given up");
+    }
+}
+
+/// The settings of a new SQLite connection. FULL, since in WAL mode NORMAL can lose an acknowledged commit.
+pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; \
+     PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;";
+
+#[derive(QueryableByName)]
+struct Lineage {
+    #[diesel(sql_type = Text)]
+    lineage: String,
+}
+
+/// What tells this database's history from a copy of it: on PostgreSQL the system identifier and the timeline,
+/// which a promotion or a point-in-time recovery changes. SQLite has neither; there a restore says so itself.
+pub fn lineage(conn: &mut Connection) -> Result<String, StoreError> {
+    match conn {
+        Connection::Sqlite(_) => Ok("sqlite".to_owned()),
+        Connection::Postgres(c) => {
+            let row: Lineage = diesel::sql_query(
+                "SELECT s.system_identifier::text || '/' || c.timeline_id::text AS lineage \
+                 FROM pg_control_system() s, pg_control_checkpoint() c",
+            )
+            .get_result(c)?;
+            Ok(row.lineage)
+        }
+    }
+}
+
+/// Two replicas that start together migrate one after the other. SQLite needs none: its migrations are transactions.
+pub fn lock_for_migration(conn: &mut Connection) -> Result<(), StoreError> {
+    if let Connection::Postgres(c) = conn {
+        diesel::sql_query("SELECT pg_advisory_lock(7883251)").execute(c)?;
+    }
+    Ok(())
+}
+
+/// Gives the lock back.
+pub fn unlock_for_migration(conn: &mut Connection) -> Result<(), StoreError> {
+    if let Connection::Postgres(c) = conn {
+        diesel::sql_query("SELECT pg_advisory_unlock(7883251)").execute(c)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! What can go wrong below the domain. Nothing here is a client's fault.
+
+/// A failure of the database or of what was read from it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A query failed.
+    #[error("the database refused a query")]
+    Query(#[from] diesel::result::Error),
+    /// No connection could be had.
+    #[error("no connection to the database")]
+    Connect(#[from] diesel::ConnectionError),
+    /// The pool had none to give in time.
+    #[error("no free connection in time")]
+    Pool(#[from] diesel::r2d2::PoolError),
+    /// A migration failed or the binary does not know one that was applied.
+    #[error("migration: {0}")]
+    Migration(String),
+    /// A stored value does not read as what it should be.
+    #[error("stored {what} cannot be read: {reason}")]
+    Corrupt {
+        /// Which thing.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// The address of the database cannot be used.
+    #[error("database address: {0}")]
+    Address(String),
+    /// The database is gone and does not come back at once.
+    #[error("the database is gone")]
+    Gone,
+    /// A change that shared a transaction refused after it had written: it must be undone alone.
+    #[error("a change refused after it had written")]
+    RefusedLate,
+    /// A change panicked; nothing of it was written.
+    #[error("a change panicked")]
+    Panicked,
+}
+
+impl StoreError {
+    /// A stored value that does not read.
+    pub fn corrupt(what: &'static str, reason: impl ToString) -> Self {
+        Self::Corrupt { what, reason: reason.to_string() }
+    }
+
+    /// Whether the connection itself is gone, so that another one may do better.
+    pub fn is_broken_connection(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        matches!(
+            self,
+            Self::Connect(_)
+                | Self::Query(
+                    Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) | Error::BrokenTransactionManager
+                )
+        )
+    }
+}

@@ -1,0 +1,43 @@
+//! The migrations, embedded in the binary: applied, and asked whether they are.
+
+use crate::connection::Connection;
+use crate::dialect;
+use crate::error::StoreError;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// How the database stands to the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationStatus {
+    /// Everything that this binary knows is applied.
+    Current,
+    /// Some are missing: `muong migrate`.
+    Pending(usize),
+}
+
+/// Applies what is missing; returns the names of what it applied.
+pub fn migrate(conn: &mut Connection) -> Result<Vec<String>, StoreError> {
+    dialect::lock_for_migration(conn)?;
+    let applied = match conn {
+        Connection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(names),
+        Connection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(names),
+    };
+    dialect::unlock_for_migration(conn)?;
+    applied.map_err(|error| StoreError::Migration(error.to_string()))
+}
+
+fn names(versions: Vec<diesel::migration::MigrationVersion<'_>>) -> Vec<String> {
+    versions.iter().map(ToString::to_string).collect()
+}
+
+/// Asks, without changing anything.
+pub fn migration_status(conn: &mut Connection) -> Result<MigrationStatus, StoreError> {
+    let pending = match conn {
+        Connection::Sqlite(c) => c.pending_migrations(SQLITE).map(|p| p.len()),
+        Connection::Postgres(c) => c.pending_migrations(POSTGRES).map(|p| p.len()),
+    }
+    .map_err(|error| StoreError::Migration(error.to_string()))?;
+    Ok(if pending == 0 { MigrationStatus::Current } else { MigrationStatus::Pending(pending) })
+}

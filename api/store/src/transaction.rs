@@ -1,0 +1,367 @@
+//! The only place that begins, takes the feed head, stamps, chains, commits and rolls back.
+//!
+//! Every write transaction first takes the one row of `feed_head`, and gives it back with the commit: so whoever sees
+//! seq n sees everything up to n, and nothing at or below n can appear later (see `sync.md`, "The cursor").
+
+use crate::columns::{Id, Instant};
+use crate::connection::{Connection, Database};
+use crate::dialect;
+use crate::error::StoreError;
+use crate::schema::{feed_head, log};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The head of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Which history this is.
+    pub epoch: Uuid,
+    /// The seq at which it began.
+    pub epoch_began: Seq,
+    /// What the epoch was derived with.
+    pub lineage: String,
+    /// The last entry.
+    pub seq: Seq,
+    /// Below it, tombstones are gone.
+    pub floor: Seq,
+    /// The hash of the last entry.
+    pub chain: Vec<u8>,
+    /// The last change of units or forms.
+    pub reference_seq: Seq,
+    /// The last change of users or grants.
+    pub access_seq: Seq,
+}
+
+/// What is written into the log about one change.
+#[derive(Clone, Debug)]
+pub struct LogEntry {
+    /// Who; none for the system itself.
+    pub actor: Option<UserId>,
+    /// From which device.
+    pub device: Option<DeviceId>,
+    /// By which grant it was allowed.
+    pub grant: Option<GrantId>,
+    /// What kind of change (`submission`, `resolve`, `unit` …).
+    pub kind: &'static str,
+    /// Which one.
+    pub reference: Uuid,
+    /// How it ended.
+    pub outcome: String,
+    /// SHA-256 of what was said.
+    pub content_hash: [u8; 32],
+    /// The change itself, when no other table keeps it; never a personal value.
+    pub command: Option<String>,
+}
+
+/// An entry as it stands in the log.
+#[derive(Clone, Debug, Queryable, Insertable)]
+#[diesel(table_name = log, treat_none_as_default_value = false)]
+pub(crate) struct LogRow {
+    pub seq: i64,
+    pub received_at: Instant,
+    pub actor: Option<Id>,
+    pub device_id: Option<Id>,
+    pub grant_id: Option<Id>,
+    pub kind: String,
+    pub reference: Id,
+    pub outcome: String,
+    pub content_hash: Vec<u8>,
+    pub command: Option<String>,
+    pub hash: Vec<u8>,
+}
+
+impl LogRow {
+    /// The hash that this row must have when `previous` is the hash of the row before it.
+    pub fn expected_hash(&self, previous: &[u8]) -> Vec<u8> {
+        let id = |id: Option<Id>| id.map(|i| i.0);
+        let text = serde_json::to_vec(&(
+            self.seq,
+            self.received_at.0.timestamp_micros(),
+            id(self.actor),
+            id(self.device_id),
+            id(self.grant_id),
+            &self.kind,
+            self.reference.0,
+            &self.outcome,
+            &self.content_hash,
+            &self.command,
+        ))
+        .expect("plain values serialise");
+        Sha256::new().chain_update(previous).chain_update(text).finalize().to_vec()
+    }
+}
+
+/// How a change ended that the writer ran.
+#[derive(Debug)]
+pub enum Outcome<T, R> {
+    /// To be committed.
+    Commit(T),
+    /// Refused: nothing of it may stay.
+    Refuse(R),
+}
+
+/// A write transaction that holds the feed head.
+pub struct Tx<'c> {
+    conn: &'c mut Connection,
+    head: Head,
+    began: Head,
+    at: DateTime<Utc>,
+    entries: Vec<LogRow>,
+}
+
+impl<'c> Tx<'c> {
+    /// Begins and takes the head. `now` becomes the receipt time of everything that is written.
+    pub(crate) fn begin(conn: &'c mut Connection, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        dialect::begin_write(conn)?;
+        match lock_head(conn) {
+            Ok(head) => {
+                // Microseconds are what both databases keep; rules and hashes must see the same instant as a reader.
+                let at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
+                Ok(Self { conn, began: head.clone(), head, at, entries: Vec::new() })
+            }
+            Err(error) => {
+                dialect::rollback(conn);
+                Err(error)
+            }
+        }
+    }
+
+    /// The receipt time: the only "now" that rules see.
+    pub fn received_at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// For a replay: the receipt time of the entry that is being replayed.
+    pub fn set_received_at(&mut self, at: DateTime<Utc>) {
+        self.at = at;
+    }
+
+    /// The head as this transaction has moved it.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Appends an entry and gives it the next seq.
+    pub fn append(&mut self, entry: LogEntry) -> Seq {
+        let seq = self.head.seq.next();
+        let mut row = LogRow {
+            seq: seq.0,
+            received_at: Instant(self.at),
+            actor: entry.actor.map(Id::from),
+            device_id: entry.device.map(Id::from),
+            grant_id: entry.grant.map(Id::from),
+            kind: entry.kind.to_owned(),
+            reference: Id(entry.reference),
+            outcome: entry.outcome,
+            content_hash: entry.content_hash.to_vec(),
+            command: entry.command,
+            hash: Vec::new(),
+        };
+        row.hash = row.expected_hash(&self.head.chain);
+        self.head.chain.clone_from(&row.hash);
+        self.head.seq = seq;
+        self.entries.push(row);
+        seq
+    }
+
+    /// Notes that units or forms have changed: every process drops what it cached of them.
+    pub fn touch_reference(&mut self) {
+        self.head.reference_seq = self.head.seq;
+    }
+
+    /// Notes that users or grants have changed.
+    pub fn touch_access(&mut self) {
+        self.head.access_seq = self.head.seq;
+    }
+
+    /// Begins a new epoch at the present head.
+    pub fn begin_epoch(&mut self, epoch: Uuid, lineage: String) {
+        self.head.epoch = epoch;
+        self.head.epoch_began = self.head.seq;
+        self.head.lineage = lineage;
+    }
+
+    /// Whether anything was appended or moved.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.head != self.began
+    }
+
+    /// Writes the entries and the head, and commits.
+    pub(crate) fn commit(mut self) -> Result<(), StoreError> {
+        let flushed = self.flush().and_then(|()| dialect::commit(self.conn));
+        if flushed.is_err() {
+            dialect::rollback(self.conn);
+        }
+        flushed
+    }
+
+    /// Undoes everything.
+    pub(crate) fn rollback(self) {
+        dialect::rollback(self.conn);
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        if !self.is_dirty() {
+            return Ok(());
+        }
+        let entries = std::mem::take(&mut self.entries);
+        for chunk in entries.chunks(dialect::BIND_CHUNK) {
+            on_backend!(&mut *self.conn, c => diesel::insert_into(log::table).values(chunk).execute(c))?;
+        }
+        write_head(self.conn, &self.head)
+    }
+}
+
+type HeadRow = (Id, i64, String, i64, i64, Vec<u8>, i64, i64);
+
+fn head_columns() -> (
+    feed_head::epoch,
+    feed_head::epoch_began,
+    feed_head::lineage,
+    feed_head::seq,
+    feed_head::floor,
+    feed_head::chain_head,
+    feed_head::reference_seq,
+    feed_head::access_seq,
+) {
+    (
+        feed_head::epoch,
+        feed_head::epoch_began,
+        feed_head::lineage,
+        feed_head::seq,
+        feed_head::floor,
+        feed_head::chain_head,
+        feed_head::reference_seq,
+        feed_head::access_seq,
+    )
+}
+
+fn head_of(row: HeadRow) -> Head {
+    let (epoch, epoch_began, lineage, seq, floor, chain, reference_seq, access_seq) = row;
+    Head {
+        epoch: epoch.0,
+        epoch_began: Seq(epoch_began),
+        lineage,
+        seq: Seq(seq),
+        floor: Seq(floor),
+        chain,
+        reference_seq: Seq(reference_seq),
+        access_seq: Seq(access_seq),
+    }
+}
+
+/// `BEGIN IMMEDIATE` has taken SQLite's one write lock already; PostgreSQL waits on the row.
+fn lock_head(conn: &mut Connection) -> Result<Head, StoreError> {
+    let row: HeadRow = match conn {
+        Connection::Sqlite(c) => feed_head::table.select(head_columns()).first(c)?,
+        Connection::Postgres(c) => feed_head::table.select(head_columns()).for_update().first(c)?,
+    };
+    Ok(head_of(row))
+}
+
+fn write_head(conn: &mut Connection, head: &Head) -> Result<(), StoreError> {
+    on_backend!(conn, c => diesel::update(feed_head::table)
+        .set((
+            feed_head::epoch.eq(Id(head.epoch)),
+            feed_head::epoch_began.eq(head.epoch_began.0),
+            feed_head::lineage.eq(&head.lineage),
+            feed_head::seq.eq(head.seq.0),
+            feed_head::floor.eq(head.floor.0),
+            feed_head::chain_head.eq(&head.chain),
+            feed_head::reference_seq.eq(head.reference_seq.0),
+            feed_head::access_seq.eq(head.access_seq.0),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Makes the first head of an empty store, or a new epoch when the database's lineage is another one than the
+/// stored (a promoted standby, a recovered backup). Answers whether it did.
+pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let lineage = dialect::lineage(conn)?;
+    let empty: i64 = on_backend!(conn, c => feed_head::table.count().get_result(c))?;
+    if empty == 0 {
+        on_backend!(conn, c => diesel::insert_into(feed_head::table)
+            .values((
+                feed_head::id.eq(1),
+                feed_head::epoch.eq(Id(fresh)),
+                feed_head::epoch_began.eq(0_i64),
+                feed_head::lineage.eq(&lineage),
+                feed_head::seq.eq(0_i64),
+                feed_head::floor.eq(0_i64),
+                feed_head::chain_head.eq(vec![0_u8; 32]),
+                feed_head::reference_seq.eq(0_i64),
+                feed_head::access_seq.eq(0_i64),
+            ))
+            .on_conflict_do_nothing()
+            .execute(c))?;
+        return Ok(true);
+    }
+    let mut tx = Tx::begin(conn, now)?;
+    let changed = tx.head.lineage != lineage;
+    if changed {
+        tx.begin_epoch(fresh, lineage);
+    }
+    tx.commit()?;
+    Ok(changed)
+}
+
+/// A read transaction: everything that is read through it is of one moment.
+pub struct Snapshot<'c> {
+    conn: &'c mut Connection,
+}
+
+impl Snapshot<'_> {
+    /// The head as of this moment.
+    pub fn head(&mut self) -> Result<Head, StoreError> {
+        read_head(self.conn)
+    }
+}
+
+pub(crate) fn read_head(conn: &mut Connection) -> Result<Head, StoreError> {
+    let row: HeadRow = on_backend!(conn, c => feed_head::table.select(head_columns()).first(c))?;
+    Ok(head_of(row))
+}
+
+/// What reads may go through: a snapshot, or the write transaction that is under way.
+pub trait Reading {
+    /// The connection, for the store's own functions.
+    fn conn(&mut self) -> &mut Connection;
+}
+
+impl Reading for Snapshot<'_> {
+    fn conn(&mut self) -> &mut Connection {
+        self.conn
+    }
+}
+
+impl Reading for Tx<'_> {
+    fn conn(&mut self) -> &mut Connection {
+        self.conn
+    }
+}
+
+impl Database {
+    /// Reads in one snapshot. A connection that turns out to be broken is replaced once: reading again is harmless.
+    pub fn read<T>(&self, mut f: impl FnMut(&mut Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.read_once(&mut f) {
+            Err(error) if error.is_broken_connection() => self.read_once(&mut f),
+            other => other,
+        }
+    }
+
+    fn read_once<T>(&self, f: &mut impl FnMut(&mut Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut reader = self.reader()?;
+        let conn: &mut Connection = &mut reader;
+        dialect::begin_read(conn)?;
+        let result = f(&mut Snapshot { conn });
+        match &result {
+            Ok(_) => dialect::commit(conn)?,
+            Err(_) => dialect::rollback(conn),
+        }
+        result
+    }
+}

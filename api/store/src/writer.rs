@@ -1,0 +1,232 @@
+//! The one writer of a process, with group commit: changes that wait share a transaction, and so a disk flush.
+
+use crate::connection::{Connection, DatabaseUrl};
+use crate::error::StoreError;
+use crate::transaction::{Outcome, Tx};
+use chrono::{DateTime, Utc};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// The source of receipt times.
+pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// How much the writer takes on.
+#[derive(Clone, Copy, Debug)]
+pub struct WriterOptions {
+    /// How many changes may wait; more are refused as busy.
+    pub queue: usize,
+    /// How many share one transaction.
+    pub group_changes: usize,
+    /// How heavy a group may be (a push weighs its submissions).
+    pub group_weight: usize,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self { queue: 1024, group_changes: 128, group_weight: 2_000 }
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterError {
+    /// Too many wait already.
+    #[error("too many changes wait")]
+    Busy,
+    /// The writer has stopped.
+    #[error("the writer has stopped")]
+    Stopped,
+    /// The database failed, also when the change was tried alone.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a waiting change answers.
+pub type Answer<T, R> = Result<Outcome<T, R>, WriterError>;
+
+/// A change that waits: run perhaps twice (in a group, then alone), answered once.
+trait Change: Send {
+    fn weight(&self) -> usize;
+    /// Runs; answers whether it was refused.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, StoreError>;
+    fn committed(self: Box<Self>);
+    fn failed(self: Box<Self>, error: WriterError);
+}
+
+struct Waiting<F, T, R> {
+    weight: usize,
+    change: F,
+    result: Option<Outcome<T, R>>,
+    reply: oneshot::Sender<Answer<T, R>>,
+}
+
+impl<F, T, R> Change for Waiting<F, T, R>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send,
+    T: Send,
+    R: Send,
+{
+    fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.change)(tx))).unwrap_or(Err(StoreError::Panicked))?;
+        let refused = matches!(result, Outcome::Refuse(_));
+        self.result = Some(result);
+        Ok(refused)
+    }
+
+    fn committed(self: Box<Self>) {
+        let answer = self.result.ok_or(WriterError::Stopped);
+        // Nobody listens when the client has gone: the change stands all the same.
+        drop(self.reply.send(answer));
+    }
+
+    fn failed(self: Box<Self>, error: WriterError) {
+        drop(self.reply.send(Err(error)));
+    }
+}
+
+/// A handle on the writer; clones share it. It stops, after finishing what waits, when the last handle is gone.
+#[derive(Clone)]
+pub struct Writer {
+    queue: SyncSender<Box<dyn Change>>,
+}
+
+impl Writer {
+    /// Starts the writer's thread on a connection of its own.
+    pub fn start(url: DatabaseUrl, options: WriterOptions, now: Now) -> Result<(Self, JoinHandle<()>), StoreError> {
+        let (queue, waiting) = sync_channel(options.queue);
+        let conn = url.open()?;
+        let worker = Worker { url, conn, options, now };
+        let thread = std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || worker.serve(&waiting))
+            .map_err(|error| StoreError::Address(error.to_string()))?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Queues a change. It must be ready to run twice, and write nothing when it refuses.
+    pub fn submit<T, R>(
+        &self,
+        weight: usize,
+        change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Answer<T, R>>, WriterError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Box::new(Waiting { weight, change, result: None, reply })).map_err(|e| match e {
+            TrySendError::Full(_) => WriterError::Busy,
+            TrySendError::Disconnected(_) => WriterError::Stopped,
+        })?;
+        Ok(answer)
+    }
+
+    /// Queues a change and waits for it; for threads that may block.
+    pub fn write<T, R>(
+        &self,
+        weight: usize,
+        change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
+    ) -> Answer<T, R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        self.submit(weight, change)?.blocking_recv().unwrap_or(Err(WriterError::Stopped))
+    }
+}
+
+struct Worker {
+    url: DatabaseUrl,
+    conn: Connection,
+    options: WriterOptions,
+    now: Now,
+}
+
+impl Worker {
+    fn serve(mut self, waiting: &Receiver<Box<dyn Change>>) {
+        while let Ok(first) = waiting.recv() {
+            let mut group = vec![first];
+            let mut weight = group[0].weight();
+            while group.len() < self.options.group_changes && weight < self.options.group_weight {
+                let Ok(next) = waiting.try_recv() else { break };
+                weight += next.weight();
+                group.push(next);
+            }
+            self.run_group(group);
+        }
+    }
+
+    fn run_group(&mut self, mut group: Vec<Box<dyn Change>>) {
+        match self.attempt(&mut group) {
+            Ok(()) => group.into_iter().for_each(Change::committed),
+            Err(error) if error.is_broken_connection() && !self.reconnect() => {
+                group.into_iter().for_each(|change| change.failed(WriterError::Store(StoreError::Gone)));
+            }
+            Err(error) => {
+                tracing::warn!(error = ?error, changes = group.len(), "a group failed; redone one by one");
+                group.into_iter().for_each(|change| self.run_alone(change));
+            }
+        }
+    }
+
+    /// One transaction for all. A refusal that has written something fails the group, so that alone it is rolled back.
+    fn attempt(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
+        let alone = group.len() == 1;
+        let mut tx = Tx::begin(&mut self.conn, (self.now)())?;
+        for change in group.iter_mut() {
+            let before = tx.head().seq;
+            match change.run(&mut tx) {
+                Ok(false) => {}
+                Ok(true) if alone => {
+                    tx.rollback();
+                    return Ok(());
+                }
+                Ok(true) if tx.head().seq == before => {}
+                Ok(true) => {
+                    tx.rollback();
+                    return Err(StoreError::RefusedLate);
+                }
+                Err(error) => {
+                    tx.rollback();
+                    return Err(error);
+                }
+            }
+        }
+        tx.commit()
+    }
+
+    fn run_alone(&mut self, change: Box<dyn Change>) {
+        let mut alone = [change];
+        let result = self.attempt(&mut alone);
+        let [change] = alone;
+        match result {
+            Ok(()) => change.committed(),
+            Err(error) => {
+                if error.is_broken_connection() {
+                    self.reconnect();
+                }
+                change.failed(WriterError::Store(error));
+            }
+        }
+    }
+
+    fn reconnect(&mut self) -> bool {
+        match self.url.open() {
+            Ok(conn) => {
+                self.conn = conn;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the writer cannot reconnect");
+                false
+            }
+        }
+    }
+}
