@@ -158,7 +158,7 @@ fn fluent_args(lang: Lang, args: &Args) -> FluentArgs<'static> {
 
 /// A value that is a code of ours, such as a kind of step, in words. A code that the author sent is quoted as it is.
 fn word(lang: Lang, name: &str, value: &Value) -> Option<String> {
-    const WORDS: [&str; 6] = ["step", "missing", "relation", "expected", "discipline", "status"];
+    const WORDS: [&str; 7] = ["step", "missing", "relation", "expected", "discipline", "status", "unit_kind"];
     let code = value.as_str().filter(|_| WORDS.contains(&name))?;
     let bundle = &CATALOGUE[lang as usize];
     let pattern = bundle.get_message(&format!("word-{code}"))?.value()?;
@@ -231,6 +231,39 @@ mod tests {
                 assert!(!text.contains('$'), "{text}");
             }
         }
+    }
+
+    /// Every dotted code that the program's own lines (not its tests) spell out.
+    fn codes_of(directory: &std::path::Path, families: &BTreeSet<&str>, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(directory).expect("the sources are here") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                codes_of(&path, families, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path).expect("a source");
+                let program = source.split("#[cfg(test)]").next().unwrap_or_default();
+                let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                found.extend(
+                    program
+                        .split('"')
+                        .filter(|word| word.split_once('.').is_some_and(|(f, c)| families.contains(f) && plain(c)))
+                        .map(str::to_owned),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_that_the_program_spells_out_has_its_texts() {
+        let entries = entries(include_str!("../messages/vi.ftl"));
+        let families = entries.keys().filter_map(|id| id.split_once('-')).map(|(family, _)| family).collect();
+        let mut codes = BTreeSet::new();
+        for sources in ["src", "../store/src", "../domain/src"] {
+            codes_of(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(sources), &families, &mut codes);
+        }
+        assert!(codes.len() > 40, "the sources were read");
+        codes.retain(|code| !entries.contains_key(&code.replace('.', "-")));
+        assert!(codes.is_empty(), "without texts: {codes:?}");
     }
 
     #[test]
