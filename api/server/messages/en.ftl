@@ -106,22 +106,23 @@ submission-unit_mismatch = This record does not belong to the unit that the subm
 form-unknown_field = The form has no such field. Sync the form, leave the field out and send a replacement.
 form-required = This field is required. Fill it in and send it again.
 form-type = The value is of the wrong type; this field takes { $expected }. Correct it and send a replacement.
-form-wrong_type = The value is of the wrong type; this field takes { $expected }. Correct it and send a replacement.
 form-range = The value is out of range (least: { $min }, greatest: { $max }). Check the figure and send a replacement.
-form-out_of_range = The value is out of range (least: { $min }, greatest: { $max }). Check the figure and send a replacement.
 form-not_in_list = The list of this field has no “{ $code }”. Choose one of its values.
 form-code_not_in_force = “{ $code }” is not in force on the day of the report. Choose a value that is.
 form-group_incomplete = The fields of this group are sent together; missing: { $missing }. Send the whole group.
 form-derived_sent_differs = The server computes this field, and the result is { $expected }, not what was sent. Check the figures that it is computed from and send it again.
 form-length = The text has { $found } characters; { $min } to { $max } are allowed. Change its length and send it again.
-form-text_too_long = The text has more than { $max } characters. Shorten it and send it again.
-form-text_too_short = The text has fewer than { $min } characters. Write it out and send it again.
 form-text_control = The text holds a control character that cannot be shown. Delete and retype that place, usually pasted text.
 form-pattern = The text does not have the shape that this field asks for. See the field's hint and write it again.
-form-too_many_items = This list has { $found } rows, more than the { $max } that are allowed. Merge or remove rows and send it again.
-form-unknown_item_list = The form has no such list. Sync the form, leave the list out and send a replacement.
-form-rule_broken = The figures do not agree by the form's rule “{ $rule }”. Check the fields concerned and send a replacement.
-form-unit_kind = This form is not for the kind of unit that was chosen. Choose a unit of the kind: { $expected }.
+form-unit_kind = This form is not for a { $unit_kind }. Choose the right unit or the right form and send a replacement.
+form-too_many_items = This list has more rows than the { $max } that are allowed. Merge or remove rows and send it again.
+form-empty = The edit changes nothing. Give the new value of the field to be changed and send it again.
+form-delete_carries_values = A delete carries no values. Send the delete alone, and changes, if any, as an edit.
+form-unknown_list = The form has no list “{ $list }”. Sync the form, leave the list out and send a replacement.
+form-item_key = The key of this row does not have the shape that the list asks for. Update the app and send a replacement.
+form-unsaid_item = This row says nothing. Fill it in or remove it, and send it again.
+form-rule_unevaluable = The rule “{ $rule }” could not be checked with the values that were sent, usually because a number is too large or a field is missing. Check the fields concerned and send a replacement.
+text-control_character = The text holds a control character that cannot be shown ({ $code_point }). Delete and retype that place, usually pasted text.
 form-definition_invalid = The definition of the form is wrong at { $place }: { $reason }. Correct it and publish it again; the version in use is unchanged.
     .title = Wrong form definition
 
@@ -153,8 +154,16 @@ quarantine-reason_required = A decision needs a reason. Give a short one and sen
 
 person-unknown = The server has no such person within your scope. Send that person's record first, or sync and choose again.
 person-card_taken = This party card number belongs to another member. Check the number; if it is right, tell your superior.
-person-card_of_probationary = A probationary member has no party card yet. Leave the number out, and add it after the recognition.
 person-erased = This person's data has been erased as the law demands, so nothing can be added. Do not send it again; if this is a mistake, tell your superior.
+
+## The tree of units
+
+unit-without_version = This unit has no version. Give at least one with a name, a kind and a first day.
+unit-versions_overlap = The versions of this unit overlap, or one ends before it begins. Correct their first and last days.
+unit-kind_of_other_tree = This kind of unit belongs to the other tree (party or administration). Choose a kind of the right tree.
+unit-parent_unknown = The parent of this unit is not known. Add the parent first.
+unit-parent_of_other_tree = The parent belongs to the other tree (party or administration). Choose a parent of the same tree.
+unit-circle = This unit lies below itself, or the tree is too deep. Choose another parent.
 
 ## Steps of member development
 

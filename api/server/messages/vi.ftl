@@ -106,22 +106,23 @@ submission-unit_mismatch = Bản ghi này không thuộc đơn vị nêu trong b
 form-unknown_field = Biểu mẫu không có mục này. Hãy đồng bộ biểu mẫu, bỏ mục đó rồi gửi bản thay thế.
 form-required = Mục này bắt buộc. Hãy điền rồi gửi lại.
 form-type = Giá trị không đúng kiểu; mục này cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.
-form-wrong_type = Giá trị không đúng kiểu; mục này cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.
 form-range = Giá trị nằm ngoài khoảng cho phép (nhỏ nhất: { $min }, lớn nhất: { $max }). Hãy kiểm tra lại số liệu rồi gửi bản thay thế.
-form-out_of_range = Giá trị nằm ngoài khoảng cho phép (nhỏ nhất: { $min }, lớn nhất: { $max }). Hãy kiểm tra lại số liệu rồi gửi bản thay thế.
 form-not_in_list = Giá trị “{ $code }” không có trong danh sách của mục này. Hãy chọn một giá trị trong danh sách.
 form-code_not_in_force = Giá trị “{ $code }” không có hiệu lực vào ngày của báo cáo. Hãy chọn giá trị có hiệu lực vào ngày đó.
 form-group_incomplete = Các mục trong nhóm này phải gửi cùng nhau; còn thiếu: { $missing }. Hãy gửi đủ cả nhóm.
 form-derived_sent_differs = Mục này do máy chủ tính và kết quả là { $expected }, khác giá trị đã gửi. Hãy kiểm tra các số liệu dùng để tính rồi gửi lại.
 form-length = Nội dung có { $found } ký tự; cho phép từ { $min } đến { $max }. Hãy sửa độ dài rồi gửi lại.
-form-text_too_long = Nội dung dài hơn { $max } ký tự. Hãy rút ngắn rồi gửi lại.
-form-text_too_short = Nội dung ngắn hơn { $min } ký tự. Hãy ghi đầy đủ hơn rồi gửi lại.
 form-text_control = Nội dung có ký tự điều khiển không hiển thị được. Hãy xóa và gõ lại chỗ đó, thường là chỗ dán từ nơi khác.
 form-pattern = Nội dung không đúng mẫu quy định của mục này. Hãy xem hướng dẫn của mục rồi ghi lại.
-form-too_many_items = Danh sách này có { $found } dòng, nhiều hơn mức cho phép là { $max }. Hãy gộp hoặc bớt dòng rồi gửi lại.
-form-unknown_item_list = Biểu mẫu không có danh sách này. Hãy đồng bộ biểu mẫu, bỏ danh sách đó rồi gửi bản thay thế.
-form-rule_broken = Các số liệu không khớp nhau theo quy tắc “{ $rule }” của biểu mẫu. Hãy kiểm tra lại các mục liên quan rồi gửi bản thay thế.
-form-unit_kind = Biểu mẫu này không dùng cho loại đơn vị đã chọn. Hãy chọn đơn vị thuộc loại: { $expected }.
+form-unit_kind = Biểu mẫu này không dùng cho { $unit_kind }. Hãy chọn đúng đơn vị hoặc đúng biểu mẫu rồi gửi bản thay thế.
+form-too_many_items = Danh sách này có nhiều dòng hơn mức cho phép là { $max }. Hãy gộp hoặc bớt dòng rồi gửi lại.
+form-empty = Bản sửa không nêu thay đổi nào. Hãy ghi giá trị mới của mục cần sửa rồi gửi lại.
+form-delete_carries_values = Bản xóa không được kèm giá trị. Hãy gửi bản xóa riêng, và gửi các sửa đổi (nếu có) bằng một bản sửa.
+form-unknown_list = Biểu mẫu không có danh sách “{ $list }”. Hãy đồng bộ biểu mẫu, bỏ danh sách đó rồi gửi bản thay thế.
+form-item_key = Khóa của dòng này không đúng dạng mà danh sách quy định. Hãy cập nhật ứng dụng rồi gửi bản thay thế.
+form-unsaid_item = Dòng này không có nội dung nào. Hãy điền nội dung hoặc bỏ dòng rồi gửi lại.
+form-rule_unevaluable = Chưa kiểm tra được quy tắc “{ $rule }” với các giá trị đã gửi, thường vì có số quá lớn hoặc thiếu mục liên quan. Hãy kiểm tra lại các mục đó rồi gửi bản thay thế.
+text-control_character = Nội dung có ký tự điều khiển không hiển thị được ({ $code_point }). Hãy xóa và gõ lại chỗ đó, thường là chỗ dán từ nơi khác.
 form-definition_invalid = Định nghĩa biểu mẫu có lỗi tại { $place }: { $reason }. Hãy sửa rồi công bố lại; phiên bản đang dùng không thay đổi.
     .title = Định nghĩa biểu mẫu có lỗi
 
@@ -153,8 +154,16 @@ quarantine-reason_required = Quyết định phải có lý do. Hãy ghi lý do 
 
 person-unknown = Máy chủ chưa có người này trong phạm vi bạn phụ trách. Hãy gửi hồ sơ của người đó trước, hoặc đồng bộ rồi chọn lại.
 person-card_taken = Số thẻ đảng này đang thuộc về một đảng viên khác. Hãy kiểm tra lại số thẻ; nếu đúng, hãy báo cấp trên.
-person-card_of_probationary = Đảng viên dự bị chưa được cấp thẻ đảng. Hãy bỏ số thẻ, và ghi lại sau khi được công nhận chính thức.
 person-erased = Dữ liệu của người này đã được xóa theo quy định nên không thể ghi thêm. Không cần gửi lại; nếu có nhầm lẫn, hãy báo cấp trên.
+
+## The tree of units
+
+unit-without_version = Đơn vị này chưa có phiên bản nào. Hãy khai ít nhất một phiên bản với tên, loại và ngày bắt đầu.
+unit-versions_overlap = Các phiên bản của đơn vị chồng lên nhau hoặc kết thúc trước khi bắt đầu. Hãy sửa ngày bắt đầu và ngày kết thúc.
+unit-kind_of_other_tree = Loại đơn vị này thuộc cây kia (Đảng hoặc hành chính). Hãy chọn loại đơn vị của đúng cây.
+unit-parent_unknown = Đơn vị cấp trên không có trong danh sách. Hãy khai đơn vị cấp trên trước.
+unit-parent_of_other_tree = Đơn vị cấp trên thuộc cây kia (Đảng hoặc hành chính). Hãy chọn đơn vị cấp trên trong cùng một cây.
+unit-circle = Đơn vị này nằm dưới chính nó, hoặc cây có quá nhiều tầng. Hãy chọn đơn vị cấp trên khác.
 
 ## Steps of member development
 

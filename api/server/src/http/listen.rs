@@ -21,7 +21,7 @@ where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
     let address = listener.local_addr()?;
-    let server = HttpServer::new(move || app(state.clone()))
+    let server = HttpServer::new(move || app(&state))
         .workers(config.workers.get())
         .client_request_timeout(HEAD)
         .keep_alive(IDLE)
