@@ -376,7 +376,8 @@ fn rules(definition: &Definition, variables: &BTreeMap<String, Variable>) -> Che
         let place = format!("rules[{n}]");
         ensure(is_dotted(&text.code), format!("{place}.code"), format!("{} is not dotted snake_case", text.code))?;
         ensure(!text.code.starts_with("form."), format!("{place}.code"), "begins with form., which is muong's own")?;
-        ensure(seen.insert(&text.code), format!("{place}.code"), format!("{} is used twice", text.code))?;
+        let place_is_new = seen.insert((&text.code, &text.pointer));
+        ensure(place_is_new, format!("{place}.code"), format!("{} is used twice for {}", text.code, text.pointer))?;
         let variables = match &text.each {
             None => plain.clone(),
             Some(each) => {
