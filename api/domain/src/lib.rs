@@ -4,6 +4,7 @@
 //! can be tried in a unit test, replayed from the log and reasoned about alone.
 
 pub mod access;
+pub mod data;
 pub mod form;
 pub mod id;
 pub mod json;
@@ -11,4 +12,6 @@ pub mod merge;
 pub mod record;
 pub mod refusal;
 pub mod submission;
+pub mod text;
+pub mod time;
 pub mod validate;

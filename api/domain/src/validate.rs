@@ -26,13 +26,13 @@ pub const CODES: [&str; 19] = [
     "form.range",
     "form.required",
     "form.rule_unevaluable",
-    "form.text_control",
     "form.too_many_items",
     "form.type",
     "form.unit_kind",
     "form.unknown_field",
     "form.unknown_list",
     "form.unsaid_item",
+    crate::text::CONTROL_CHARACTER,
 ];
 
 /// What rules may know besides the record.
