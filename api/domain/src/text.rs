@@ -261,14 +261,14 @@ mod tests {
         assert_eq!(sorted(vec!["mạ", "má", "mã", "mả", "mà", "ma"]), ["ma", "mà", "mả", "mã", "má", "mạ"]);
         assert_eq!(sorted(vec!["Đông", "Dung", "Ðào", "Dương", "em"]), ["Dung", "Dương", "Ðào", "Đông", "em"]);
         assert_eq!(sorted(vec!["ân", "an", "ăn", "áo", "Án", "án"]), ["an", "án", "Án", "áo", "ăn", "ân"]);
-        assert_eq!(sorted(vec!["Lò Văn B", "Lo", "Lò", "Lò Thị A", "Lo Văn A"]), [
-            "Lo",
-            "Lò",
-            "Lò Thị A",
-            "Lo Văn A",
-            "Lò Văn B"
-        ]);
-        assert_eq!(sorted(vec!["bản", "bản 2", "bản 1", "bản A", "Ωmega"]), ["bản", "bản 1", "bản 2", "bản A", "Ωmega"]);
+        assert_eq!(
+            sorted(vec!["Lò Văn B", "Lo", "Lò", "Lò Thị A", "Lo Văn A"]),
+            ["Lo", "Lò", "Lò Thị A", "Lo Văn A", "Lò Văn B"]
+        );
+        assert_eq!(
+            sorted(vec!["bản", "bản 2", "bản 1", "bản A", "Ωmega"]),
+            ["bản", "bản 1", "bản 2", "bản A", "Ωmega"]
+        );
     }
 
     proptest! {

@@ -338,7 +338,9 @@ pub(crate) mod tests {
         );
         assert!(parse(&off("2026-02-14")).ends_with("is a weekend already"));
         assert!(parse(&off("2026-02-30")).contains("line 1, column"));
-        assert!(parse(r#"{"2026": {"basis": "rule", "off": [], "worked": ["2026-02-13"]}}"#).contains("worked already"));
+        assert!(
+            parse(r#"{"2026": {"basis": "rule", "off": [], "worked": ["2026-02-13"]}}"#).contains("worked already")
+        );
         let twice = format!(r#"{{"2026": {{"basis": "rule", "off": [{0}, {0}]}}}}"#, day("2026-01-01"));
         assert!(parse(&twice).ends_with("twice"));
     }
