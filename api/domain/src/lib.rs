@@ -6,6 +6,7 @@
 pub mod access;
 pub mod data;
 pub mod form;
+pub mod development;
 pub mod id;
 pub mod json;
 pub mod merge;
