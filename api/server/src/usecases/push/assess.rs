@@ -45,8 +45,7 @@ fn assess(submission: &Submission, reference: &Reference, today: NaiveDate) -> A
     let line = reference.units.ancestors(submission.unit);
     let context = reference.context(submission.unit, today);
     let (form, mut errors) = form_of(submission, reference, today);
-    let mut assessed =
-        Assessed { form, line, context, checked: Checked::default(), view: View::default(), key: None };
+    let mut assessed = Assessed { form, line, context, checked: Checked::default(), view: View::default(), key: None };
     if let (Some(form), Some(context)) = (&assessed.form, &assessed.context) {
         assessed.checked = normalise_and_check(form, submission, context);
         assessed.view = view_of(form, &assessed.checked.changes);

@@ -16,17 +16,8 @@ use sha2::{Digest, Sha256};
 /// The facts of a step that are texts in the form and mere presence in the rules.
 const PRESENCE: [&str; 2] = ["decision_reference", "exception_reference"];
 /// The facts of a step that go by the same name in both.
-const FACTS: [&str; 9] = [
-    "certificate_on",
-    "eligible",
-    "yes",
-    "until",
-    "discipline",
-    "status",
-    "decision_on",
-    "ceremony_on",
-    "official_on",
-];
+const FACTS: [&str; 9] =
+    ["certificate_on", "eligible", "yes", "until", "discipline", "status", "decision_on", "ceremony_on", "official_on"];
 
 /// The shown values of a record, by the newest version of its form.
 pub fn view_of(set: &WorkingSet, record: &Record) -> View {
@@ -100,8 +91,12 @@ pub fn check(
 fn check_card(view: &View, held: &[Step], basis: &Basis<'_>) -> Option<Finding> {
     view.get("party_card").filter(|card| !card.is_null())?;
     let standing = fold(held, basis.rules).standing;
-    let not_official = matches!(standing, Standing::Candidate | Standing::Probationary);
+    let not_official = !held.is_empty() && is_before_recognition(standing);
     not_official.then(|| Finding::new("step.card_of_probationary", "/set/party_card/to"))
+}
+
+fn is_before_recognition(standing: Standing) -> bool {
+    matches!(standing, Standing::Candidate | Standing::Probationary)
 }
 
 /// What the withdrawal of a record about a person is told.
@@ -128,9 +123,15 @@ pub fn check_withdrawal(set: &WorkingSet, record: &Record, basis: &Basis<'_>) ->
 }
 
 /// The digest of a person's active card: unique among all people. None when there is none, or it is not active.
-pub fn card_digest(set: &WorkingSet, record: &Record, view: &View, basis: &Basis<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+pub fn card_digest(
+    set: &WorkingSet,
+    record: &Record,
+    view: &View,
+    basis: &Basis<'_>,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(card) = view.text("party_card").filter(|_| record.form == PERSON) else { return Ok(None) };
     let held = held_steps(set, record.id)?;
-    let active = held.is_empty() || fold(&held, basis.rules).standing != Standing::Ended;
+    let standing = fold(&held, basis.rules).standing;
+    let active = standing.is_member() || is_before_recognition(standing);
     Ok(active.then(|| Sha256::digest(format!("party_card\0{card}")).to_vec()))
 }

@@ -321,9 +321,8 @@ impl WorkingSet {
     pub fn flush(mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let written = std::mem::take(&mut self.written);
         submissions::insert(tx, written.submissions)?;
-        let mut stamps: Vec<FeedRow> = (written.aliases.iter())
-            .map(|(alias, unit, _, v)| stamp(alias.uuid(), *unit, "alias", *v, true))
-            .collect();
+        let mut stamps: Vec<FeedRow> =
+            (written.aliases.iter()).map(|(alias, unit, _, v)| stamp(alias.uuid(), *unit, "alias", *v, true)).collect();
         let mut changes = Vec::with_capacity(written.records.len());
         for (id, grant) in written.records {
             let Some(stored) = self.records.remove(&id) else { continue };

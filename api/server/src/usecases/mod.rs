@@ -1,0 +1,3 @@
+//! What the server does, one verb a file: plain functions over a transaction, without HTTP.
+
+pub mod push;
