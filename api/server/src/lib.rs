@@ -8,4 +8,6 @@ pub mod config;
 pub mod http;
 pub mod messages;
 pub mod security;
+pub mod state;
 pub mod telemetry;
+pub mod usecases;

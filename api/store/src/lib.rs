@@ -14,6 +14,11 @@ mod writer;
 
 mod transaction;
 
+pub mod devices;
+pub mod grants;
+pub mod sessions;
+pub mod users;
+
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};
