@@ -7,6 +7,7 @@ pub mod access;
 pub mod account;
 pub mod data;
 pub mod form;
+pub mod development;
 pub mod id;
 pub mod json;
 pub mod merge;
