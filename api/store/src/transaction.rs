@@ -57,8 +57,8 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// An entry about a user, a device, a session or a grant, whose command says everything that happened.
-    pub(crate) fn of_access(kind: &'static str, reference: Uuid, outcome: &str, command: &serde_json::Value) -> Self {
+    /// An entry about reference data (a user, a grant, a unit, a form), whose command says everything that happened.
+    pub fn of_reference(kind: &'static str, reference: Uuid, outcome: &str, command: &serde_json::Value) -> Self {
         let command = muong_domain::json::canonical(command);
         Self {
             actor: None,
@@ -73,7 +73,8 @@ impl LogEntry {
     }
 
     /// Names who did it, and by which grant.
-    pub(crate) fn by(mut self, authority: &muong_domain::access::Authority) -> Self {
+    #[must_use]
+    pub fn by(mut self, authority: &muong_domain::access::Authority) -> Self {
         self.actor = authority.user();
         self.grant = authority.grant().map(|grant| grant.id());
         self
