@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod http;
 pub mod messages;
+pub mod reference;
 pub mod security;
 pub mod state;
 pub mod telemetry;
