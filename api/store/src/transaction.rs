@@ -180,9 +180,8 @@ impl<'c> Tx<'c> {
 
     /// Appends an entry and gives it the next seq.
     pub fn append(&mut self, entry: LogEntry) -> Seq {
-        let seq = self.head.seq.next();
-        let mut row = LogRow {
-            seq: seq.0,
+        self.append_row(LogRow {
+            seq: 0,
             received_at: Instant(self.at),
             actor: entry.actor.map(Id::from),
             device_id: entry.device.map(Id::from),
@@ -193,7 +192,14 @@ impl<'c> Tx<'c> {
             content_hash: entry.content_hash.to_vec(),
             command: entry.command,
             hash: Vec::new(),
-        };
+        })
+    }
+
+    /// Stamps and chains a row.
+    pub(crate) fn append_row(&mut self, mut row: LogRow) -> Seq {
+        let seq = self.head.seq.next();
+        row.seq = seq.0;
+        row.received_at = Instant(self.at);
         row.hash = row.expected_hash(&self.head.chain);
         self.head.chain.clone_from(&row.hash);
         self.head.seq = seq;
@@ -337,6 +343,9 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
     let mut tx = Tx::begin(conn, now)?;
     let changed = tx.head.lineage != lineage;
     if changed {
+        let previous = tx.head.epoch;
+        let command = serde_json::json!({"epoch": fresh, "previous": previous, "lineage": lineage});
+        tx.append(LogEntry::of_reference("epoch", fresh, "begun", &command));
         tx.begin_epoch(fresh, lineage);
     }
     tx.commit()?;

@@ -50,7 +50,10 @@ pub fn found_units(
         covered.entry(coverage.branch).or_default().push(coverage);
     }
     let mut stamps = Vec::with_capacity(founding.units.len());
-    for unit in &founding.units {
+    // Who covers comes after what is covered, so that the log can be replayed entry by entry.
+    let (covering, others): (Vec<&Unit>, Vec<&Unit>) =
+        founding.units.iter().partition(|unit| covered.contains_key(&unit.id));
+    for unit in others.into_iter().chain(covering) {
         let villages: Vec<_> = (covered.get(&unit.id).into_iter().flatten())
             .map(|coverage| json!({"village": coverage.village, "from": coverage.from}))
             .collect();

@@ -12,6 +12,7 @@ pub mod push;
 pub mod refresh_session;
 pub mod register_device;
 pub mod release_quarantined;
+pub mod replay_log;
 pub mod resolve_conflict;
 pub mod review;
 pub mod sign_in;

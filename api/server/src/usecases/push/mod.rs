@@ -266,7 +266,8 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn exclude(
+    /// Records what is not merged, as waiting in quarantine.
+    pub fn exclude(
         &mut self,
         tx: &mut Tx<'_>,
         said: &Said,
