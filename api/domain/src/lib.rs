@@ -6,8 +6,8 @@
 pub mod access;
 pub mod account;
 pub mod data;
-pub mod form;
 pub mod development;
+pub mod form;
 pub mod id;
 pub mod json;
 pub mod merge;

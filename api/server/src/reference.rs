@@ -58,7 +58,8 @@ impl Reference {
 
     /// The newest version of every form that is about persons, or of every one that is not.
     pub fn forms(&self, about_persons: bool) -> impl Iterator<Item = &Arc<Form>> {
-        let newest = |form: &&Arc<Form>| self.catalog.newest(form.code()).is_some_and(|n| n.version() == form.version());
+        let newest =
+            |form: &&Arc<Form>| self.catalog.newest(form.code()).is_some_and(|n| n.version() == form.version());
         self.catalog.iter().filter(newest).filter(move |form| is_about_person(form) == about_persons)
     }
 }

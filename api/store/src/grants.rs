@@ -107,11 +107,7 @@ pub fn actor(r: &mut impl Reading, user: UserId) -> Result<Actor, StoreError> {
 }
 
 /// Gives a grant. Whoever administers holds no other role at the same time (`domain.md`, "Who uses it").
-pub fn add(
-    tx: &mut Tx<'_>,
-    authority: &Authority,
-    new: &NewGrant,
-) -> Result<Result<(), GrantRefusal>, StoreError> {
+pub fn add(tx: &mut Tx<'_>, authority: &Authority, new: &NewGrant) -> Result<Result<(), GrantRefusal>, StoreError> {
     if let Some(refusal) = refusal(tx, authority, new)? {
         return Ok(Err(refusal));
     }
