@@ -26,13 +26,13 @@ pub const CODES: [&str; 19] = [
     "form.range",
     "form.required",
     "form.rule_unevaluable",
-    "form.text_control",
     "form.too_many_items",
     "form.type",
     "form.unit_kind",
     "form.unknown_field",
     "form.unknown_list",
     "form.unsaid_item",
+    crate::text::CONTROL_CHARACTER,
 ];
 
 /// What rules may know besides the record.
@@ -339,6 +339,10 @@ fn shortened(name: &str) -> String {
 
 fn item_key(kind: ItemKey, key: &str) -> Option<String> {
     match kind {
+        ItemKey::Sha256 => {
+            let hash = key.to_ascii_lowercase();
+            (hash.len() == 64 && hash.chars().all(|c| c.is_ascii_hexdigit())).then_some(hash)
+        }
         ItemKey::Uuid | ItemKey::Reference => Uuid::try_parse(key).ok().map(|id| id.hyphenated().to_string()),
         ItemKey::Text => {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');

@@ -76,16 +76,35 @@ fn ensure(holds: bool, place: impl Into<String>, reason: impl Into<String>) -> C
     if holds { Ok(()) } else { fault(place, reason) }
 }
 
+/// The parser of CEL recurses for each bracket, some 50 KiB a level in a debug build: a short expression of brackets
+/// alone would end the process on a usual stack. Memory that is not touched is not taken.
+const PARSER_STACK: usize = 256 * 1024 * 1024;
+
+/// Parses on a thread with a stack of its own, which also holds back whatever panics in the parser.
 pub(super) fn parse(source_name: &str, json: &str) -> Result<Form, DefinitionError> {
-    let named = |(place, reason): Fault| DefinitionError { source_name: source_name.to_owned(), place, reason };
+    let checked = std::thread::scope(|threads| {
+        let parser = std::thread::Builder::new().name("form-parser".to_owned()).stack_size(PARSER_STACK);
+        let thread = parser
+            .spawn_scoped(threads, || read(json))
+            .map_err(|error| whole(format!("cannot be read now: {error}")))?;
+        thread.join().unwrap_or_else(|_| Err(whole("cannot be parsed: simplify its expressions".to_owned())))
+    });
+    checked.map_err(|(place, reason)| DefinitionError { source_name: source_name.to_owned(), place, reason })
+}
+
+fn whole(reason: String) -> Fault {
+    ("(whole)".to_owned(), reason)
+}
+
+fn read(json: &str) -> Checked<Form> {
     if json.len() > MAX_DEFINITION {
-        return Err(named(("(whole)".to_owned(), format!("is larger than {MAX_DEFINITION} bytes"))));
+        return Err(whole(format!("is larger than {MAX_DEFINITION} bytes")));
     }
     let mut reader = serde_json::Deserializer::from_str(json);
-    let definition: Definition = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| named((error.path().to_string(), error.inner().to_string())))?;
-    reader.end().map_err(|error| named(("(end)".to_owned(), error.to_string())))?;
-    build(definition).map_err(named)
+    let definition = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| (error.path().to_string(), error.inner().to_string()))?;
+    reader.end().map_err(|error| ("(end)".to_owned(), error.to_string()))?;
+    build(definition)
 }
 
 fn build(definition: Definition) -> Checked<Form> {
@@ -376,7 +395,8 @@ fn rules(definition: &Definition, variables: &BTreeMap<String, Variable>) -> Che
         let place = format!("rules[{n}]");
         ensure(is_dotted(&text.code), format!("{place}.code"), format!("{} is not dotted snake_case", text.code))?;
         ensure(!text.code.starts_with("form."), format!("{place}.code"), "begins with form., which is muong's own")?;
-        ensure(seen.insert(&text.code), format!("{place}.code"), format!("{} is used twice", text.code))?;
+        let place_is_new = seen.insert((&text.code, &text.pointer));
+        ensure(place_is_new, format!("{place}.code"), format!("{} is used twice for {}", text.code, text.pointer))?;
         let variables = match &text.each {
             None => plain.clone(),
             Some(each) => {

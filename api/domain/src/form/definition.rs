@@ -213,8 +213,10 @@ pub enum ItemKey {
     Uuid,
     /// The id of something else (an assignment): two reporters of it mean the same item.
     Reference,
-    /// A short text of `a-z 0-9 . _ -` (a number, a content hash).
+    /// A short text of `a-z 0-9 . _ -`.
     Text,
+    /// The SHA-256 of a content, in hexadecimal: the same photo sent twice is one item.
+    Sha256,
 }
 
 /// A list of keyed items; each field of each item is a unit of merging of its own.

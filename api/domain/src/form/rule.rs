@@ -347,3 +347,33 @@ fn result_type(name: &str, types: &[Type]) -> Result<Type, String> {
         _ => Err(format!("uses {name} on {types:?}, which forms may not")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{full_minutes, full_months, full_years};
+
+    #[test]
+    fn months_and_years_clamp_to_the_end_of_the_month() {
+        assert_eq!(full_years("2008-02-29", "2026-02-27"), Some(17));
+        assert_eq!(full_years("2008-02-29", "2026-02-28"), Some(18), "29 February comes on the 28th");
+        assert_eq!(full_months("2026-01-31", "2026-02-27"), Some(0));
+        assert_eq!(full_months("2026-01-31", "2026-02-28"), Some(1));
+        assert_eq!(full_months("2024-02-29", "2025-02-28"), Some(12));
+        assert_eq!(full_months("1966-02-10", "2026-02-10"), Some(720));
+    }
+
+    #[test]
+    fn counting_backwards_rounds_down() {
+        assert_eq!(full_months("2026-03-01", "2026-02-28"), Some(-1));
+        assert_eq!(full_months("2026-03-01", "2026-02-01"), Some(-1));
+        assert_eq!(full_months("2026-03-01", "2026-01-31"), Some(-2));
+        assert_eq!(full_years("2026-03-01", "2026-02-28"), Some(-1));
+        assert_eq!(full_minutes("21:15", "19:30"), Some(-105));
+    }
+
+    #[test]
+    fn what_is_no_date_has_no_answer() {
+        assert_eq!(full_months("2026-02-30", "2026-03-01"), None);
+        assert_eq!(full_minutes("25:00", "19:30"), None);
+    }
+}

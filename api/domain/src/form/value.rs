@@ -4,6 +4,7 @@
 
 use super::definition::{Field, FieldType};
 use crate::refusal::Finding;
+use crate::text;
 use chrono::{Datelike, NaiveDate, NaiveTime};
 use regex_lite::Regex;
 use serde_json::{Number, Value};
@@ -41,7 +42,7 @@ pub(crate) fn normalise(
     }
     let wrong = || Finding::new("form.type", at).with("expected", type_name(field.kind));
     match field.kind {
-        FieldType::Text | FieldType::Multiline => text(field, pattern, value.as_str().ok_or_else(wrong)?, at),
+        FieldType::Text | FieldType::Multiline => worded(field, pattern, value.as_str().ok_or_else(wrong)?, at),
         FieldType::Integer => in_range(field, integer(value).ok_or_else(wrong)?, at),
         FieldType::Decimal => in_range(field, decimal(value).ok_or_else(wrong)?, at),
         FieldType::Boolean => value.as_bool().map(Value::Bool).ok_or_else(wrong),
@@ -63,12 +64,10 @@ fn type_name(kind: FieldType) -> String {
     serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn text(field: &Field, pattern: Option<&Regex>, raw: &str, at: &str) -> Result<Value, Finding> {
+fn worded(field: &Field, pattern: Option<&Regex>, raw: &str, at: &str) -> Result<Value, Finding> {
     let several_lines = field.kind == FieldType::Multiline;
-    let text = normalised_text(raw, several_lines);
-    if text.chars().any(|c| c.is_control() && !(several_lines && c == '\n')) {
-        return Err(Finding::new("form.text_control", at));
-    }
+    let spelled = if several_lines { text::multi_line(raw) } else { text::single_line(raw) };
+    let text = spelled.map_err(|damage| damage.finding(at))?;
     if text.is_empty() {
         return Ok(Value::Null);
     }
@@ -85,20 +84,6 @@ fn length(found: usize, min: usize, max: usize, at: &str) -> Result<(), Finding>
         return Ok(());
     }
     Err(Finding::new("form.length", at).with("min", min).with("max", max).with("found", found))
-}
-
-/// Line ends become `\n` before the rest of the normalisation, which must not see `\r`.
-fn normalised_text(raw: &str, several_lines: bool) -> String {
-    if several_lines {
-        let lines = raw.replace("\r\n", "\n").replace('\r', "\n");
-        return lines.split('\n').map(one_line).collect::<Vec<_>>().join("\n").trim().to_owned();
-    }
-    one_line(raw)
-}
-
-fn one_line(raw: &str) -> String {
-    use unicode_normalization::UnicodeNormalization;
-    raw.nfc().collect::<String>().trim().to_owned()
 }
 
 fn integer(value: &Value) -> Option<Value> {
