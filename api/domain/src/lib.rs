@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod data;
+pub mod development;
 pub mod form;
 pub mod id;
 pub mod json;
