@@ -3,11 +3,14 @@
 //! Runs before any lock and asks nothing of the store. What a merged record breaks is asked by `check_merged`.
 //! Knows neither units nor persons: what a rule needs of them comes in the context.
 
-use crate::form::{FieldParts, Form, ItemKey, ListParts, Rule, Scope, View};
+mod inspection;
+
+use crate::form::{FieldParts, Form, ItemKey, ListParts, View};
 use crate::record::Path;
-use crate::refusal::{Code, Finding, Level, Text};
+use crate::refusal::{Code, Finding, Level};
 use crate::submission::{Change, Kind, Submission};
 use chrono::NaiveDate;
+use inspection::{ContextValues, Inspection};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -348,185 +351,5 @@ fn item_key(kind: ItemKey, key: &str) -> Option<String> {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
             ((1..=64).contains(&key.len()) && key.chars().all(plain)).then(|| key.to_owned())
         }
-    }
-}
-
-/// The context as rules read it.
-struct ContextValues {
-    today: Value,
-    unit_founded_on: Value,
-}
-
-impl ContextValues {
-    fn new(context: &Context) -> Self {
-        let founded = context.unit_founded_on.map_or(Value::Null, |date| date.to_string().into());
-        Self { today: context.today.to_string().into(), unit_founded_on: founded }
-    }
-}
-
-/// What a rule reads while it runs: the context, one item, the record.
-struct RuleScope<'a> {
-    view: &'a View,
-    context: &'a ContextValues,
-    item: Option<&'a BTreeMap<String, Value>>,
-}
-
-impl Scope for RuleScope<'_> {
-    fn value(&self, name: &str) -> &Value {
-        let found = match (name, name.strip_prefix("item.")) {
-            ("today", _) => Some(&self.context.today),
-            ("unit_founded_on", _) => Some(&self.context.unit_founded_on),
-            (_, Some(field)) => self.item.and_then(|item| item.get(field)),
-            (name, None) => self.view.get(name),
-        };
-        found.unwrap_or(&Value::Null)
-    }
-}
-
-/// An item that a rule runs on: its list, its key, its values.
-type Item<'a> = (&'a str, &'a str, &'a BTreeMap<String, Value>);
-
-/// A record, or the part of it that a submission tells, held against the form.
-struct Inspection<'a> {
-    form: &'a Form,
-    view: &'a View,
-    context: ContextValues,
-    /// Whether the field (of the item `list/key`) is known here.
-    known: &'a dyn Fn(&str, &str) -> bool,
-}
-
-impl Inspection<'_> {
-    fn run(&self) -> Vec<Broken> {
-        let mut broken = Vec::new();
-        for parts in self.form.parts().values() {
-            broken.extend(self.missing(parts, None));
-        }
-        for (list, parts) in self.form.lists() {
-            broken.extend(self.too_many(list, parts));
-            for (key, values) in self.view.items(list) {
-                broken.extend(parts.fields.values().filter_map(|field| self.missing(field, Some((list, key, values)))));
-            }
-        }
-        for rule in self.form.rules() {
-            match &rule.text.each {
-                None => broken.extend(self.broken(rule, None)),
-                Some(list) => {
-                    broken.extend(
-                        self.view.items(list).filter_map(|(key, values)| self.broken(rule, Some((list, key, values)))),
-                    );
-                }
-            }
-        }
-        broken
-    }
-
-    fn scope<'b>(&'b self, item: Option<Item<'b>>) -> RuleScope<'b> {
-        RuleScope { view: self.view, context: &self.context, item: item.map(|(_, _, values)| values) }
-    }
-
-    /// The merged fields, or fields of the item, that a variable stands for; none for the context.
-    fn fields<'b>(&'b self, variable: &'b str) -> Vec<&'b str> {
-        match variable.strip_prefix("item.") {
-            Some(field) => vec![field],
-            None if self.form.field(variable).is_some() => self.form.merged_fields(variable),
-            None => Vec::new(),
-        }
-    }
-
-    fn is_known(&self, variable: &str, item: Option<Item<'_>>) -> bool {
-        let of = match (variable.starts_with("item."), item) {
-            (true, Some((list, key, _))) => format!("{list}/{key}"),
-            _ => String::new(),
-        };
-        self.fields(variable).into_iter().all(|field| (self.known)(field, &of))
-    }
-
-    fn paths<'b>(&self, variables: impl Iterator<Item = &'b str>, item: Option<Item<'_>>) -> Vec<Path> {
-        let paths: BTreeSet<Path> = variables
-            .flat_map(|variable| {
-                let of_item = item.filter(|_| variable.starts_with("item."));
-                let path = move |field: &str| match of_item {
-                    Some((list, key, _)) => Path::item(list, key, field),
-                    None => self.form.path_of(field),
-                };
-                self.fields(variable).into_iter().map(path).collect::<Vec<_>>()
-            })
-            .collect();
-        paths.into_iter().collect()
-    }
-
-    fn missing(&self, parts: &FieldParts, item: Option<Item<'_>>) -> Option<Broken> {
-        let name = parts.field.name.as_str();
-        let variable = if item.is_some() { format!("item.{name}") } else { name.to_owned() };
-        let scope = self.scope(item);
-        if !scope.value(&variable).is_null() || !self.is_known(&variable, item) {
-            return None;
-        }
-        let condition = parts.required_when.as_ref();
-        let asked = condition
-            .is_some_and(|when| when.reads().all(|read| self.is_known(read, item)) && when.holds(&scope) == Some(true));
-        if !parts.field.required && !asked {
-            return None;
-        }
-        let pointer = match item {
-            Some((list, key, _)) => format!("/items/{list}/{}/{name}", escaped(key)),
-            None => format!("/set/{name}"),
-        };
-        let finding = Finding::new("form.required", pointer).with("field", name);
-        let reads = condition.into_iter().flat_map(|when| when.reads()).chain([variable.as_str()]);
-        let reads = self.paths(reads, item);
-        Some(Broken { code: finding.code.clone(), level: Level::Error, reads, finding })
-    }
-
-    fn too_many(&self, list: &str, parts: &ListParts) -> Option<Broken> {
-        if self.view.items(list).count() <= parts.max {
-            return None;
-        }
-        let finding = Finding::new("form.too_many_items", format!("/items/{list}")).with("max", parts.max);
-        let reads = self
-            .view
-            .items(list)
-            .flat_map(|(key, fields)| fields.keys().map(move |field| Path::item(list, key, field)));
-        Some(Broken { code: finding.code.clone(), level: Level::Error, reads: reads.collect(), finding })
-    }
-
-    /// An expression that cannot be evaluated counts as broken: it is safer to ask a reviewer than to let it pass.
-    fn broken(&self, rule: &Rule, item: Option<Item<'_>>) -> Option<Broken> {
-        let scope = self.scope(item);
-        if !rule.reads.iter().all(|read| self.is_known(read, item)) {
-            return None;
-        }
-        if !rule.text.nullable && rule.reads.iter().any(|read| scope.value(read).is_null()) {
-            return None;
-        }
-        let holds = match rule.when.as_ref().map_or(Some(true), |when| when.holds(&scope)) {
-            Some(false) => return None,
-            Some(true) => rule.expr.holds(&scope),
-            None => None,
-        };
-        if holds == Some(true) {
-            return None;
-        }
-        let finding = self.finding(rule, &scope, item, holds.is_none());
-        let reads = self.paths(rule.reads.iter().map(String::as_str), item);
-        Some(Broken { code: finding.code.clone(), level: rule.text.level, reads, finding })
-    }
-
-    fn finding(&self, rule: &Rule, scope: &RuleScope<'_>, item: Option<Item<'_>>, unevaluable: bool) -> Finding {
-        let pointer = rule.text.pointer.replace('*', &item.map(|(_, key, _)| escaped(key)).unwrap_or_default());
-        if unevaluable {
-            return Finding::new("form.rule_unevaluable", pointer).with("rule", rule.text.code.as_str());
-        }
-        let mut args = BTreeMap::new();
-        for read in rule.quoted() {
-            args.insert(read.to_owned(), scope.value(read).clone());
-        }
-        let told = |message: &str| {
-            args.iter().fold(message.to_owned(), |told, (name, value)| {
-                told.replace(&format!("{{{name}}}"), &crate::form::quoted(value))
-            })
-        };
-        let message = Text { vi: told(&rule.text.message.vi), en: told(&rule.text.message.en) };
-        Finding { code: Code::from_form(rule.text.code.clone()), pointer, args, message: Some(message) }
     }
 }

@@ -63,10 +63,18 @@ auth-password_too_short = A password has at least { $min } characters. Choose a 
     .title = Password too short
 auth-password_too_long = The password is longer than allowed ({ $max } bytes). Choose a shorter one.
     .title = Password too long
+auth-password_mistyped = The two passwords differ. Run the command again and type it anew.
+    .title = Passwords differ
+auth-session_ended = This session has ended. Sign in again; unsent reports stay on the device.
+    .title = Session ended
 device-fork = This device has used the number of this submission for another one; the app's data may have been copied to a second phone. Register the device anew, renumber and send again, with the submission ids unchanged.
     .title = Two phones share one registration
 device-unknown = The server does not know this device, or it does not belong to your session. Sign in again on the device that you are using and send it again.
     .title = Device not registered
+device-not_registered = This device id is not registered to your account. Sign in again without a device id; the server will register the device anew.
+    .title = Device not registered to this account
+device-name_invalid = The name of the device is empty, longer than { $max } characters, or has strange characters. Choose a short name on one line and send it again.
+    .title = Name of the device not valid
 
 ## What one may do
 
@@ -76,6 +84,8 @@ access-not_found = Nothing of this kind is within your scope. Check the id, or a
     .title = Not found
 access-reason_required = This concerns personal data, so a reason must be given, and it is logged. Send the request again with a reason.
     .title = Reason required
+access-allowed = You may do this in that unit, by the grant that is named. There is nothing else to do.
+access-outside = There is no such unit within your scope at that time. Check the unit's id; if you need to work there, ask the administrator for one of the roles that are named.
 scope-outside = This unit is outside your scope. The report is kept as it is for a superior to look at; check the unit, or ask your superior for the role.
     .title = Outside your scope
 scope-unknown_unit = The server does not know this unit. Sync the list of units and choose again; the report is kept as it is.
@@ -106,22 +116,23 @@ submission-unit_mismatch = This record does not belong to the unit that the subm
 form-unknown_field = The form has no such field. Sync the form, leave the field out and send a replacement.
 form-required = This field is required. Fill it in and send it again.
 form-type = The value is of the wrong type; this field takes { $expected }. Correct it and send a replacement.
-form-wrong_type = The value is of the wrong type; this field takes { $expected }. Correct it and send a replacement.
 form-range = The value is out of range (least: { $min }, greatest: { $max }). Check the figure and send a replacement.
-form-out_of_range = The value is out of range (least: { $min }, greatest: { $max }). Check the figure and send a replacement.
 form-not_in_list = The list of this field has no “{ $code }”. Choose one of its values.
 form-code_not_in_force = “{ $code }” is not in force on the day of the report. Choose a value that is.
 form-group_incomplete = The fields of this group are sent together; missing: { $missing }. Send the whole group.
 form-derived_sent_differs = The server computes this field, and the result is { $expected }, not what was sent. Check the figures that it is computed from and send it again.
 form-length = The text has { $found } characters; { $min } to { $max } are allowed. Change its length and send it again.
-form-text_too_long = The text has more than { $max } characters. Shorten it and send it again.
-form-text_too_short = The text has fewer than { $min } characters. Write it out and send it again.
 form-text_control = The text holds a control character that cannot be shown. Delete and retype that place, usually pasted text.
 form-pattern = The text does not have the shape that this field asks for. See the field's hint and write it again.
-form-too_many_items = This list has { $found } rows, more than the { $max } that are allowed. Merge or remove rows and send it again.
-form-unknown_item_list = The form has no such list. Sync the form, leave the list out and send a replacement.
-form-rule_broken = The figures do not agree by the form's rule “{ $rule }”. Check the fields concerned and send a replacement.
-form-unit_kind = This form is not for the kind of unit that was chosen. Choose a unit of the kind: { $expected }.
+form-unit_kind = This form is not for a { $unit_kind }. Choose the right unit or the right form and send a replacement.
+form-too_many_items = This list has more rows than the { $max } that are allowed. Merge or remove rows and send it again.
+form-empty = The edit changes nothing. Give the new value of the field to be changed and send it again.
+form-delete_carries_values = A delete carries no values. Send the delete alone, and changes, if any, as an edit.
+form-unknown_list = The form has no list “{ $list }”. Sync the form, leave the list out and send a replacement.
+form-item_key = The key of this row does not have the shape that the list asks for. Update the app and send a replacement.
+form-unsaid_item = This row says nothing. Fill it in or remove it, and send it again.
+form-rule_unevaluable = The rule “{ $rule }” could not be checked with the values that were sent, usually because a number is too large or a field is missing. Check the fields concerned and send a replacement.
+text-control_character = The text holds a control character that cannot be shown ({ $code_point }). Delete and retype that place, usually pasted text.
 form-definition_invalid = The definition of the form is wrong at { $place }: { $reason }. Correct it and publish it again; the version in use is unchanged.
     .title = Wrong form definition
 
@@ -153,8 +164,16 @@ quarantine-reason_required = A decision needs a reason. Give a short one and sen
 
 person-unknown = The server has no such person within your scope. Send that person's record first, or sync and choose again.
 person-card_taken = This party card number belongs to another member. Check the number; if it is right, tell your superior.
-person-card_of_probationary = A probationary member has no party card yet. Leave the number out, and add it after the recognition.
 person-erased = This person's data has been erased as the law demands, so nothing can be added. Do not send it again; if this is a mistake, tell your superior.
+
+## The tree of units
+
+unit-without_version = This unit has no version. Give at least one with a name, a kind and a first day.
+unit-versions_overlap = The versions of this unit overlap, or one ends before it begins. Correct their first and last days.
+unit-kind_of_other_tree = This kind of unit belongs to the other tree (party or administration). Choose a kind of the right tree.
+unit-parent_unknown = The parent of this unit is not known. Add the parent first.
+unit-parent_of_other_tree = The parent belongs to the other tree (party or administration). Choose a parent of the same tree.
+unit-circle = This unit lies below itself, or the tree is too deep. Choose another parent.
 
 ## Steps of member development
 
@@ -183,6 +202,19 @@ step-unusual_order = An unusual order: this date is normally { $relation } that 
 step-decision_late = The decision came { $days } working days after the branch resolution ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-ceremony_late = The ceremony was held { $days } working days after the decision ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-consent_missing = No application or consent of this person is recorded. Add its date and reference to the person's record.
+
+## Users and grants
+
+user-name_invalid = A user name has 2 to 64 characters, only letters without marks, digits, dots, underscores and hyphens, and begins and ends with a letter or a digit. Choose another one, such as vu.a.cha.
+user-label_invalid = The name to show is empty, longer than { $max } characters, or has strange characters. Give the full name on one line.
+user-name_taken = Somebody signs in with this name already. Choose another one.
+user-unknown = There is no user of this name. Check the name, or add the user with "muong user add".
+unit-unknown = There is no such unit. Give its id (a UUID), or a code as scheme:code, such as gso:03160.
+grant-role_unknown = There is no such role. Choose one of: { $roles }.
+grant-period_empty = The grant would end before it begins. Correct its first or its last day.
+grant-role_excluded = In that time this user is { $role }; an administrator may hold no other role. End that role first, or use another account.
+grant-already_held = In that time this user holds this role over this unit already. There is no need to give it again; to change its dates, end the old grant and give a new one.
+grant-not_held = This user does not hold this role over this unit, and is not going to. Check the role and the unit.
 
 ## Codes that stand inside other texts, as words
 

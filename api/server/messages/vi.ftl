@@ -63,10 +63,18 @@ auth-password_too_short = Mật khẩu phải có ít nhất { $min } ký tự. 
     .title = Mật khẩu quá ngắn
 auth-password_too_long = Mật khẩu dài hơn mức cho phép ({ $max } byte). Hãy chọn mật khẩu ngắn hơn.
     .title = Mật khẩu quá dài
+auth-password_mistyped = Hai lần nhập mật khẩu không giống nhau. Hãy chạy lại lệnh và nhập lại.
+    .title = Nhập mật khẩu không khớp
+auth-session_ended = Phiên đăng nhập này đã kết thúc. Hãy đăng nhập lại; các báo cáo chưa gửi vẫn còn trên máy.
+    .title = Phiên đăng nhập đã kết thúc
 device-fork = Số thứ tự bản gửi này đã được dùng cho một bản gửi khác của cùng thiết bị; có thể dữ liệu ứng dụng đã được sao chép sang máy khác. Hãy đăng ký lại thiết bị, đánh số lại rồi gửi lại với mã bản gửi giữ nguyên.
     .title = Hai máy dùng chung một đăng ký thiết bị
 device-unknown = Máy chủ không biết thiết bị này hoặc thiết bị không thuộc phiên đăng nhập của bạn. Hãy đăng nhập lại trên thiết bị đang dùng rồi gửi lại.
     .title = Thiết bị chưa đăng ký
+device-not_registered = Mã thiết bị này chưa được đăng ký cho tài khoản của bạn. Hãy đăng nhập lại mà không kèm mã thiết bị; máy chủ sẽ đăng ký thiết bị mới.
+    .title = Thiết bị chưa đăng ký cho tài khoản này
+device-name_invalid = Tên thiết bị để trống, dài quá { $max } ký tự hoặc có ký tự lạ. Hãy đặt một tên ngắn trên một dòng rồi gửi lại.
+    .title = Tên thiết bị không hợp lệ
 
 ## What one may do
 
@@ -76,6 +84,8 @@ access-not_found = Không tìm thấy mục này trong phạm vi bạn phụ tr�
     .title = Không tìm thấy
 access-reason_required = Việc này liên quan đến dữ liệu cá nhân nên phải nêu lý do, và lý do được ghi lại. Hãy gửi lại kèm lý do.
     .title = Cần nêu lý do
+access-allowed = Bạn được làm việc này ở đơn vị đó, theo quyền được nêu. Không cần làm gì thêm.
+access-outside = Không có đơn vị này trong phạm vi bạn phụ trách vào thời điểm đó. Hãy kiểm tra lại mã đơn vị; nếu cần làm việc ở đó, hãy đề nghị quản trị viên giao một trong các vai trò được nêu.
 scope-outside = Đơn vị này không thuộc phạm vi bạn phụ trách. Báo cáo được giữ nguyên để chờ cấp trên xem; hãy kiểm tra lại đơn vị, hoặc đề nghị cấp trên giao quyền.
     .title = Ngoài phạm vi phụ trách
 scope-unknown_unit = Máy chủ không biết đơn vị này. Hãy đồng bộ danh sách đơn vị rồi chọn lại đơn vị; báo cáo được giữ nguyên.
@@ -106,22 +116,23 @@ submission-unit_mismatch = Bản ghi này không thuộc đơn vị nêu trong b
 form-unknown_field = Biểu mẫu không có mục này. Hãy đồng bộ biểu mẫu, bỏ mục đó rồi gửi bản thay thế.
 form-required = Mục này bắt buộc. Hãy điền rồi gửi lại.
 form-type = Giá trị không đúng kiểu; mục này cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.
-form-wrong_type = Giá trị không đúng kiểu; mục này cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.
 form-range = Giá trị nằm ngoài khoảng cho phép (nhỏ nhất: { $min }, lớn nhất: { $max }). Hãy kiểm tra lại số liệu rồi gửi bản thay thế.
-form-out_of_range = Giá trị nằm ngoài khoảng cho phép (nhỏ nhất: { $min }, lớn nhất: { $max }). Hãy kiểm tra lại số liệu rồi gửi bản thay thế.
 form-not_in_list = Giá trị “{ $code }” không có trong danh sách của mục này. Hãy chọn một giá trị trong danh sách.
 form-code_not_in_force = Giá trị “{ $code }” không có hiệu lực vào ngày của báo cáo. Hãy chọn giá trị có hiệu lực vào ngày đó.
 form-group_incomplete = Các mục trong nhóm này phải gửi cùng nhau; còn thiếu: { $missing }. Hãy gửi đủ cả nhóm.
 form-derived_sent_differs = Mục này do máy chủ tính và kết quả là { $expected }, khác giá trị đã gửi. Hãy kiểm tra các số liệu dùng để tính rồi gửi lại.
 form-length = Nội dung có { $found } ký tự; cho phép từ { $min } đến { $max }. Hãy sửa độ dài rồi gửi lại.
-form-text_too_long = Nội dung dài hơn { $max } ký tự. Hãy rút ngắn rồi gửi lại.
-form-text_too_short = Nội dung ngắn hơn { $min } ký tự. Hãy ghi đầy đủ hơn rồi gửi lại.
 form-text_control = Nội dung có ký tự điều khiển không hiển thị được. Hãy xóa và gõ lại chỗ đó, thường là chỗ dán từ nơi khác.
 form-pattern = Nội dung không đúng mẫu quy định của mục này. Hãy xem hướng dẫn của mục rồi ghi lại.
-form-too_many_items = Danh sách này có { $found } dòng, nhiều hơn mức cho phép là { $max }. Hãy gộp hoặc bớt dòng rồi gửi lại.
-form-unknown_item_list = Biểu mẫu không có danh sách này. Hãy đồng bộ biểu mẫu, bỏ danh sách đó rồi gửi bản thay thế.
-form-rule_broken = Các số liệu không khớp nhau theo quy tắc “{ $rule }” của biểu mẫu. Hãy kiểm tra lại các mục liên quan rồi gửi bản thay thế.
-form-unit_kind = Biểu mẫu này không dùng cho loại đơn vị đã chọn. Hãy chọn đơn vị thuộc loại: { $expected }.
+form-unit_kind = Biểu mẫu này không dùng cho { $unit_kind }. Hãy chọn đúng đơn vị hoặc đúng biểu mẫu rồi gửi bản thay thế.
+form-too_many_items = Danh sách này có nhiều dòng hơn mức cho phép là { $max }. Hãy gộp hoặc bớt dòng rồi gửi lại.
+form-empty = Bản sửa không nêu thay đổi nào. Hãy ghi giá trị mới của mục cần sửa rồi gửi lại.
+form-delete_carries_values = Bản xóa không được kèm giá trị. Hãy gửi bản xóa riêng, và gửi các sửa đổi (nếu có) bằng một bản sửa.
+form-unknown_list = Biểu mẫu không có danh sách “{ $list }”. Hãy đồng bộ biểu mẫu, bỏ danh sách đó rồi gửi bản thay thế.
+form-item_key = Khóa của dòng này không đúng dạng mà danh sách quy định. Hãy cập nhật ứng dụng rồi gửi bản thay thế.
+form-unsaid_item = Dòng này không có nội dung nào. Hãy điền nội dung hoặc bỏ dòng rồi gửi lại.
+form-rule_unevaluable = Chưa kiểm tra được quy tắc “{ $rule }” với các giá trị đã gửi, thường vì có số quá lớn hoặc thiếu mục liên quan. Hãy kiểm tra lại các mục đó rồi gửi bản thay thế.
+text-control_character = Nội dung có ký tự điều khiển không hiển thị được ({ $code_point }). Hãy xóa và gõ lại chỗ đó, thường là chỗ dán từ nơi khác.
 form-definition_invalid = Định nghĩa biểu mẫu có lỗi tại { $place }: { $reason }. Hãy sửa rồi công bố lại; phiên bản đang dùng không thay đổi.
     .title = Định nghĩa biểu mẫu có lỗi
 
@@ -153,8 +164,16 @@ quarantine-reason_required = Quyết định phải có lý do. Hãy ghi lý do 
 
 person-unknown = Máy chủ chưa có người này trong phạm vi bạn phụ trách. Hãy gửi hồ sơ của người đó trước, hoặc đồng bộ rồi chọn lại.
 person-card_taken = Số thẻ đảng này đang thuộc về một đảng viên khác. Hãy kiểm tra lại số thẻ; nếu đúng, hãy báo cấp trên.
-person-card_of_probationary = Đảng viên dự bị chưa được cấp thẻ đảng. Hãy bỏ số thẻ, và ghi lại sau khi được công nhận chính thức.
 person-erased = Dữ liệu của người này đã được xóa theo quy định nên không thể ghi thêm. Không cần gửi lại; nếu có nhầm lẫn, hãy báo cấp trên.
+
+## The tree of units
+
+unit-without_version = Đơn vị này chưa có phiên bản nào. Hãy khai ít nhất một phiên bản với tên, loại và ngày bắt đầu.
+unit-versions_overlap = Các phiên bản của đơn vị chồng lên nhau hoặc kết thúc trước khi bắt đầu. Hãy sửa ngày bắt đầu và ngày kết thúc.
+unit-kind_of_other_tree = Loại đơn vị này thuộc cây kia (Đảng hoặc hành chính). Hãy chọn loại đơn vị của đúng cây.
+unit-parent_unknown = Đơn vị cấp trên không có trong danh sách. Hãy khai đơn vị cấp trên trước.
+unit-parent_of_other_tree = Đơn vị cấp trên thuộc cây kia (Đảng hoặc hành chính). Hãy chọn đơn vị cấp trên trong cùng một cây.
+unit-circle = Đơn vị này nằm dưới chính nó, hoặc cây có quá nhiều tầng. Hãy chọn đơn vị cấp trên khác.
 
 ## Steps of member development
 
@@ -183,6 +202,19 @@ step-unusual_order = Thứ tự ít gặp: ngày này thường phải { $relati
 step-decision_late = Quyết định ra sau { $days } ngày làm việc kể từ nghị quyết của chi bộ ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-ceremony_late = Lễ kết nạp tổ chức sau { $days } ngày làm việc kể từ quyết định ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-consent_missing = Chưa ghi đơn xin vào Đảng hoặc sự đồng ý của người này. Hãy bổ sung ngày và số văn bản vào hồ sơ của người đó.
+
+## Users and grants
+
+user-name_invalid = Tên đăng nhập dài từ 2 đến 64 ký tự, chỉ gồm chữ cái không dấu, chữ số, dấu chấm, gạch dưới và gạch ngang, bắt đầu và kết thúc bằng chữ hoặc số. Hãy chọn tên khác, ví dụ vu.a.cha.
+user-label_invalid = Tên hiển thị để trống, dài quá { $max } ký tự hoặc có ký tự lạ. Hãy nhập họ tên trên một dòng.
+user-name_taken = Đã có người dùng tên đăng nhập này. Hãy chọn tên khác.
+user-unknown = Không có người dùng với tên đăng nhập này. Hãy kiểm tra lại tên, hoặc thêm bằng “muong user add”.
+unit-unknown = Không có đơn vị này. Hãy nêu mã định danh (UUID), hoặc mã đơn vị dạng hệ:mã, ví dụ gso:03160.
+grant-role_unknown = Không có vai trò này. Hãy chọn một trong: { $roles }.
+grant-period_empty = Quyền kết thúc trước khi bắt đầu. Hãy sửa ngày bắt đầu hoặc ngày kết thúc.
+grant-role_excluded = Trong thời gian đó người này giữ vai trò { $role }; quản trị viên không được giữ thêm vai trò nào khác. Hãy kết thúc vai trò kia trước, hoặc giao cho tài khoản khác.
+grant-already_held = Trong thời gian đó người này đã giữ vai trò này ở đơn vị này. Không cần giao lại; muốn đổi ngày, hãy kết thúc quyền cũ rồi giao quyền mới.
+grant-not_held = Người này hiện không giữ vai trò này ở đơn vị này, và cũng sẽ không giữ. Hãy kiểm tra lại vai trò và đơn vị.
 
 ## Codes that stand inside other texts, as words
 

@@ -18,6 +18,7 @@ pub enum Clock {
 
 impl Clock {
     /// The present instant, cut to microseconds: what both databases store and give back unchanged.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is passed")]
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System => Utc::now().trunc_subsecs(6),
@@ -50,6 +51,7 @@ impl Entropy {
     ///
     /// # Panics
     /// When the operating system has no randomness to give: nothing secret can be made then.
+    #[expect(clippy::disallowed_methods, reason = "this is the source that everything else is passed")]
     pub fn fill(&self, bytes: &mut [u8]) {
         match self {
             Self::System => getrandom::fill(bytes).expect("the operating system gives random bytes"),

@@ -273,6 +273,25 @@ mod tests {
     }
 
     #[test]
+    fn every_line_of_the_example_file_is_a_key_and_its_default() {
+        let example = include_str!("../../../muong.example.toml");
+        let keys =
+            example.lines().map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line));
+        // Either database may be named, in one way at a time.
+        let lines: Vec<_> =
+            keys.filter(|line| !line.starts_with("database_url = \"postgres") && !line.contains("_file =")).collect();
+        let config = parse(&lines.join("\n")).unwrap();
+        let default = Config {
+            workers: config.workers,
+            readers: config.readers,
+            argon2: config.argon2.clone(),
+            ..Config::default()
+        };
+        assert_eq!(format!("{config:?}"), format!("{default:?}"));
+        assert_eq!(config.database_url, default.database_url);
+    }
+
+    #[test]
     fn an_unknown_key_is_named() {
         let error = parse("[limits]\nsubmisions = 3").unwrap_err().to_string();
         assert!(error.contains("submisions") && error.contains("submissions"), "{error}");
@@ -297,6 +316,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::result_large_err, reason = "figment's own type of error, which its test jail asks for")]
     fn the_environment_reaches_nested_keys() {
         figment::Jail::expect_with(|jail| {
             jail.create_file(DEFAULT_FILE, "listen = '127.0.0.1:1'\n[log]\nlevel = 'warn'")?;

@@ -8,5 +8,8 @@ pub mod config;
 pub mod demo;
 pub mod http;
 pub mod messages;
+pub mod reference;
 pub mod security;
+pub mod state;
 pub mod telemetry;
+pub mod usecases;

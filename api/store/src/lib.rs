@@ -1,7 +1,7 @@
 //! The store: domain types in and out of SQLite and PostgreSQL. No SQL leaves, no HTTP enters.
 //!
 //! One set of `table!`s and one body of diesel code for each query serve both databases ([`on_backend!`]);
-//! what really differs stands in `dialect.rs` and `columns.rs`. Only [`transaction`] begins and commits.
+//! what really differs stands in `dialect.rs` and `columns.rs`. Only `transaction.rs` begins and commits.
 
 #[macro_use]
 mod dialect;
@@ -10,12 +10,28 @@ mod connection;
 mod error;
 mod migrate;
 mod schema;
+mod state_hash;
+mod transaction;
 mod writer;
 
-mod transaction;
+pub mod conflicts;
+pub mod decisions;
+pub mod feed;
+pub mod forms;
+pub mod log;
+pub mod quarantine;
+pub mod records;
+pub mod submissions;
+pub mod units;
+
+pub mod devices;
+pub mod grants;
+pub mod sessions;
+pub mod users;
 
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};
+pub use state_hash::state_hash;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
 pub use writer::{Writer, WriterError, WriterOptions};

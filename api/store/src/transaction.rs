@@ -56,6 +56,31 @@ pub struct LogEntry {
     pub command: Option<String>,
 }
 
+impl LogEntry {
+    /// An entry about reference data (a user, a grant, a unit, a form), whose command says everything that happened.
+    pub fn of_reference(kind: &'static str, reference: Uuid, outcome: &str, command: &serde_json::Value) -> Self {
+        let command = muong_domain::json::canonical(command);
+        Self {
+            actor: None,
+            device: None,
+            grant: None,
+            kind,
+            reference,
+            outcome: outcome.to_owned(),
+            content_hash: Sha256::digest(&command).into(),
+            command: Some(String::from_utf8(command).expect("JSON is UTF-8")),
+        }
+    }
+
+    /// Names who did it, and by which grant.
+    #[must_use]
+    pub fn by(mut self, authority: &muong_domain::access::Authority) -> Self {
+        self.actor = authority.user();
+        self.grant = authority.grant().map(|grant| grant.id());
+        self
+    }
+}
+
 /// An entry as it stands in the log.
 #[derive(Clone, Debug, Queryable, Insertable)]
 #[diesel(table_name = log, treat_none_as_default_value = false)]
@@ -103,6 +128,15 @@ pub enum Outcome<T, R> {
     Refuse(R),
 }
 
+impl<T, R> From<Result<T, R>> for Outcome<T, R> {
+    fn from(result: Result<T, R>) -> Self {
+        match result {
+            Ok(done) => Self::Commit(done),
+            Err(refusal) => Self::Refuse(refusal),
+        }
+    }
+}
+
 /// A write transaction that holds the feed head.
 pub struct Tx<'c> {
     conn: &'c mut Connection,
@@ -146,9 +180,8 @@ impl<'c> Tx<'c> {
 
     /// Appends an entry and gives it the next seq.
     pub fn append(&mut self, entry: LogEntry) -> Seq {
-        let seq = self.head.seq.next();
-        let mut row = LogRow {
-            seq: seq.0,
+        self.append_row(LogRow {
+            seq: 0,
             received_at: Instant(self.at),
             actor: entry.actor.map(Id::from),
             device_id: entry.device.map(Id::from),
@@ -159,7 +192,14 @@ impl<'c> Tx<'c> {
             content_hash: entry.content_hash.to_vec(),
             command: entry.command,
             hash: Vec::new(),
-        };
+        })
+    }
+
+    /// Stamps and chains a row.
+    pub(crate) fn append_row(&mut self, mut row: LogRow) -> Seq {
+        let seq = self.head.seq.next();
+        row.seq = seq.0;
+        row.received_at = Instant(self.at);
         row.hash = row.expected_hash(&self.head.chain);
         self.head.chain.clone_from(&row.hash);
         self.head.seq = seq;
@@ -303,6 +343,9 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
     let mut tx = Tx::begin(conn, now)?;
     let changed = tx.head.lineage != lineage;
     if changed {
+        let previous = tx.head.epoch;
+        let command = serde_json::json!({"epoch": fresh, "previous": previous, "lineage": lineage});
+        tx.append(LogEntry::of_reference("epoch", fresh, "begun", &command));
         tx.begin_epoch(fresh, lineage);
     }
     tx.commit()?;

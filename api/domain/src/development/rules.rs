@@ -107,6 +107,13 @@ impl Rules {
             if version.probation_months > 1200 || version.certificate_years > 150 {
                 return refuse("probation_months", "probation and certificate must fit into a life");
             }
+            let waits = [version.decision_working_days, version.ceremony_working_days, version.review_working_days];
+            if waits.into_iter().any(|days| days > 1000) {
+                return refuse("decision_working_days", "no wait may be longer than 1000 working days");
+            }
+            if version.alert_months.iter().any(|months| *months > version.probation_months) {
+                return refuse("alert_months", "a reminder comes at the latest with the end of the probation");
+            }
         }
         Ok(Self { versions })
     }

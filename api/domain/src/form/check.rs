@@ -2,13 +2,17 @@
 //!
 //! Says of each fault where it is and why. Knows no file system: the name of the source is given.
 
+mod field;
+mod rules;
+
 use super::definition::{Definition, Field, FieldType, ItemKey, ItemList, RuleText, Subject};
 use super::rule::{Expression, Type, Variable};
 use super::value;
 use super::{DefinitionError, Form};
 use crate::refusal::Text;
-use chrono::NaiveDate;
+use field::field_parts;
 use regex_lite::Regex;
+use rules::{placeholders, rules};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -252,111 +256,6 @@ fn compile(
     Expression::compile(source, variables, wanted, nullable).map_err(|reason| (place.to_owned(), reason))
 }
 
-fn field_parts(
-    field: &Field,
-    place: &str,
-    definition: &Definition,
-    variables: &BTreeMap<String, Variable>,
-) -> Checked<FieldParts> {
-    check_field(field, place)?;
-    let with_context = with_context(variables.clone());
-    let required_when = field.required_when.as_deref();
-    let derived = field.derived.as_deref();
-    if derived.is_some() {
-        ensure(
-            !field.required && required_when.is_none(),
-            place,
-            "is derived, so nobody can be required to fill it in",
-        )?;
-        let group = definition.groups.iter().find(|group| Some(&group.name) == field.group.as_ref());
-        ensure(!group.is_some_and(|group| group.guarded), place, "is derived, so it cannot stand in a guarded group")?;
-    }
-    Ok(FieldParts {
-        field: field.clone(),
-        pattern: pattern(field, place)?,
-        required_when: required_when
-            .map(|when| compile(when, &format!("{place}.required_when"), &with_context, Type::Bool, true))
-            .transpose()?,
-        derived: derived
-            .map(|text| compile(text, &format!("{place}.derived"), variables, field.kind.into(), false))
-            .transpose()?,
-    })
-}
-
-fn check_field(field: &Field, place: &str) -> Checked<()> {
-    use FieldType::{Code, Codes, Decimal, Integer, Multiline, Reference, Text};
-    check_text(&field.label, &format!("{place}.label"))?;
-    if let Some(help) = &field.help {
-        check_text(help, &format!("{place}.help"))?;
-    }
-    let number = matches!(field.kind, Integer | Decimal);
-    let text = matches!(field.kind, Text | Multiline);
-    let listed = matches!(field.kind, Code | Codes);
-    ensure(number || (field.min.is_none() && field.max.is_none()), place, "has min or max, but is no number")?;
-    ensure(ordered(field.min, field.max), format!("{place}.min"), "is above max")?;
-    let lengths = field.min_length.is_some() || field.max_length.is_some();
-    ensure(text || field.kind == Codes || !lengths, place, "has a length, but is no text")?;
-    ensure(ordered(field.min_length, field.max_length), format!("{place}.min_length"), "is above max_length")?;
-    ensure(
-        field.kind == Text || field.pattern.is_none(),
-        format!("{place}.pattern"),
-        "stands on what is not one line of text",
-    )?;
-    ensure(
-        listed != field.list.is_empty(),
-        format!("{place}.list"),
-        "belongs to the types code and codes, and they need it",
-    )?;
-    let names_kind = (field.kind == Reference) == field.reference.is_some();
-    ensure(names_kind, format!("{place}.reference"), "belongs to the type reference, and it needs it")?;
-    check_list(field, place)?;
-    check_default(field, place)
-}
-
-fn ordered<T: PartialOrd>(least: Option<T>, greatest: Option<T>) -> bool {
-    least.zip(greatest).is_none_or(|(least, greatest)| least <= greatest)
-}
-
-fn check_list(field: &Field, place: &str) -> Checked<()> {
-    let mut seen = BTreeSet::new();
-    for (n, entry) in field.list.iter().enumerate() {
-        let place = format!("{place}.list[{n}]");
-        ensure(is_name(&entry.code), format!("{place}.code"), format!("{} is not snake_case", entry.code))?;
-        ensure(seen.insert(&entry.code), format!("{place}.code"), format!("{} is listed twice", entry.code))?;
-        let ends = ordered(entry.valid_from, entry.valid_to);
-        ensure(ends, format!("{place}.valid_to"), "is before valid_from")?;
-        check_text(&entry.label, &format!("{place}.label"))?;
-    }
-    Ok(())
-}
-
-/// Outside of a group an unsent field makes no claim, so a default would put words into the author's mouth.
-fn check_default(field: &Field, place: &str) -> Checked<()> {
-    let place = format!("{place}.default");
-    if field.default.is_null() {
-        return Ok(());
-    }
-    ensure(
-        field.group.is_some() && field.derived.is_none(),
-        &place,
-        "stands on a field outside of a group, or on a derived one",
-    )?;
-    let typed = value::normalise(field, None, &field.default, NaiveDate::MAX, "");
-    ensure(typed.is_ok_and(|value| value == field.default), place, "is not a value of the field, as it would be stored")
-}
-
-/// `\d` and `\w` mean other things in Rust than in JavaScript, and look-around exists in one of them only.
-fn pattern(field: &Field, place: &str) -> Checked<Option<Regex>> {
-    let Some(pattern) = field.pattern.as_deref() else { return Ok(None) };
-    let place = format!("{place}.pattern");
-    let anchored = pattern.starts_with('^') && pattern.ends_with('$') && !pattern.contains('|');
-    ensure(anchored, &place, "does not run from ^ to $ without alternatives, so it would not cover the whole text")?;
-    let escapes = pattern.as_bytes().windows(2).filter(|pair| pair[0] == b'\\');
-    let portable = escapes.clone().all(|pair| pair[1].is_ascii_punctuation()) && !pattern.contains("(?");
-    ensure(portable, &place, "uses what Rust and JavaScript read differently: write [0-9] for \\d, no (?…)")?;
-    Regex::new(pattern).map(Some).map_err(|error| (place, format!("is no regular expression: {error}")))
-}
-
 fn check_derived(definition: &Definition, fields: &BTreeMap<String, FieldParts>) -> Checked<()> {
     for (n, field) in definition.fields.iter().enumerate() {
         let Some(derived) = &fields[&field.name].derived else { continue };
@@ -385,94 +284,6 @@ fn list_parts(definition: &Definition, variables: &BTreeMap<String, Variable>) -
         lists.insert(list.name.clone(), ListParts { key: list.key, max: list.max, fields });
     }
     Ok(lists)
-}
-
-fn rules(definition: &Definition, variables: &BTreeMap<String, Variable>) -> Checked<Vec<Rule>> {
-    let plain = with_context(variables.clone());
-    let mut seen = BTreeSet::new();
-    let mut rules = Vec::with_capacity(definition.rules.len());
-    for (n, text) in definition.rules.iter().enumerate() {
-        let place = format!("rules[{n}]");
-        ensure(is_dotted(&text.code), format!("{place}.code"), format!("{} is not dotted snake_case", text.code))?;
-        ensure(!text.code.starts_with("form."), format!("{place}.code"), "begins with form., which is muong's own")?;
-        let place_is_new = seen.insert((&text.code, &text.pointer));
-        ensure(place_is_new, format!("{place}.code"), format!("{} is used twice for {}", text.code, text.pointer))?;
-        let variables = match &text.each {
-            None => plain.clone(),
-            Some(each) => {
-                let list = definition.items.iter().find(|list| &list.name == each);
-                with_item(
-                    &plain,
-                    list.ok_or_else(|| (format!("{place}.each"), format!("{each} is no list of this form")))?,
-                )
-            }
-        };
-        rules.push(rule(text, &place, definition, &variables)?);
-    }
-    Ok(rules)
-}
-
-fn rule(
-    text: &RuleText,
-    place: &str,
-    definition: &Definition,
-    variables: &BTreeMap<String, Variable>,
-) -> Checked<Rule> {
-    let compiled =
-        |source: &str, key: &str| compile(source, &format!("{place}.{key}"), variables, Type::Bool, text.nullable);
-    let when = text.when.as_deref().map(|source| compiled(source, "when")).transpose()?;
-    let expr = compiled(&text.expr, "expr")?;
-    let reads: BTreeSet<String> = when.iter().chain([&expr]).flat_map(Expression::reads).map(str::to_owned).collect();
-    check_pointer(text, place, definition)?;
-    check_message(text, place, definition, &reads)?;
-    Ok(Rule { text: text.clone(), when, expr, reads })
-}
-
-fn check_pointer(text: &RuleText, place: &str, definition: &Definition) -> Checked<()> {
-    let parts: Vec<&str> = text.pointer.split('/').skip(1).collect();
-    let found = match (parts.as_slice(), &text.each) {
-        (["set", field], _) => definition.fields.iter().any(|known| known.name == *field),
-        (["items", list, "*", field], Some(each)) => {
-            list == each
-                && definition
-                    .items
-                    .iter()
-                    .any(|known| known.name == *list && known.fields.iter().any(|f| f.name == *field))
-        }
-        _ => false,
-    };
-    ensure(
-        found,
-        format!("{place}.pointer"),
-        format!("{} points to no field (/set/<field>, or /items/<list>/*/<field> with each)", text.pointer),
-    )
-}
-
-/// A message quotes `{field}`s that its rule reads; never personal ones, for it travels further than the record.
-fn check_message(text: &RuleText, place: &str, definition: &Definition, reads: &BTreeSet<String>) -> Checked<()> {
-    check_text(&text.message, &format!("{place}.message"))?;
-    for (language, message) in [("vi", &text.message.vi), ("en", &text.message.en)] {
-        for quoted in placeholders(message) {
-            let place = format!("{place}.message.{language}");
-            ensure(reads.contains(quoted), &place, format!("quotes {{{quoted}}}, which the rule does not read"))?;
-            ensure(!is_personal(definition, text, quoted), &place, format!("quotes {{{quoted}}}, which is personal"))?;
-        }
-    }
-    Ok(())
-}
-
-fn is_personal(definition: &Definition, text: &RuleText, variable: &str) -> bool {
-    let fields = match variable.strip_prefix("item.") {
-        Some(_) => definition.items.iter().find(|list| Some(&list.name) == text.each.as_ref()).map(|list| &list.fields),
-        None => Some(&definition.fields),
-    };
-    let name = variable.strip_prefix("item.").unwrap_or(variable);
-    fields.into_iter().flatten().any(|field| field.name == name && field.personal)
-}
-
-/// The names between braces.
-fn placeholders(message: &str) -> impl Iterator<Item = &str> {
-    message.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
 }
 
 fn keys(definition: &Definition) -> Checked<Vec<Key>> {

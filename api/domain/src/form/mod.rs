@@ -144,6 +144,11 @@ impl Form {
         Some(written)
     }
 
+    /// The paths that take part in any natural key: a change of one may make the record collide with another.
+    pub fn key_paths(&self) -> BTreeSet<Path> {
+        self.keys.iter().flat_map(|key| &key.fields).map(|field| self.path_of(field)).collect()
+    }
+
     /// The day that the record is about; a month counts from its first day.
     pub fn occurred_on(&self, view: &View) -> Option<NaiveDate> {
         let texts = self.definition.occurred_on.iter().filter_map(|name| view.get(name)?.as_str());

@@ -6,7 +6,6 @@ use super::error::{Context, PROBLEM_JSON, Problem};
 use crate::messages::Lang;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::{JsonPayloadError, PathError, PayloadError, QueryPayloadError, UrlencodedError};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
@@ -104,10 +103,7 @@ fn as_problem<B>(response: ServiceResponse<B>, context: &Context) -> ServiceResp
         return response.map_into_left_body();
     }
     let problem = match response.response().error() {
-        Some(error) => match error.as_error::<Problem>() {
-            Some(problem) => problem.respond(context),
-            None => problem_of(error).respond(context),
-        },
+        Some(error) => problem_of(error).respond(context),
         None if is_problem(response.headers()) => return response.map_into_left_body(),
         None => problem_of_status(status).respond(context),
     };
@@ -118,19 +114,10 @@ fn is_problem(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(PROBLEM_JSON.as_bytes()))
 }
 
-/// What an error of the framework means to the caller.
+/// The problem behind an error. One of the framework is judged by its status; its words may quote what was sent.
 fn problem_of(error: &Error) -> Problem {
-    if let Some(PathError::Deserialize(_)) = error.as_error::<PathError>() {
-        return Problem::new("request.path_invalid");
-    }
-    if error.as_error::<QueryPayloadError>().is_some() {
-        return Problem::new("request.query_invalid");
-    }
-    if error.as_error::<JsonPayloadError>().is_some() || error.as_error::<UrlencodedError>().is_some() {
-        return Problem::new("request.malformed").with("line", 0).with("column", 0);
-    }
-    if error.as_error::<PayloadError>().is_some() {
-        return Problem::new("request.truncated");
+    if let Some(problem) = error.as_error::<Problem>() {
+        return problem.clone();
     }
     problem_of_status(error.as_response_error().status_code())
 }
@@ -139,13 +126,13 @@ fn problem_of_status(status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::new("request.not_found"),
         StatusCode::METHOD_NOT_ALLOWED => Problem::new("request.method_not_allowed"),
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new("request.too_large").with("limit", "–"),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new("request.too_large"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("request.unsupported_media"),
         StatusCode::REQUEST_TIMEOUT => Problem::new("request.timeout"),
         StatusCode::SERVICE_UNAVAILABLE => Problem::new("server.unavailable"),
         StatusCode::UNAUTHORIZED => Problem::new("auth.required"),
         StatusCode::FORBIDDEN => Problem::new("access.forbidden"),
-        status if status.is_client_error() => Problem::new("request.malformed").with("line", 0).with("column", 0),
+        status if status.is_client_error() => Problem::new("request.malformed"),
         _ => Problem::new("server.internal"),
     }
 }

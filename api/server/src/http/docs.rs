@@ -63,12 +63,13 @@ static KNOWN: LazyLock<Vec<(ResourceDef, Vec<Method>)>> = LazyLock::new(|| {
 });
 
 /// Nothing in the table fits: 405 where another method would have been right, 404 where nothing would.
-pub async fn unknown_route(request: HttpRequest) -> Problem {
+pub async fn unknown_route(request: HttpRequest) -> HttpResponse {
     // Actix guards each route by its method, so a wrong method ends here like a wrong path.
     let allowed: Vec<Method> = KNOWN
         .iter()
         .filter(|(path, _)| path.is_match(request.path()))
         .flat_map(|(_, methods)| methods.iter().cloned())
         .collect();
-    if allowed.is_empty() { Problem::new("request.not_found") } else { method_not_allowed(&allowed) }
+    let problem = if allowed.is_empty() { Problem::new("request.not_found") } else { method_not_allowed(&allowed) };
+    HttpResponse::from_error(problem)
 }

@@ -354,6 +354,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_in_the_shape_that_openssl_writes_is_taken() {
+        // RFC 8410 §10.3: version 1, without the public key.
+        let pem = "-----BEGIN PRIVATE KEY-----\n\
+            MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+            -----END PRIVATE KEY-----\n";
+        let keys = keys(pem);
+        assert!(keys.verify(&token(&keys), now()).is_ok());
+    }
+
+    #[test]
     fn a_generated_key_file_is_private_and_never_overwritten() {
         use std::os::unix::fs::PermissionsExt;
         let directory = std::env::temp_dir().join(format!("muong-keys-{}", std::process::id()));

@@ -1,0 +1,94 @@
+//! What every process keeps in memory because everything asks for it: units, forms, calendar and rules.
+//! Valid as long as the head's `reference_seq` is the one that it was read at; so no process ever acts on old ones.
+
+use chrono::NaiveDate;
+use muong_domain::development::Rules;
+use muong_domain::form::{Catalog, Form};
+use muong_domain::id::{Seq, UnitId};
+use muong_domain::time::Calendar;
+use muong_domain::unit::Units;
+use muong_domain::validate::Context;
+use muong_store::{Reading, StoreError, forms, units};
+use std::sync::{Arc, RwLock};
+
+/// The built-in calendar of working days.
+pub const CALENDAR: &str = include_str!("../../../forms/calendar.json");
+/// The built-in thresholds of member development.
+pub const RULES: &str = include_str!("../../../forms/development-rules.json");
+
+/// Units and forms as of one entry of the log.
+#[derive(Debug)]
+pub struct Reference {
+    /// The entry that last changed them.
+    pub seq: Seq,
+    /// The units.
+    pub units: Units,
+    /// The forms.
+    pub catalog: Catalog,
+    /// Working days.
+    pub calendar: Calendar,
+    /// Thresholds of member development.
+    pub rules: Rules,
+}
+
+impl Reference {
+    /// Reads everything.
+    pub fn load(read: &mut impl Reading, seq: Seq) -> Result<Self, StoreError> {
+        let mut catalog = Catalog::default();
+        for stored in forms::load_all(read)? {
+            let name = format!("{} {}", stored.code, stored.version);
+            let form = Form::parse(&name, &stored.definition).map_err(|e| StoreError::corrupt("a form", e))?;
+            catalog.insert(form).map_err(|e| StoreError::corrupt("a form", e))?;
+        }
+        Ok(Self {
+            seq,
+            units: units::load_all(read)?,
+            catalog,
+            calendar: Calendar::parse(CALENDAR).map_err(|e| StoreError::corrupt("the calendar", e))?,
+            rules: Rules::parse(RULES).map_err(|e| StoreError::corrupt("the development rules", e))?,
+        })
+    }
+
+    /// What rules may know of a unit on a day; none when there is no such unit.
+    pub fn context(&self, unit: UnitId, today: NaiveDate) -> Option<Context> {
+        let unit = self.units.get(unit)?;
+        let version = unit.on(today).or_else(|| unit.latest())?;
+        Some(Context { today, unit_founded_on: unit.founded_on, unit_kind: version.kind.clone() })
+    }
+
+    /// The newest version of every form that is about persons, or of every one that is not.
+    pub fn forms(&self, about_persons: bool) -> impl Iterator<Item = &Arc<Form>> {
+        let newest =
+            |form: &&Arc<Form>| self.catalog.newest(form.code()).is_some_and(|n| n.version() == form.version());
+        self.catalog.iter().filter(newest).filter(move |form| is_about_person(form) == about_persons)
+    }
+}
+
+/// Whether records of the form are about a person: then the roles that never see persons never see them.
+pub fn is_about_person(form: &Form) -> bool {
+    form.definition().subject != muong_domain::form::Subject::None
+}
+
+/// The last read reference data, shared by all threads.
+#[derive(Debug, Default)]
+pub struct ReferenceCache {
+    current: RwLock<Option<Arc<Reference>>>,
+}
+
+impl ReferenceCache {
+    /// Units and forms as of `seq`, which the caller has just read from the head in the same transaction.
+    pub fn get(&self, read: &mut impl Reading, seq: Seq) -> Result<Arc<Reference>, StoreError> {
+        let cached = self.current.read().ok().and_then(|current| current.clone());
+        if let Some(reference) = cached.filter(|reference| reference.seq == seq) {
+            return Ok(reference);
+        }
+        let fresh = Arc::new(Reference::load(read, seq)?);
+        if let Ok(mut current) = self.current.write() {
+            // A slower thread may come with an older reading: the newest stays.
+            if current.as_ref().is_none_or(|c| c.seq < fresh.seq) {
+                *current = Some(Arc::clone(&fresh));
+            }
+        }
+        Ok(fresh)
+    }
+}

@@ -1,0 +1,92 @@
+//! A submission against the reference data: its form, its unit, and all that can be checked from it alone.
+//! Done before the lock; done again under it only if units or forms have changed in between.
+
+use super::said::Said;
+use crate::reference::{Reference, is_about_person};
+use chrono::NaiveDate;
+use muong_domain::access::Action;
+use muong_domain::form::{Form, View};
+use muong_domain::id::UnitId;
+use muong_domain::refusal::Finding;
+use muong_domain::submission::{Kind, Submission};
+use muong_domain::validate::{Checked, Context, PathChange, normalise_and_check};
+use std::sync::Arc;
+
+/// What is known of a submission before anything is looked up.
+#[derive(Clone, Debug)]
+pub struct Assessed {
+    /// The form version that it was filled in; none for a delete that names none, or when there is no such form.
+    pub form: Option<Arc<Form>>,
+    /// The unit and those above it; empty when there is no such unit.
+    pub line: Vec<UnitId>,
+    /// What rules may know.
+    pub context: Option<Context>,
+    /// Changes, errors and warnings.
+    pub checked: Checked,
+    /// The record as the submission alone shows it.
+    pub view: View,
+    /// Its natural key, as the submission alone shows it.
+    pub key: Option<String>,
+}
+
+impl Assessed {
+    /// Assesses one item; what cannot be read has nothing to assess.
+    pub fn of(said: &Said, reference: &Reference, today: NaiveDate) -> Option<Self> {
+        said.submission.as_ref().ok().map(|submission| assess(submission, reference, today))
+    }
+
+    /// What reporting this takes.
+    pub fn action(&self) -> Action {
+        Action::to_report(self.form.as_deref().is_some_and(is_about_person))
+    }
+}
+
+fn assess(submission: &Submission, reference: &Reference, today: NaiveDate) -> Assessed {
+    let line = reference.units.ancestors(submission.unit);
+    let context = reference.context(submission.unit, today);
+    let (form, mut errors) = form_of(submission, reference, today);
+    let mut assessed = Assessed { form, line, context, checked: Checked::default(), view: View::default(), key: None };
+    if let (Some(form), Some(context)) = (&assessed.form, &assessed.context) {
+        assessed.checked = normalise_and_check(form, submission, context);
+        assessed.view = view_of(form, &assessed.checked.changes);
+        assessed.key = form.natural_key(&assessed.view, submission.unit);
+    }
+    errors.append(&mut assessed.checked.errors);
+    assessed.checked.errors = errors;
+    assessed
+}
+
+fn view_of(form: &Form, changes: &[PathChange]) -> View {
+    View::from_paths(form, changes.iter().map(|change| (change.path.clone(), change.to.clone())))
+}
+
+/// The version that the phone filled in. Old ones stay valid for old drafts: for what was captured while they were in
+/// force. A capture after the receipt is a wrong clock: then the receipt counts.
+fn form_of(submission: &Submission, reference: &Reference, today: NaiveDate) -> (Option<Arc<Form>>, Vec<Finding>) {
+    let Some(code) = &submission.form else {
+        let missing = (submission.kind != Kind::Delete).then(|| Finding::new("submission.form_unknown", "/form"));
+        return (None, missing.into_iter().collect());
+    };
+    let Some(newest) = reference.catalog.newest(code) else {
+        return (None, vec![Finding::new("submission.form_unknown", "/form")]);
+    };
+    if submission.kind == Kind::Delete && submission.form_version.is_none() {
+        return (Some(Arc::clone(newest)), Vec::new());
+    }
+    let unknown = || Finding::new("submission.form_version_unknown", "/form_version").with("newest", newest.version());
+    let Some(form) = submission.form_version.and_then(|version| reference.catalog.get(code, version)) else {
+        return (None, vec![unknown()]);
+    };
+    let captured = submission.captured_at.map_or(today, |at| muong_domain::time::local_date(at.to_utc()));
+    let mut errors = Vec::new();
+    if submission.kind != Kind::Delete && !form.in_force(captured.min(today)) && !began_later(form, captured, today) {
+        errors.push(Finding::new("submission.form_not_in_force", "/form_version").with("newest", newest.version()));
+    }
+    (Some(Arc::clone(form)), errors)
+}
+
+/// A phone whose clock is years behind must not have its report refused for it: what counts is that the form is in
+/// force by the time it arrives.
+fn began_later(form: &Form, captured: NaiveDate, today: NaiveDate) -> bool {
+    captured < form.definition().valid_from && form.in_force(today)
+}

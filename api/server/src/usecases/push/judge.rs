@@ -1,0 +1,481 @@
+//! One submission against what the store holds: how it would end, without writing anything.
+//!
+//! The order of the questions is the order of what may be told to whom: first whether its author may report there at
+//! all, then what is wrong with it alone, then what it builds on, and only then what it meets.
+
+use super::assess::Assessed;
+use super::outcome::{ConflictNote, FieldOutcome, Status};
+use super::person;
+use super::working_set::{PERSON, STEP, WorkingSet};
+use crate::reference::is_about_person;
+use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
+use muong_domain::development::Basis;
+use muong_domain::form::{Form, View};
+use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, derived};
+use muong_domain::merge::{self, Author, Care, PathOutcome, Seen};
+use muong_domain::record::{Path, Record};
+use muong_domain::refusal::{Finding, Level};
+use muong_domain::submission::{Base, Kind, Submission};
+use muong_domain::validate::{Broken, PathChange, check_merged};
+use muong_store::records::StoredRecord;
+use muong_store::{Head, Reading, StoreError};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// By what right a submission is merged.
+#[derive(Clone, Copy, Debug)]
+pub enum Right<'a> {
+    /// By what its author may do now.
+    Author(&'a Actor),
+    /// By a reviewer's release, or because the log says that it was allowed.
+    Granted(Grant),
+}
+
+/// How a submission would end.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It becomes part of a record.
+    In(Box<Admission>),
+    /// It waits in quarantine.
+    Out(Exclusion),
+    /// What it builds on has not arrived.
+    Missing(Uuid),
+}
+
+/// What merging it comes to.
+#[derive(Debug)]
+pub struct Admission {
+    /// Who may.
+    pub grant: Grant,
+    /// accepted, merged or conflict.
+    pub status: Status,
+    /// The record afterwards.
+    pub stored: StoredRecord,
+    /// Another id by which its author knows the record.
+    pub alias: Option<RecordId>,
+    /// What became of each path.
+    pub fields: BTreeMap<Path, FieldOutcome>,
+    /// The conflicts it met.
+    pub conflicts: Vec<ConflictNote>,
+    /// What its author should know.
+    pub warnings: Vec<Finding>,
+}
+
+/// Why it is not merged.
+#[derive(Debug)]
+pub struct Exclusion {
+    /// rejected or forbidden.
+    pub status: Status,
+    /// The reasons.
+    pub errors: Vec<Finding>,
+    /// The quarantined submission that it builds on.
+    pub waits_on: Option<SubmissionId>,
+}
+
+impl Exclusion {
+    /// Breaks a rule.
+    pub fn rejected(errors: Vec<Finding>) -> Verdict {
+        Verdict::Out(Self { status: Status::Rejected, errors, waits_on: None })
+    }
+    /// May not be reported by its author.
+    pub fn forbidden(error: Finding) -> Verdict {
+        Verdict::Out(Self { status: Status::Forbidden, errors: vec![error], waits_on: None })
+    }
+    fn waits(on: SubmissionId) -> Verdict {
+        let error = Finding::new("submission.depends_on_quarantined", "/base/after").with("submission", on.to_string());
+        Verdict::Out(Self { status: Status::Rejected, errors: vec![error], waits_on: Some(on) })
+    }
+}
+
+/// One submission on trial.
+pub struct Trial<'a> {
+    /// What it says.
+    pub submission: &'a Submission,
+    /// The device that its author wrote it on.
+    pub device: DeviceId,
+    /// What is known of it alone.
+    pub assessed: &'a Assessed,
+    /// By what right.
+    pub right: Right<'a>,
+    /// The head that it meets.
+    pub head: &'a Head,
+    /// The entry that it would become.
+    pub v: Seq,
+    /// The receipt time.
+    pub at: chrono::DateTime<chrono::Utc>,
+}
+
+/// What an id or a key leads to.
+enum Target {
+    Existing { id: RecordId, alias: Option<RecordId> },
+    New { id: RecordId, alias: Option<RecordId> },
+    Unknown,
+}
+
+/// A merge that is under way.
+struct Merging<'a> {
+    form: &'a Form,
+    grant: Grant,
+    changes: &'a [PathChange],
+    author: Author,
+    before: Option<&'a StoredRecord>,
+    alias: Option<RecordId>,
+}
+
+impl Trial<'_> {
+    /// Judges. `Err` is only ever the database's.
+    pub fn judge(&self, set: &mut WorkingSet, tx: &mut impl Reading) -> Result<Verdict, StoreError> {
+        let grant = match self.authorize(self.assessed.action()) {
+            Ok(grant) => grant,
+            Err(finding) => return Ok(Exclusion::forbidden(finding)),
+        };
+        if !self.assessed.checked.errors.is_empty() {
+            return Ok(Exclusion::rejected(self.assessed.checked.errors.clone()));
+        }
+        if let Some(verdict) = self.check_predecessor(set) {
+            return Ok(verdict);
+        }
+        match self.submission.kind {
+            Kind::Delete => self.judge_delete(set, grant),
+            Kind::Create | Kind::Edit => self.judge_change(set, tx, grant),
+        }
+    }
+
+    fn authorize(&self, action: Action) -> Result<Grant, Finding> {
+        let actor = match self.right {
+            Right::Granted(grant) => return Ok(grant),
+            Right::Author(actor) => actor,
+        };
+        let grant = authorize(actor, action, &self.assessed.line, self.at, false).map_err(|denied| match denied {
+            Denied::NotAllowed(role) | Denied::ReasonRequired(role) => {
+                Finding::new("access.forbidden", "/unit").with("role", role.as_str()).with("action", action.as_str())
+            }
+            Denied::Outside => Finding::new("scope.outside", "/unit"),
+        })?;
+        if self.submission.author.is_some_and(|author| author != actor.user) {
+            return Err(Finding::new("submission.author_mismatch", "/author"));
+        }
+        if self.submission.on_behalf_of.is_some() && !grant.role().allows(Action::Review) {
+            return Err(Finding::new("access.forbidden", "/on_behalf_of")
+                .with("role", grant.role().as_str())
+                .with("action", Action::Review.as_str()));
+        }
+        Ok(grant)
+    }
+
+    /// What it builds on: not there yet, or waiting itself.
+    fn check_predecessor(&self, set: &WorkingSet) -> Option<Verdict> {
+        let after = self.submission.base.as_ref().and_then(|base| base.after)?;
+        match set.known(after) {
+            None if self.submission.after_lost => None,
+            None => Some(Verdict::Missing(after.uuid())),
+            Some(_) => {
+                set.quarantined(after).filter(|waiting| waiting.closed.is_none()).map(|_| Exclusion::waits(after))
+            }
+        }
+    }
+
+    fn target(&self, set: &mut WorkingSet, tx: &mut impl Reading) -> Result<Target, StoreError> {
+        let Submission { record, unit, kind, .. } = *self.submission;
+        if let Some(stored) = set.resolve(record, unit) {
+            return Ok(Target::Existing { id: stored.record.id, alias: None });
+        }
+        if kind != Kind::Create {
+            return Ok(Target::Unknown);
+        }
+        if let (Some(form), Some(key)) = (&self.assessed.form, &self.assessed.key)
+            && let Some(id) = set.holder_of(tx, form.code(), key)?
+        {
+            return Ok(Target::Existing { id, alias: Some(record) });
+        }
+        if set.is_taken(record) {
+            // Of another unit: its author must not learn that, so here the id stands for a record of its own.
+            let id = derived("record", &[record.uuid().as_bytes(), unit.uuid().as_bytes()]);
+            return Ok(Target::New { id: RecordId::new(id), alias: Some(record) });
+        }
+        Ok(Target::New { id: record, alias: None })
+    }
+
+    /// A record that is not there: lost, waiting, or still on its way.
+    fn absent(&self, set: &WorkingSet, record: RecordId, lost: &'static str, pointer: &str) -> Verdict {
+        match set.brings(record) {
+            Some(waiting) => Exclusion::waits(waiting),
+            None if self.submission.after_lost => Exclusion::rejected(vec![Finding::new(lost, pointer)]),
+            None => Verdict::Missing(record.uuid()),
+        }
+    }
+
+    fn judge_change(&self, set: &mut WorkingSet, tx: &mut impl Reading, grant: Grant) -> Result<Verdict, StoreError> {
+        let Some(form) = self.assessed.form.clone() else { return Ok(Exclusion::rejected(Vec::new())) };
+        let (before, mut record, alias) = match self.target(set, tx)? {
+            Target::Unknown => {
+                return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
+            }
+            Target::New { id, alias } => (None, Record::new(id, form.code(), self.submission.unit, self.v), alias),
+            Target::Existing { id, alias } => {
+                let stored = set.record(id).cloned().ok_or_else(|| StoreError::corrupt("a record", "not loaded"))?;
+                if stored.record.form != form.code() {
+                    // Of another form, which its author may not even see: as good as unknown.
+                    return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
+                }
+                let record = stored.record.clone();
+                (Some(stored), record, alias)
+            }
+        };
+        let author = self.author(before.is_some());
+        let mut changes = self.assessed.checked.changes.clone();
+        if self.submission.kind == Kind::Create {
+            if before.as_ref().is_some_and(|stored| !stored.live) {
+                merge::begin_anew(&mut record, &author);
+            }
+            changes.iter_mut().for_each(|change| change.from = Value::Null);
+        }
+        let merging = Merging { form: &form, grant, changes: &changes, author, before: before.as_ref(), alias };
+        self.merge(set, tx, record, &merging)
+    }
+
+    fn author(&self, existing: bool) -> Author {
+        let Submission { id, n, .. } = *self.submission;
+        let seen = match &self.submission.base {
+            Some(base) => seen(base, self.head),
+            None if self.submission.kind == Kind::Create || !existing => Seen::UpTo(Seq::ZERO),
+            None => Seen::Unknown,
+        };
+        Author { submission: id, device: self.device, n, seen }
+    }
+
+    fn merge(
+        &self,
+        set: &mut WorkingSet,
+        tx: &mut impl Reading,
+        record: Record,
+        merging: &Merging<'_>,
+    ) -> Result<Verdict, StoreError> {
+        let attempt = |withheld: &BTreeSet<Path>| {
+            let mut merged = record.clone();
+            let care = |path: &Path| Care { guarded: merging.form.is_guarded(path), withheld: withheld.contains(path) };
+            let outcomes = merge::merge(&mut merged, &merging.author, self.v, merging.changes, care);
+            let view = view(merging.form, &merged);
+            let key = merging.form.natural_key(&view, merged.unit);
+            (merged, outcomes, view, key)
+        };
+        let (mut merged, mut outcomes, mut view, mut key) = attempt(&BTreeSet::new());
+        let old_key = merging.before.and_then(|stored| stored.natural_key.as_ref());
+        if let Some(taken) = key.as_ref().filter(|key| Some(*key) != old_key)
+            && set.holder_of(tx, merging.form.code(), taken)?.is_some_and(|holder| holder != merged.id)
+        {
+            (merged, outcomes, view, key) = attempt(&merging.form.key_paths());
+        }
+        if let Some(verdict) = self.check_subject(set, merging, &view) {
+            return Ok(verdict);
+        }
+        let mut warnings = self.assessed.checked.warnings.clone();
+        let mut errors = self.check_rules(merging, &mut merged, &view, &mut warnings);
+        self.check_person(set, tx, &merged, &view, &mut errors, &mut warnings)?;
+        if !errors.is_empty() {
+            return Ok(Exclusion::rejected(errors));
+        }
+        Ok(Verdict::In(Box::new(self.admit(merging, merged, outcomes, &view, key, warnings))))
+    }
+
+    /// A step is about a person who must be there, in the same unit.
+    fn check_subject(&self, set: &WorkingSet, merging: &Merging<'_>, view: &View) -> Option<Verdict> {
+        if merging.form.code() != STEP {
+            return None;
+        }
+        let person = merging.form.subject(view, self.submission.record)?;
+        match set.resolve(person, self.submission.unit).filter(|stored| stored.record.form == PERSON) {
+            Some(stored) if stored.live => None,
+            Some(_) => Some(Exclusion::rejected(vec![Finding::new("person.unknown", "/set/person/to")])),
+            None => Some(self.absent(set, person, "person.unknown", "/set/person/to")),
+        }
+    }
+
+    /// The merged record is validated again. What its author is to blame for refuses the submission; what two authors
+    /// broke together becomes a question.
+    fn check_rules(
+        &self,
+        merging: &Merging<'_>,
+        merged: &mut Record,
+        view: &View,
+        warnings: &mut Vec<Finding>,
+    ) -> Vec<Finding> {
+        // A new record has been checked already, alone.
+        let (Some(_), Some(context)) = (merging.before, &self.assessed.context) else { return Vec::new() };
+        let broken = check_merged(merging.form, view, context);
+        let touched = |rule: &Broken| rule.reads.iter().any(|path| merging.changes.iter().any(|c| c.path == *path));
+        let mut errors = Vec::new();
+        let mut failing = BTreeSet::new();
+        for rule in broken {
+            match rule.level {
+                Level::Warning if touched(&rule) => add(warnings, rule.finding),
+                Level::Warning => {}
+                Level::Error if touched(&rule) && is_own_fault(merged, merging, &rule) => {
+                    add(&mut errors, rule.finding)
+                }
+                Level::Error => {
+                    failing.insert(rule.code.as_str().to_owned());
+                }
+            }
+        }
+        let asked: BTreeSet<String> = (merged.questions.keys())
+            .filter_map(|path| path.as_str().strip_prefix("$rule/").map(str::to_owned))
+            .collect();
+        for code in asked.union(&failing) {
+            merge::flag_rule(merged, code, self.v, failing.contains(code));
+        }
+        errors
+    }
+
+    fn check_person(
+        &self,
+        set: &WorkingSet,
+        tx: &mut impl Reading,
+        merged: &Record,
+        view: &View,
+        errors: &mut Vec<Finding>,
+        warnings: &mut Vec<Finding>,
+    ) -> Result<(), StoreError> {
+        let basis = self.basis(set);
+        for (level, finding) in person::check(set, merged, view, &basis)? {
+            add(if level == Level::Error { errors } else { warnings }, finding);
+        }
+        if let Some(digest) = person::card_digest(set, merged, view, &basis)?
+            && set.holder_of_card(tx, &digest)?.is_some_and(|holder| holder != merged.id)
+        {
+            errors.push(Finding::new("person.card_taken", "/set/party_card/to"));
+        }
+        Ok(())
+    }
+
+    /// What the rules about persons rest on.
+    pub fn basis<'s>(&self, set: &'s WorkingSet) -> Basis<'s> {
+        let today = muong_domain::time::local_date(self.at);
+        Basis { rules: &set.reference.rules, calendar: &set.reference.calendar, today }
+    }
+
+    fn admit(
+        &self,
+        merging: &Merging<'_>,
+        merged: Record,
+        outcomes: BTreeMap<Path, PathOutcome>,
+        view: &View,
+        key: Option<String>,
+        warnings: Vec<Finding>,
+    ) -> Admission {
+        let conflicts = notes(&merged, merging.changes, &outcomes, self.v);
+        let status = match (conflicts.is_empty(), merging.before) {
+            (false, _) => Status::Conflict,
+            (true, None) => Status::Accepted,
+            (true, Some(_)) => Status::Merged,
+        };
+        let stored = StoredRecord {
+            subject: merging.form.subject(view, merged.id),
+            live: merged.is_live(),
+            occurred_on: merging.form.occurred_on(view),
+            natural_key: key,
+            record: merged,
+        };
+        let fields = match merging.before {
+            Some(_) => outcomes.into_iter().map(|(path, outcome)| (path, outcome.into())).collect(),
+            None => BTreeMap::new(), // everything in a new record is applied
+        };
+        Admission { grant: merging.grant, status, stored, alias: merging.alias, fields, conflicts, warnings }
+    }
+
+    fn judge_delete(&self, set: &WorkingSet, grant: Grant) -> Result<Verdict, StoreError> {
+        let unknown = || self.absent(set, self.submission.record, "submission.unknown_record", "/record");
+        let Some(stored) = set.resolve(self.submission.record, self.submission.unit) else { return Ok(unknown()) };
+        if self.submission.form.as_ref().is_some_and(|form| *form != stored.record.form) {
+            return Ok(unknown());
+        }
+        let newest = set.reference.catalog.newest(&stored.record.form);
+        let action = Action::to_report(newest.is_none_or(|form| is_about_person(form)));
+        let Ok(grant) = (if action == grant.action() { Ok(grant) } else { self.authorize(action) }) else {
+            return Ok(unknown()); // what its author may not see does not exist for them
+        };
+        let author = self.author(true);
+        let mut record = stored.record.clone();
+        let outcome = merge::delete(&mut record, &author, self.v);
+        let live = record.is_live();
+        if !live {
+            let errors = person::check_withdrawal(set, &stored.record, &self.basis(set))?;
+            if !errors.is_empty() {
+                return Ok(Exclusion::rejected(errors));
+            }
+        }
+        let conflicts = notes(&record, &[], &BTreeMap::new(), self.v);
+        let status = if outcome == PathOutcome::Conflict { Status::Conflict } else { Status::Accepted };
+        let stored = StoredRecord { record, live, ..stored.clone() };
+        Ok(Verdict::In(Box::new(Admission {
+            grant,
+            status,
+            stored,
+            alias: None,
+            fields: BTreeMap::new(),
+            conflicts,
+            warnings: Vec::new(),
+        })))
+    }
+}
+
+fn add(findings: &mut Vec<Finding>, finding: Finding) {
+    // The form and the history of a person may both have seen the same thing.
+    if !findings.iter().any(|known| known.code == finding.code && known.pointer == finding.pointer) {
+        findings.push(finding);
+    }
+}
+
+fn is_own_fault(merged: &Record, merging: &Merging<'_>, rule: &Broken) -> bool {
+    merge::is_responsible(merged, &merging.author, merging.changes, &rule.reads)
+}
+
+fn view(form: &Form, record: &Record) -> View {
+    View::from_paths(form, record.shown().map(|(path, value)| (path.clone(), value.clone())))
+}
+
+/// Up to where a base reaches. One of another epoch counts up to where the present one began: both share that past.
+pub fn seen(base: &Base, head: &Head) -> Seen {
+    let Some(v) = base.v else { return Seen::UpTo(Seq::ZERO) };
+    let known_until = if base.epoch == Some(head.epoch) { head.seq } else { head.epoch_began };
+    if v <= known_until { Seen::UpTo(v) } else { Seen::Unknown }
+}
+
+/// What the author is told of each conflict: the names that differ, what was there, what was said, what is shown.
+fn notes(record: &Record, changes: &[PathChange], outcomes: &BTreeMap<Path, PathOutcome>, v: Seq) -> Vec<ConflictNote> {
+    let mut notes = Vec::new();
+    for open in record.open_conflicts() {
+        let change = changes.iter().find(|change| change.path == open.path);
+        let met = outcomes.get(&open.path) == Some(&PathOutcome::Conflict) || open.contest.opened == v;
+        if !met {
+            continue;
+        }
+        let shown = record.cells.get(&open.path).map_or(&Value::Null, |cell| cell.shown());
+        let pick = |value: Option<&Value>| value.map_or(Value::Null, |value| differing(value, &open.fields));
+        notes.push(ConflictNote {
+            id: open.id,
+            code: open.contest.code.clone(),
+            base: pick(change.map(|c| &c.from)),
+            yours: pick(change.map(|c| &c.to)),
+            current: pick(Some(shown)),
+            path: open.path,
+            fields: open.fields,
+        });
+    }
+    notes
+}
+
+/// Of a group only the fields that differ; any other value whole.
+fn differing(value: &Value, fields: &[String]) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .filter(|(name, _)| fields.contains(name))
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect::<Map<_, _>>(),
+        ),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,111 @@
+//! One item of a push, from raw bytes to a submission, or to the reason why it cannot be read.
+//! Everything here happens before any lock.
+
+use crate::config::Limits;
+use chrono::{DateTime, Utc};
+use muong_domain::id::{DeviceId, SubmissionId, UserId, derived};
+use muong_domain::json::{self, IJsonError};
+use muong_domain::refusal::Finding;
+use muong_domain::submission::Submission;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// What of the envelope does not belong to the content: the same thing said again under another number, from another
+/// device or with less hope is the same thing.
+const NOT_CONTENT: [&str; 3] = ["n", "after_lost", "device"];
+
+/// One item, read as far as it can be.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its id; derived from its bytes when it names none.
+    pub id: SubmissionId,
+    /// SHA-256 over the canonical content, or over the bytes of what cannot be read.
+    pub hash: [u8; 32],
+    /// The canonical text, or the bytes as they came.
+    pub body: Vec<u8>,
+    /// The submission, or why it cannot be read.
+    pub submission: Result<Box<Submission>, Box<Finding>>,
+}
+
+/// Who pushed it, and how.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Who is signed in.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+    /// Its client and version.
+    pub client: Option<String>,
+    /// When the phone sent it, by its own clock.
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+impl Said {
+    /// Reads one item.
+    pub fn read(bytes: &[u8], limits: &Limits) -> Self {
+        if bytes.len() > limits.submission_bytes {
+            let finding = Finding::new("submission.too_large", "").with("max", limits.submission_bytes);
+            return Self::unreadable(bytes, None, finding);
+        }
+        let value = match json::parse(bytes) {
+            Ok(value) => value,
+            Err(error) => return Self::unreadable(bytes, None, unreadable(&error)),
+        };
+        let id = value.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        match serde_path_to_error::deserialize::<_, Submission>(&value) {
+            Ok(submission) if submission.n < 1 => {
+                Self::unreadable(bytes, id, Finding::new("submission.malformed", "/n").with("reason", "n < 1"))
+            }
+            Ok(submission) => {
+                let body = json::canonical(&value);
+                Self { id: submission.id, hash: content_hash(value), body, submission: Ok(Box::new(submission)) }
+            }
+            Err(error) => {
+                let pointer = pointer(error.path());
+                let finding = Finding::new("submission.malformed", pointer).with("reason", error.inner().to_string());
+                Self::unreadable(bytes, id, finding)
+            }
+        }
+    }
+
+    fn unreadable(bytes: &[u8], id: Option<SubmissionId>, finding: Finding) -> Self {
+        let hash: [u8; 32] = Sha256::digest(bytes).into();
+        let id = id.unwrap_or_else(|| SubmissionId::new(derived("unreadable", &[&hash])));
+        Self { id, hash, body: bytes.to_vec(), submission: Err(Box::new(finding)) }
+    }
+
+    /// The id under which it is kept when its own is taken by another content.
+    pub fn surrogate(&self) -> SubmissionId {
+        SubmissionId::new(derived("reused", &[self.id.uuid().as_bytes(), &self.hash]))
+    }
+}
+
+fn unreadable(error: &IJsonError) -> Finding {
+    match error {
+        IJsonError::NotIJson(reason) => Finding::new("submission.not_ijson", "").with("reason", reason.as_str()),
+        IJsonError::TooDeep => Finding::new("submission.too_deep", "").with("max", json::MAX_DEPTH),
+        IJsonError::Nul => Finding::new("submission.nul_character", ""),
+    }
+}
+
+fn content_hash(mut value: Value) -> [u8; 32] {
+    if let Some(members) = value.as_object_mut() {
+        for name in NOT_CONTENT {
+            members.remove(name);
+        }
+    }
+    Sha256::digest(json::canonical(&value)).into()
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}

@@ -1,0 +1,394 @@
+//! Everything that a batch may touch, read in a handful of set-based queries before the first submission is judged,
+//! and kept up to date while they are judged one after the other. Written back once, at the end.
+
+use super::assess::Assessed;
+use super::outcome::Recorded;
+use super::said::Said;
+use crate::reference::Reference;
+use muong_domain::access::Grant;
+use muong_domain::id::{ConflictId, DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
+use muong_domain::record::{OpenConflict, Record};
+use muong_domain::submission::{Kind, Submission};
+use muong_store::conflicts::StoredConflict;
+use muong_store::feed::FeedRow;
+use muong_store::quarantine::StoredQuarantine;
+use muong_store::records::{RecordChange, StoredRecord};
+use muong_store::submissions::StoredSubmission;
+use muong_store::{Reading, StoreError, Tx, conflicts, feed, quarantine, records, submissions};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The form of persons.
+pub const PERSON: &str = "person";
+/// The form of what happens to persons.
+pub const STEP: &str = "development_step";
+/// The kind of value that party cards are in `personal_keys`.
+const CARD: &str = "party_card";
+
+/// A submission that has been received before.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The hash of its content.
+    pub hash: [u8; 32],
+    /// Who said it.
+    pub author: UserId,
+    /// How it was answered.
+    pub result: Recorded,
+}
+
+/// The part of the store that a batch works on.
+pub struct WorkingSet {
+    /// Units and forms.
+    pub reference: Arc<Reference>,
+    known: HashMap<SubmissionId, Known>,
+    quarantine: HashMap<SubmissionId, StoredQuarantine>,
+    waiting: HashMap<RecordId, SubmissionId>,
+    aliases: HashMap<(RecordId, UnitId), RecordId>,
+    records: HashMap<RecordId, StoredRecord>,
+    keys: HashMap<String, RecordId>,
+    about: HashMap<RecordId, BTreeSet<RecordId>>,
+    written: Written,
+}
+
+/// What is to be written back.
+#[derive(Default)]
+struct Written {
+    submissions: Vec<StoredSubmission>,
+    aliases: Vec<(RecordId, UnitId, RecordId, Seq)>,
+    records: BTreeMap<RecordId, Grant>,
+    conflicts: BTreeMap<ConflictId, StoredConflict>,
+    quarantine: BTreeSet<SubmissionId>,
+    cards: BTreeMap<RecordId, (Grant, Option<Vec<u8>>)>,
+}
+
+/// Which of the device's numbers are taken by other submissions.
+pub fn taken_numbers(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    items: &[(Said, Option<Assessed>)],
+) -> Result<HashMap<i64, SubmissionId>, StoreError> {
+    let numbers: Vec<i64> = items.iter().filter_map(|(said, _)| said.submission.as_ref().ok().map(|s| s.n)).collect();
+    Ok(submissions::by_numbers(tx, device, &numbers)?.into_iter().collect())
+}
+
+impl WorkingSet {
+    /// Reads what these items may touch.
+    pub fn load(
+        tx: &mut Tx<'_>,
+        reference: Arc<Reference>,
+        items: &[(Said, Option<Assessed>)],
+    ) -> Result<Self, StoreError> {
+        let mut set = Self {
+            reference,
+            known: HashMap::new(),
+            quarantine: HashMap::new(),
+            waiting: HashMap::new(),
+            aliases: HashMap::new(),
+            records: HashMap::new(),
+            keys: HashMap::new(),
+            about: HashMap::new(),
+            written: Written::default(),
+        };
+        set.load_known(tx, items)?;
+        set.load_records(tx, items)?;
+        set.load_people(tx, items)?;
+        set.load_waiting(tx, items)?;
+        Ok(set)
+    }
+
+    fn load_known(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+        let mut ids: BTreeSet<SubmissionId> = BTreeSet::new();
+        for (said, _) in items {
+            ids.insert(said.id);
+            if let Ok(s) = &said.submission {
+                ids.extend(s.replaces.iter().copied());
+                ids.extend(s.base.as_ref().and_then(|base| base.after));
+            }
+        }
+        self.learn_submissions(tx, &ids.into_iter().collect::<Vec<_>>())
+    }
+
+    /// Reads submissions by id, and where they wait.
+    pub fn learn_submissions(&mut self, tx: &mut Tx<'_>, ids: &[SubmissionId]) -> Result<(), StoreError> {
+        for stored in submissions::by_ids(tx, ids)? {
+            self.known.insert(stored.id, known(&stored)?);
+        }
+        let found: Vec<SubmissionId> = ids.iter().copied().filter(|id| self.known.contains_key(id)).collect();
+        for waiting in quarantine::of_submissions(tx, &found)? {
+            self.quarantine.insert(waiting.submission, waiting);
+        }
+        Ok(())
+    }
+
+    fn load_records(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+        let mut ids: BTreeSet<RecordId> = BTreeSet::new();
+        let mut keys: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (submission, assessed) in readable(items) {
+            ids.insert(submission.record);
+            ids.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
+            if let (Kind::Create, Some(form), Some(key)) = (submission.kind, &assessed.form, &assessed.key) {
+                keys.entry(form.code()).or_default().insert(key.clone());
+            }
+        }
+        let ids: Vec<RecordId> = ids.into_iter().collect();
+        for (alias, unit, record) in records::aliases(tx, &ids)? {
+            self.aliases.insert((alias, unit), record);
+        }
+        let canonical = ids.into_iter().chain(self.aliases.values().copied()).collect::<HashSet<_>>();
+        self.learn(records::by_ids(tx, &canonical.into_iter().collect::<Vec<_>>())?);
+        for (form, keys) in keys {
+            let found = records::by_keys(tx, form, &keys.into_iter().collect::<Vec<_>>())?;
+            self.learn(found);
+        }
+        Ok(())
+    }
+
+    /// The people that the batch speaks of, and all that has happened to them.
+    fn load_people(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+        let mut people: BTreeSet<RecordId> = self.records.values().filter_map(|stored| stored.subject).collect();
+        for (submission, assessed) in readable(items) {
+            people.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
+        }
+        let strangers: Vec<RecordId> = people.iter().copied().filter(|id| !self.records.contains_key(id)).collect();
+        self.learn(records::by_ids(tx, &strangers)?);
+        let steps = records::about(tx, STEP, &people.iter().copied().collect::<Vec<_>>())?;
+        for person in people {
+            self.about.entry(person).or_default();
+        }
+        self.learn(steps);
+        Ok(())
+    }
+
+    /// What waits in quarantine about records that are not there: what builds on it waits with it.
+    fn load_waiting(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+        let mut absent: BTreeSet<RecordId> = BTreeSet::new();
+        for (submission, assessed) in readable(items) {
+            if submission.kind != Kind::Create && self.resolve(submission.record, submission.unit).is_none() {
+                absent.insert(submission.record);
+            }
+            let subject = assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record));
+            absent.extend(subject.filter(|person| !self.records.contains_key(person)));
+        }
+        for (record, waiting) in quarantine::open_of_records(tx, &absent.into_iter().collect::<Vec<_>>())? {
+            self.waiting.entry(record).or_insert(waiting.submission);
+            self.quarantine.insert(waiting.submission, waiting);
+        }
+        Ok(())
+    }
+
+    /// Reads one record, and if it is about a person, all that has happened to them.
+    pub fn learn_record(&mut self, tx: &mut Tx<'_>, id: RecordId) -> Result<(), StoreError> {
+        self.learn(records::by_ids(tx, &[id])?);
+        self.load_people(tx, &[])
+    }
+
+    fn learn(&mut self, found: Vec<StoredRecord>) {
+        for stored in found {
+            if !self.records.contains_key(&stored.record.id) {
+                self.index(&stored);
+                self.records.insert(stored.record.id, stored);
+            }
+        }
+    }
+
+    fn index(&mut self, stored: &StoredRecord) {
+        if let Some(key) = &stored.natural_key {
+            self.keys.insert(key.clone(), stored.record.id);
+        }
+        if let Some(person) = stored.subject.filter(|_| stored.record.form == STEP) {
+            self.about.entry(person).or_default().insert(stored.record.id);
+        }
+    }
+
+    /// A submission received before.
+    pub fn known(&self, id: SubmissionId) -> Option<&Known> {
+        self.known.get(&id)
+    }
+
+    /// Where a submission waits or waited.
+    pub fn quarantined(&self, id: SubmissionId) -> Option<&StoredQuarantine> {
+        self.quarantine.get(&id)
+    }
+
+    /// The submission in quarantine that would bring this record.
+    pub fn brings(&self, record: RecordId) -> Option<SubmissionId> {
+        let waiting = self.waiting.get(&record).copied()?;
+        self.quarantine.get(&waiting).is_some_and(|q| q.closed.is_none()).then_some(waiting)
+    }
+
+    /// The record that an id stands for in a unit. One of another unit does not exist there.
+    pub fn resolve(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
+        let canonical = self.aliases.get(&(id, unit)).copied().unwrap_or(id);
+        self.records.get(&canonical).filter(|stored| stored.record.unit == unit)
+    }
+
+    /// Whether the id is taken, by whatever unit's record.
+    pub fn is_taken(&self, id: RecordId) -> bool {
+        self.records.contains_key(&id)
+    }
+
+    /// A record by its canonical id.
+    pub fn record(&self, id: RecordId) -> Option<&StoredRecord> {
+        self.records.get(&id)
+    }
+
+    /// The record that holds a natural key.
+    pub fn holder_of(&mut self, tx: &mut impl Reading, form: &str, key: &str) -> Result<Option<RecordId>, StoreError> {
+        if !self.keys.contains_key(key) {
+            let found = records::by_keys(tx, form, &[key.to_owned()])?;
+            // What this batch has already changed is newer than what the table holds.
+            let found = found.into_iter().filter(|stored| !self.records.contains_key(&stored.record.id)).collect();
+            self.learn(found);
+        }
+        Ok(self.keys.get(key).copied())
+    }
+
+    /// The holder of a party card, as far as this batch and the store know.
+    pub fn holder_of_card(&self, tx: &mut impl Reading, digest: &[u8]) -> Result<Option<RecordId>, StoreError> {
+        let here = self.written.cards.iter().find(|(_, (_, held))| held.as_deref() == Some(digest));
+        if let Some((record, _)) = here {
+            return Ok(Some(*record));
+        }
+        let stored = records::holders(tx, CARD, &[digest.to_vec()])?.pop().map(|(_, record)| record);
+        Ok(stored.filter(|record| !self.written.cards.contains_key(record)))
+    }
+
+    /// Lets a person hold a card from now on, or none.
+    pub fn hold_card(&mut self, grant: Grant, record: RecordId, digest: Option<Vec<u8>>) {
+        self.written.cards.insert(record, (grant, digest));
+    }
+
+    /// The live steps of a person.
+    pub fn steps_of(&self, person: RecordId) -> impl Iterator<Item = &StoredRecord> {
+        let ids = self.about.get(&person).into_iter().flatten();
+        ids.filter_map(|id| self.records.get(id)).filter(|stored| stored.live)
+    }
+
+    /// Notes that a record has changed.
+    pub fn put(&mut self, grant: Grant, before: &[OpenConflict], stored: StoredRecord) {
+        self.note_conflicts(before, &stored);
+        if let Some(old) = self.records.get(&stored.record.id) {
+            if let Some(key) = old.natural_key.as_ref().filter(|key| stored.natural_key.as_ref() != Some(key)) {
+                self.keys.remove(key);
+            }
+            if let Some(person) = old.subject.filter(|person| stored.subject != Some(*person)) {
+                self.about.entry(person).or_default().remove(&stored.record.id);
+            }
+        }
+        self.index(&stored);
+        self.written.records.insert(stored.record.id, grant);
+        self.records.insert(stored.record.id, stored);
+    }
+
+    fn note_conflicts(&mut self, before: &[OpenConflict], stored: &StoredRecord) {
+        let after = stored.record.open_conflicts();
+        for gone in before.iter().filter(|old| after.iter().all(|new| new.id != old.id)) {
+            let closed = StoredConflict { closed: Some(stored.record.version), ..conflict(gone, stored) };
+            self.written.conflicts.insert(gone.id, closed);
+        }
+        for open in after {
+            if !before.contains(&open) {
+                self.written.conflicts.insert(open.id, conflict(&open, stored));
+            }
+        }
+    }
+
+    /// Notes which decision closed a question.
+    pub fn decided(&mut self, id: ConflictId, decision: Uuid) {
+        if let Some(conflict) = self.written.conflicts.get_mut(&id) {
+            conflict.decision = Some(decision);
+        }
+    }
+
+    /// Notes another id of a record.
+    pub fn alias(&mut self, alias: RecordId, unit: UnitId, record: RecordId, v: Seq) {
+        if self.aliases.insert((alias, unit), record).is_none() {
+            self.written.aliases.push((alias, unit, record, v));
+        }
+    }
+
+    /// Notes a received submission.
+    pub fn receive(&mut self, stored: StoredSubmission, known: Known) {
+        self.known.insert(stored.id, known);
+        self.written.submissions.push(stored);
+    }
+
+    /// Notes a waiting submission as it now stands.
+    pub fn wait(&mut self, waiting: StoredQuarantine, record: Option<RecordId>) {
+        if let Some(record) = record.filter(|_| waiting.closed.is_none()) {
+            self.waiting.entry(record).or_insert(waiting.submission);
+        }
+        self.written.quarantine.insert(waiting.submission);
+        self.quarantine.insert(waiting.submission, waiting);
+    }
+
+    /// Writes everything back.
+    pub fn flush(mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let written = std::mem::take(&mut self.written);
+        submissions::insert(tx, written.submissions)?;
+        let mut stamps: Vec<FeedRow> =
+            (written.aliases.iter()).map(|(alias, unit, _, v)| stamp(alias.uuid(), *unit, "alias", *v, true)).collect();
+        let mut changes = Vec::with_capacity(written.records.len());
+        for (id, grant) in written.records {
+            let Some(stored) = self.records.remove(&id) else { continue };
+            stamps.push(stamp(id.uuid(), stored.record.unit, &stored.record.form, stored.record.version, stored.live));
+            changes.push(self.change(grant, stored));
+        }
+        records::save(tx, changes)?;
+        records::insert_aliases(tx, &written.aliases)?;
+        conflicts::save(tx, &written.conflicts.into_values().collect::<Vec<_>>())?;
+        let waiting: Vec<StoredQuarantine> =
+            written.quarantine.iter().filter_map(|id| self.quarantine.remove(id)).collect();
+        quarantine::save(tx, &waiting)?;
+        // All old holders let go before anybody takes: a card may go from one to another in one batch.
+        for (record, (grant, _)) in &written.cards {
+            records::hold(tx, grant, CARD, *record, None)?;
+        }
+        for (record, (grant, digest)) in written.cards.iter().filter(|(_, (_, digest))| digest.is_some()) {
+            records::hold(tx, grant, CARD, *record, digest.as_deref())?;
+        }
+        feed::stamp(tx, &stamps)
+    }
+
+    fn change(&self, grant: Grant, stored: StoredRecord) -> RecordChange {
+        let form = self.reference.catalog.newest(&stored.record.form);
+        let (open, personal) = stored.record.to_documents(|path| form.is_none_or(|form| form.is_personal(path)));
+        RecordChange { grant, stored, open, personal }
+    }
+}
+
+fn readable(items: &[(Said, Option<Assessed>)]) -> impl Iterator<Item = (&Submission, &Assessed)> {
+    items.iter().filter_map(|(said, assessed)| Some((said.submission.as_deref().ok()?, assessed.as_ref()?)))
+}
+
+fn known(stored: &StoredSubmission) -> Result<Known, StoreError> {
+    let hash = <[u8; 32]>::try_from(stored.content_hash.as_slice());
+    Ok(Known {
+        hash: hash.map_err(|error| StoreError::corrupt("a content hash", error))?,
+        author: stored.author,
+        result: serde_json::from_slice(&stored.result).map_err(|error| StoreError::corrupt("a result", error))?,
+    })
+}
+
+fn conflict(open: &OpenConflict, stored: &StoredRecord) -> StoredConflict {
+    let Record { id, form, unit, .. } = &stored.record;
+    StoredConflict {
+        id: open.id,
+        record: *id,
+        form: form.clone(),
+        unit: *unit,
+        path: open.path.clone(),
+        round: open.contest.round,
+        code: open.contest.code.clone(),
+        fields: open.fields.clone(),
+        opened: open.contest.opened,
+        closed: None,
+        decision: None,
+        subject: stored.subject,
+    }
+}
+
+fn stamp(id: Uuid, scope: UnitId, kind: &str, seq: Seq, present: bool) -> FeedRow {
+    FeedRow { id, scope, kind: kind.to_owned(), seq, present }
+}

@@ -1,0 +1,173 @@
+//! What phones said, whole and for ever, and how it was answered.
+
+use crate::columns::{Id, Instant};
+use crate::dialect::BIND_CHUNK;
+use crate::error::StoreError;
+use crate::schema::{log, submissions};
+use crate::transaction::{Reading, Tx};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
+
+/// A received submission.
+#[derive(Clone, Debug)]
+pub struct StoredSubmission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// The entry that recorded it.
+    pub seq: Seq,
+    /// The device that pushed it.
+    pub device: DeviceId,
+    /// Its number there, when it could be read.
+    pub n: Option<i64>,
+    /// Who said it.
+    pub author: UserId,
+    /// The unit that it names, when that could be read and exists.
+    pub unit: Option<UnitId>,
+    /// The canonical record.
+    pub record: Option<RecordId>,
+    /// create, edit or delete.
+    pub kind: Option<String>,
+    /// The form.
+    pub form: Option<String>,
+    /// When it was said, by the phone's clock.
+    pub captured_at: Option<DateTime<Utc>>,
+    /// JSON: who pushed, for whom, which client, clock offset.
+    pub origin: String,
+    /// The hash of what it says.
+    pub content_hash: Vec<u8>,
+    /// How it was answered.
+    pub status: String,
+    /// The person it is about.
+    pub subject: Option<RecordId>,
+    /// Canonical JSON, or the bytes as they came.
+    pub body: Vec<u8>,
+    /// The answer, as JSON.
+    pub result: Vec<u8>,
+}
+
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = submissions, treat_none_as_default_value = false)]
+struct Row {
+    id: Id,
+    seq: i64,
+    device_id: Id,
+    n: Option<i64>,
+    author: Id,
+    unit_id: Option<Id>,
+    record_id: Option<Id>,
+    kind: Option<String>,
+    form: Option<String>,
+    captured_at: Option<Instant>,
+    origin: String,
+    content_hash: Vec<u8>,
+    status: String,
+    subject: Option<Id>,
+    body: Vec<u8>,
+    result: Vec<u8>,
+}
+
+impl From<Row> for StoredSubmission {
+    fn from(row: Row) -> Self {
+        Self {
+            id: SubmissionId::new(row.id.0),
+            seq: Seq(row.seq),
+            device: DeviceId::new(row.device_id.0),
+            n: row.n,
+            author: UserId::new(row.author.0),
+            unit: row.unit_id.map(|id| UnitId::new(id.0)),
+            record: row.record_id.map(|id| RecordId::new(id.0)),
+            kind: row.kind,
+            form: row.form,
+            captured_at: row.captured_at.map(|at| at.0),
+            origin: row.origin,
+            content_hash: row.content_hash,
+            status: row.status,
+            subject: row.subject.map(|id| RecordId::new(id.0)),
+            body: row.body,
+            result: row.result,
+        }
+    }
+}
+
+impl From<StoredSubmission> for Row {
+    fn from(s: StoredSubmission) -> Self {
+        Self {
+            id: s.id.into(),
+            seq: s.seq.0,
+            device_id: s.device.into(),
+            n: s.n,
+            author: s.author.into(),
+            unit_id: s.unit.map(Id::from),
+            record_id: s.record.map(Id::from),
+            kind: s.kind,
+            form: s.form,
+            captured_at: s.captured_at.map(Instant),
+            origin: s.origin,
+            content_hash: s.content_hash,
+            status: s.status,
+            subject: s.subject.map(Id::from),
+            body: s.body,
+            result: s.result,
+        }
+    }
+}
+
+/// Those of these ids that have been received.
+pub fn by_ids(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<StoredSubmission>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+            .filter(submissions::id.eq_any(ids))
+            .select(Row::as_select())
+            .load(c))?;
+        found.extend(rows.into_iter().map(StoredSubmission::from));
+    }
+    Ok(found)
+}
+
+/// Which submissions of a device have one of these numbers.
+pub fn by_numbers(
+    read: &mut impl Reading,
+    device: DeviceId,
+    ns: &[i64],
+) -> Result<Vec<(i64, SubmissionId)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ns.chunks(BIND_CHUNK) {
+        let rows: Vec<(Option<i64>, Id)> = on_backend!(read.conn(), c => submissions::table
+            .filter(submissions::device_id.eq(Id::from(device)))
+            .filter(submissions::n.eq_any(chunk.iter().copied().map(Some)))
+            .select((submissions::n, submissions::id))
+            .load(c))?;
+        found.extend(rows.into_iter().filter_map(|(n, id)| Some((n?, SubmissionId::new(id.0)))));
+    }
+    Ok(found)
+}
+
+/// Records what was received.
+pub fn insert(tx: &mut Tx<'_>, received: Vec<StoredSubmission>) -> Result<(), StoreError> {
+    let rows: Vec<Row> = received.into_iter().map(Row::from).collect();
+    for chunk in rows.chunks(BIND_CHUNK) {
+        on_backend!(tx.conn(), c => diesel::insert_into(submissions::table).values(chunk).execute(c))?;
+    }
+    Ok(())
+}
+
+/// The submissions behind a record, in order of receipt after `after`, each with its receipt time.
+pub fn of_record(
+    read: &mut impl Reading,
+    record: RecordId,
+    after: Seq,
+    limit: i64,
+) -> Result<Vec<(StoredSubmission, DateTime<Utc>)>, StoreError> {
+    let rows: Vec<(Row, Instant)> = on_backend!(read.conn(), c => submissions::table
+        .inner_join(log::table.on(log::seq.eq(submissions::seq)))
+        .filter(submissions::record_id.eq(Some(Id::from(record))))
+        .filter(submissions::seq.gt(after.0))
+        .order(submissions::seq)
+        .limit(limit)
+        .select((Row::as_select(), log::received_at))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(row, at)| (row.into(), at.0)).collect())
+}

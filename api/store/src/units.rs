@@ -1,0 +1,186 @@
+//! Units, their versions, codes, coverage and the closure of their trees.
+
+use crate::columns::Id;
+use crate::dialect::BIND_CHUNK;
+use crate::error::StoreError;
+use crate::schema::{unit_closure, unit_codes, unit_coverage, unit_versions, units};
+use crate::transaction::{Reading, Tx};
+use chrono::NaiveDate;
+use diesel::prelude::*;
+use muong_domain::access::Authority;
+use muong_domain::id::{Seq, UnitId};
+use muong_domain::unit::{Tree, Unit, UnitCode, UnitVersion, Units};
+use std::collections::HashMap;
+
+#[derive(Insertable)]
+#[diesel(table_name = units, treat_none_as_default_value = false)]
+struct UnitRow {
+    id: Id,
+    tree: &'static str,
+    founded_on: Option<NaiveDate>,
+    seq: i64,
+}
+
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = unit_versions, treat_none_as_default_value = false)]
+struct VersionRow {
+    unit_id: Id,
+    valid_from: NaiveDate,
+    valid_to: Option<NaiveDate>,
+    kind: String,
+    name: String,
+    parent_id: Option<Id>,
+}
+
+#[derive(Insertable, Queryable)]
+#[diesel(table_name = unit_codes, treat_none_as_default_value = false)]
+struct CodeRow {
+    scheme: String,
+    code: String,
+    valid_from: NaiveDate,
+    unit_id: Id,
+    valid_to: Option<NaiveDate>,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = unit_closure)]
+struct ClosureRow {
+    ancestor_id: Id,
+    descendant_id: Id,
+    depth: i32,
+}
+
+/// Which village a branch covers from a day on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Coverage {
+    /// The branch.
+    pub branch: UnitId,
+    /// The village.
+    pub village: UnitId,
+    /// The first day.
+    pub from: NaiveDate,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = unit_coverage, treat_none_as_default_value = false)]
+struct CoverageRow {
+    branch_id: Id,
+    village_id: Id,
+    valid_from: NaiveDate,
+    valid_to: Option<NaiveDate>,
+}
+
+/// Every unit with its history.
+pub fn load_all(read: &mut impl Reading) -> Result<Units, StoreError> {
+    type Head = (Id, String, Option<NaiveDate>);
+    let conn = read.conn();
+    let heads: Vec<Head> =
+        on_backend!(conn, c => units::table.select((units::id, units::tree, units::founded_on)).load(c))?;
+    let versions: Vec<VersionRow> = on_backend!(conn, c => unit_versions::table
+        .order((unit_versions::unit_id, unit_versions::valid_from))
+        .load(c))?;
+    let codes: Vec<CodeRow> = on_backend!(conn, c => unit_codes::table
+        .order((unit_codes::scheme, unit_codes::code, unit_codes::valid_from))
+        .load(c))?;
+    let mut by_id: HashMap<Id, Unit> = HashMap::with_capacity(heads.len());
+    for (id, tree, founded_on) in heads {
+        let tree = Tree::parse(&tree).ok_or_else(|| StoreError::corrupt("a unit's tree", tree))?;
+        by_id.insert(id, Unit { id: UnitId::new(id.0), tree, founded_on, versions: Vec::new(), codes: Vec::new() });
+    }
+    for row in versions {
+        if let Some(unit) = by_id.get_mut(&row.unit_id) {
+            unit.versions.push(UnitVersion {
+                valid_from: row.valid_from,
+                valid_to: row.valid_to,
+                kind: row.kind,
+                name: row.name,
+                parent: row.parent_id.map(|id| UnitId::new(id.0)),
+            });
+        }
+    }
+    for row in codes {
+        if let Some(unit) = by_id.get_mut(&row.unit_id) {
+            unit.codes.push(UnitCode {
+                scheme: row.scheme,
+                code: row.code,
+                valid_from: row.valid_from,
+                valid_to: row.valid_to,
+            });
+        }
+    }
+    Ok(Units::new(by_id.into_values()))
+}
+
+/// Adds units that are new, as entry `seq`. Their parents must be there or among them.
+pub fn insert(tx: &mut Tx<'_>, _authority: &Authority, added: &[Unit], seq: Seq) -> Result<(), StoreError> {
+    let heads: Vec<UnitRow> = (added.iter())
+        .map(|unit| UnitRow { id: unit.id.into(), tree: unit.tree.as_str(), founded_on: unit.founded_on, seq: seq.0 })
+        .collect();
+    let versions: Vec<VersionRow> = added.iter().flat_map(version_rows).collect();
+    let codes: Vec<CodeRow> = added.iter().flat_map(code_rows).collect();
+    let conn = tx.conn();
+    for chunk in heads.chunks(BIND_CHUNK) {
+        on_backend!(conn, c => diesel::insert_into(units::table).values(chunk).execute(c))?;
+    }
+    for chunk in versions.chunks(BIND_CHUNK) {
+        on_backend!(conn, c => diesel::insert_into(unit_versions::table).values(chunk).execute(c))?;
+    }
+    for chunk in codes.chunks(BIND_CHUNK) {
+        on_backend!(conn, c => diesel::insert_into(unit_codes::table).values(chunk).execute(c))?;
+    }
+    Ok(())
+}
+
+fn version_rows(unit: &Unit) -> impl Iterator<Item = VersionRow> {
+    unit.versions.iter().map(|version| VersionRow {
+        unit_id: unit.id.into(),
+        valid_from: version.valid_from,
+        valid_to: version.valid_to,
+        kind: version.kind.clone(),
+        name: version.name.clone(),
+        parent_id: version.parent.map(Id::from),
+    })
+}
+
+fn code_rows(unit: &Unit) -> impl Iterator<Item = CodeRow> {
+    unit.codes.iter().map(|code| CodeRow {
+        scheme: code.scheme.clone(),
+        code: code.code.clone(),
+        valid_from: code.valid_from,
+        unit_id: unit.id.into(),
+        valid_to: code.valid_to,
+    })
+}
+
+/// Notes which villages branches cover.
+pub fn cover(tx: &mut Tx<'_>, _authority: &Authority, coverage: &[Coverage]) -> Result<(), StoreError> {
+    let rows: Vec<CoverageRow> = (coverage.iter())
+        .map(|c| CoverageRow {
+            branch_id: c.branch.into(),
+            village_id: c.village.into(),
+            valid_from: c.from,
+            valid_to: None,
+        })
+        .collect();
+    for chunk in rows.chunks(BIND_CHUNK) {
+        on_backend!(tx.conn(), c => diesel::insert_into(unit_coverage::table).values(chunk).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Writes the closure of both trees anew, from the units as they are now.
+pub fn rebuild_closure(tx: &mut Tx<'_>, _authority: &Authority, all: &Units) -> Result<(), StoreError> {
+    let rows: Vec<ClosureRow> = (all.closure().into_iter())
+        .map(|(ancestor, descendant, depth)| ClosureRow {
+            ancestor_id: ancestor.into(),
+            descendant_id: descendant.into(),
+            depth,
+        })
+        .collect();
+    let conn = tx.conn();
+    on_backend!(conn, c => diesel::delete(unit_closure::table).execute(c))?;
+    for chunk in rows.chunks(BIND_CHUNK) {
+        on_backend!(conn, c => diesel::insert_into(unit_closure::table).values(chunk).execute(c))?;
+    }
+    Ok(())
+}
