@@ -9,6 +9,7 @@ use super::schedule::{Schedule, earlier, local};
 use super::units::Layout;
 use chrono::{DateTime, Utc};
 use muong_domain::access::Role;
+use muong_domain::account::{Label, Username};
 use muong_domain::id::{DeviceId, GrantId, UnitId, UserId, derived};
 use std::collections::HashMap;
 
@@ -18,9 +19,9 @@ pub struct Account {
     /// The user.
     pub id: UserId,
     /// The name to sign in with.
-    pub username: String,
+    pub username: Username,
     /// The name that others see.
-    pub display_name: String,
+    pub display_name: Label,
     /// Whether the demo's password is theirs; the others get a hash that never verifies.
     pub signs_in: bool,
 }
@@ -33,7 +34,7 @@ pub struct Device {
     /// Whose it is.
     pub user: UserId,
     /// How its owner calls it.
-    pub name: String,
+    pub name: Label,
 }
 
 /// A role over a unit.
@@ -123,6 +124,10 @@ fn id(seed: u64, what: &str, which: &str) -> uuid::Uuid {
     derived("demo.user", &[&seed.to_be_bytes(), what.as_bytes(), which.as_bytes()])
 }
 
+fn label(text: &str) -> Label {
+    Label::parse(text).expect("labels of the sample are short lines")
+}
+
 fn office_name(at: usize) -> String {
     format!("office-{at}")
 }
@@ -177,8 +182,8 @@ impl Hiring {
         let id = UserId::new(id(self.seed, "user", key));
         self.accounts.push(Account {
             id,
-            username: username.to_owned(),
-            display_name: display_name.to_owned(),
+            username: Username::parse(username).expect("usernames of the sample are plain"),
+            display_name: label(display_name),
             signs_in,
         });
         id
@@ -199,9 +204,9 @@ impl Hiring {
     fn device(&mut self, user: UserId, name: &str) -> Reporter {
         let at = self.devices.iter().filter(|device| device.user == user).count();
         let key = self.accounts.iter().position(|account| account.id == user);
-        let key = key.map_or_else(String::new, |at| self.accounts[at].username.clone());
+        let key = key.map_or_else(String::new, |at| self.accounts[at].username.to_string());
         let device = DeviceId::new(id(self.seed, "device", &format!("{key} {at}")));
-        self.devices.push(Device { id: device, user, name: name.to_owned() });
+        self.devices.push(Device { id: device, user, name: label(name) });
         Reporter { user, device }
     }
 
@@ -217,8 +222,7 @@ impl Hiring {
             } else {
                 self.grant(user, Role::CommuneReviewer, commune.committee);
             }
-            self.devices
-                .push(Device { id: office(self.seed, at).device, user, name: "Máy tính văn phòng".to_owned() });
+            self.devices.push(Device { id: office(self.seed, at).device, user, name: label("Máy tính văn phòng") });
         }
     }
 
@@ -281,7 +285,7 @@ mod tests {
         assert!(staff.logins.iter().all(|(_, at)| staff.accounts[*at].signs_in));
         assert!(staff.accounts.iter().filter(|account| account.signs_in).count() <= 12);
         let unique = |values: Vec<String>| values.iter().collect::<BTreeSet<_>>().len() == values.len();
-        assert!(unique(staff.accounts.iter().map(|account| account.username.clone()).collect()));
+        assert!(unique(staff.accounts.iter().map(|account| account.username.to_string()).collect()));
         assert!(unique(staff.accounts.iter().map(|account| account.id.to_string()).collect()));
         assert!(unique(staff.devices.iter().map(|device| device.id.to_string()).collect()));
         assert!(unique(staff.grants.iter().map(|grant| grant.id.to_string()).collect()));

@@ -74,7 +74,7 @@ impl Welcome<'_> {
         let staff = &self.province.staff;
         let row = |(role, at): &(Role, usize)| {
             let (vi, en) = role_name(*role);
-            format!("  {:<10}  {:<20}  {vi} / {en}\n", staff.accounts[*at].username, role.as_str())
+            format!("  {:<10}  {:<20}  {vi} / {en}\n", staff.accounts[*at].username.as_str(), role.as_str())
         };
         staff.logins.iter().map(row).collect()
     }
@@ -89,7 +89,8 @@ impl Welcome<'_> {
         let url = self.base_url;
         let staff = &self.province.staff;
         let spare = staff.spare;
-        let username = staff.accounts.iter().find(|account| account.id == spare.user).map(|account| &account.username);
+        let username =
+            staff.accounts.iter().find(|account| account.id == spare.user).map(|account| account.username.as_str());
         let sign_in = json!({ "username": username, "password": self.password, "device": { "id": spare.device, "name": "curl" } });
         let unit = self.province.layout.branches[self.branch()].id;
         let bearer = "-H \"Authorization: Bearer $TOKEN\"";
