@@ -236,6 +236,46 @@ pub fn authorize(
     Err(denied)
 }
 
+/// By what right users, devices and grants are changed. Store functions that do so ask for it.
+///
+/// Either a [`Grant`] for [`Action::Administer`], or the shell of the server: whoever can run commands there holds the
+/// database and its keys already, so a grant would protect nothing from them, and without this way there could be no
+/// first administrator. The log tells the two apart: such a change has neither actor nor grant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Authority(Right);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Right {
+    Granted(Grant),
+    Operator,
+}
+
+impl Authority {
+    /// The right of an administrator; none when the grant is for something else.
+    pub fn granted(grant: Grant) -> Option<Self> {
+        (grant.action == Administer).then_some(Self(Right::Granted(grant)))
+    }
+    /// The right of whoever holds the shell of the server. For the command line alone; no HTTP handler may say this.
+    pub const fn operator_of_the_server() -> Self {
+        Self(Right::Operator)
+    }
+    /// Who acts; none for the operator.
+    pub fn user(&self) -> Option<UserId> {
+        self.grant().map(|grant| grant.user)
+    }
+    /// By which grant; none for the operator.
+    pub fn grant(&self) -> Option<Grant> {
+        match self.0 {
+            Right::Granted(grant) => Some(grant),
+            Right::Operator => None,
+        }
+    }
+    /// Whether it reaches that unit: a grant is proof for one unit only.
+    pub fn reaches(&self, unit: UnitId) -> bool {
+        self.grant().is_none_or(|grant| grant.unit == unit)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,6 +324,17 @@ mod tests {
         let persons = |reason| authorize(&reviewer, ReadPersons, &line(&[3, 1]), day(1), reason);
         assert_eq!(persons(false), Err(Denied::ReasonRequired(ProvincialReviewer)));
         assert!(persons(true).is_ok());
+    }
+
+    #[test]
+    fn only_a_grant_to_administer_is_authority_and_it_reaches_its_unit_alone() {
+        let (admin, cadre) = (actor(Admin, 1, 0, None), actor(Cadre, 1, 0, None));
+        let grant = authorize(&admin, Administer, &line(&[2, 1]), day(1), false).expect("allowed");
+        let authority = Authority::granted(grant).expect("a grant to administer");
+        assert!(authority.reaches(line(&[2])[0]) && !authority.reaches(line(&[3])[0]));
+        let other = authorize(&cadre, Report, &line(&[2, 1]), day(1), false).expect("allowed");
+        assert_eq!(Authority::granted(other), None);
+        assert_eq!(Authority::operator_of_the_server().user(), None);
     }
 
     #[test]

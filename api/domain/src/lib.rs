@@ -4,6 +4,7 @@
 //! can be tried in a unit test, replayed from the log and reasoned about alone.
 
 pub mod access;
+pub mod account;
 pub mod data;
 pub mod development;
 pub mod form;

@@ -9,5 +9,6 @@ pub mod http;
 pub mod messages;
 pub mod reference;
 pub mod security;
+pub mod state;
 pub mod telemetry;
 pub mod usecases;

@@ -22,6 +22,11 @@ pub mod records;
 pub mod submissions;
 pub mod units;
 
+pub mod devices;
+pub mod grants;
+pub mod sessions;
+pub mod users;
+
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};

@@ -56,6 +56,30 @@ pub struct LogEntry {
     pub command: Option<String>,
 }
 
+impl LogEntry {
+    /// An entry about a user, a device, a session or a grant, whose command says everything that happened.
+    pub(crate) fn of_access(kind: &'static str, reference: Uuid, outcome: &str, command: &serde_json::Value) -> Self {
+        let command = muong_domain::json::canonical(command);
+        Self {
+            actor: None,
+            device: None,
+            grant: None,
+            kind,
+            reference,
+            outcome: outcome.to_owned(),
+            content_hash: Sha256::digest(&command).into(),
+            command: Some(String::from_utf8(command).expect("JSON is UTF-8")),
+        }
+    }
+
+    /// Names who did it, and by which grant.
+    pub(crate) fn by(mut self, authority: &muong_domain::access::Authority) -> Self {
+        self.actor = authority.user();
+        self.grant = authority.grant().map(|grant| grant.id());
+        self
+    }
+}
+
 /// An entry as it stands in the log.
 #[derive(Clone, Debug, Queryable, Insertable)]
 #[diesel(table_name = log, treat_none_as_default_value = false)]
@@ -101,6 +125,15 @@ pub enum Outcome<T, R> {
     Commit(T),
     /// Refused: nothing of it may stay.
     Refuse(R),
+}
+
+impl<T, R> From<Result<T, R>> for Outcome<T, R> {
+    fn from(result: Result<T, R>) -> Self {
+        match result {
+            Ok(done) => Self::Commit(done),
+            Err(refusal) => Self::Refuse(refusal),
+        }
+    }
 }
 
 /// A write transaction that holds the feed head.

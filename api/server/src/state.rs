@@ -1,0 +1,171 @@
+//! What a running process holds: the store, the keys, the clock and chance, made once and shared by all workers.
+//! Owns the order of starting and stopping. Decides nothing and knows no route.
+
+use crate::clock::{Clock, Entropy};
+use crate::config::Config;
+use crate::reference::ReferenceCache;
+use crate::security::password::{PasswordError, Passwords};
+use crate::security::recent::Recent;
+use crate::security::token::{self, AccessClaims, KeyError, Keys};
+use crate::usecases::authenticate::Standing;
+use muong_domain::id::SessionId;
+use muong_store::{Database, DatabaseUrl, StoreError, Writer, WriterOptions, establish_epoch, migrate};
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// How many access tokens, and how many sessions, are remembered: a phone that is in use now needs one of each.
+const REMEMBERED: usize = 20_000;
+/// The signing key that an installation of one process makes for itself.
+const SIGNING_KEY: &str = "signing_key.pem";
+
+/// Why a process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
+    /// The signing key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Several processes may share a PostgreSQL database, so no process makes a key for itself alone.
+    #[error(
+        "signing_key_file is not set, and on PostgreSQL every replica must sign with the same key: make one with \
+         'openssl genpkey -algorithm ed25519 -out signing_key.pem' and name it in signing_key_file \
+         (or MUONG_SIGNING_KEY_FILE)"
+    )]
+    NoSharedKey,
+    /// Password hashing does not work on this machine.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+}
+
+/// The store of a process: readers, and the one writer with its thread.
+pub struct Storage {
+    /// For reading.
+    pub database: Database,
+    /// For every change.
+    pub writer: Writer,
+    thread: JoinHandle<()>,
+}
+
+impl Storage {
+    /// Opens the configured database, brings its schema up to date, notices a restored copy, and starts the writer.
+    pub fn open(config: &Config, clock: Clock, entropy: &Entropy) -> Result<Self, StartError> {
+        let url = DatabaseUrl::parse(config.database_url.expose())?;
+        let mut conn = url.open()?;
+        for migration in migrate(&mut conn)? {
+            tracing::info!(migration, "applied a migration");
+        }
+        let now = clock.now();
+        if establish_epoch(&mut conn, entropy.uuid(now), now)? {
+            tracing::info!("a new epoch of the log begins");
+        }
+        drop(conn);
+        let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
+        let database = Database::open(url.clone(), readers)?;
+        let options = WriterOptions { queue: config.write_queue.get(), ..WriterOptions::default() };
+        let (writer, thread) = Writer::start(url, options, Arc::new(move || clock.now()))?;
+        Ok(Self { database, writer, thread })
+    }
+
+    /// Stops the writer after it has finished what it accepted.
+    pub fn close(self) {
+        drop(self.writer);
+        join(self.thread);
+    }
+}
+
+/// A panic of the writer's thread has been logged where it happened; stopping goes on.
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("the writer ended by a panic");
+    }
+}
+
+/// The whole state of a serving process; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What [`App`] shares.
+pub struct Parts {
+    /// What the installation chose.
+    pub config: Config,
+    /// The only source of "now".
+    pub clock: Clock,
+    /// The only source of chance.
+    pub entropy: Entropy,
+    /// For reading.
+    pub database: Database,
+    /// For every change.
+    pub writer: Writer,
+    /// What signs and verifies access tokens.
+    pub keys: Keys,
+    /// What hashes and checks passwords.
+    pub passwords: Passwords,
+    /// Access tokens whose signature was checked, by their SHA-256.
+    pub tokens: Recent<[u8; 32], Arc<AccessClaims>>,
+    /// Sessions as they stood when they were last looked up.
+    pub standings: Recent<SessionId, Arc<Standing>>,
+    /// Units and forms as they were last read.
+    pub reference: ReferenceCache,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens everything that serving needs: the store (migrated), the keys, the writer.
+    pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
+        let keys = keys(&config, &entropy)?;
+        let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
+        let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
+        Ok(Self(Arc::new(Parts {
+            config,
+            clock,
+            entropy,
+            database,
+            writer,
+            keys,
+            passwords,
+            tokens: Recent::new(REMEMBERED),
+            standings: Recent::new(REMEMBERED),
+            reference: ReferenceCache::default(),
+            thread: Mutex::new(Some(thread)),
+        })))
+    }
+
+    /// Stops the writer after it has finished what it accepted. Waits for whoever still holds a clone; so the
+    /// listener is stopped first.
+    pub fn close(self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(self);
+        thread.into_iter().for_each(join);
+    }
+}
+
+/// The configured keys; without any, on SQLite, where there is one serving process, the one in `data_dir`.
+fn keys(config: &Config, entropy: &Entropy) -> Result<Keys, StartError> {
+    let path = match &config.signing_key_file {
+        Some(path) => path.clone(),
+        None => own_key(config, entropy)?,
+    };
+    Ok(Keys::load(&path, &config.issuer, &config.audience)?)
+}
+
+fn own_key(config: &Config, entropy: &Entropy) -> Result<PathBuf, StartError> {
+    if DatabaseUrl::parse(config.database_url.expose())?.kind() != "sqlite" {
+        return Err(StartError::NoSharedKey);
+    }
+    let path = config.data_dir.join(SIGNING_KEY);
+    if token::generate_key_file(&path, entropy)? {
+        tracing::info!(path = %path.display(), "made a signing key");
+    }
+    Ok(path)
+}

@@ -1,0 +1,318 @@
+//! Grants: who holds which role over which subtree, and since and until when. Whether one allows something is the
+//! domain's to decide (`access`).
+
+use crate::columns::{Id, Instant};
+use crate::error::StoreError;
+use crate::schema::{grants, unit_closure, unit_codes, unit_versions, units, users};
+use crate::transaction::{LogEntry, Reading, Tx};
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::prelude::*;
+use muong_domain::access::{Actor, Authority, HeldGrant, Role};
+use muong_domain::id::{GrantId, Seq, UnitId, UserId};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = grants)]
+struct GrantRow {
+    id: Id,
+    role: String,
+    unit_id: Id,
+    valid_from: Instant,
+    valid_to: Option<Instant>,
+}
+
+impl TryFrom<GrantRow> for HeldGrant {
+    type Error = StoreError;
+
+    fn try_from(row: GrantRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id.0.into(),
+            role: Role::parse(&row.role).ok_or_else(|| StoreError::corrupt("role", row.role))?,
+            unit: row.unit_id.0.into(),
+            valid_from: row.valid_from.0,
+            valid_to: row.valid_to.map(|at| at.0),
+        })
+    }
+}
+
+/// A grant that is to be given; also what the log keeps of one, every column, so that it can be replayed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewGrant {
+    /// Which.
+    pub id: GrantId,
+    /// To whom.
+    pub user: UserId,
+    /// The role.
+    pub role: Role,
+    /// The top of the subtree.
+    pub unit: UnitId,
+    /// The first instant.
+    pub valid_from: DateTime<Utc>,
+    /// The first instant after; none: open.
+    pub valid_to: Option<DateTime<Utc>>,
+}
+
+/// Why a grant was not given or ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum GrantRefusal {
+    /// There is no such user.
+    #[error("user.unknown")]
+    UserUnknown,
+    /// There is no such unit, or the authority does not reach it.
+    #[error("unit.unknown")]
+    UnitUnknown,
+    /// It would end before it begins.
+    #[error("grant.period_empty")]
+    PeriodEmpty,
+    /// The user holds a role in that time that excludes this one.
+    #[error("grant.role_excluded")]
+    RoleExcluded(Role),
+    /// The user holds this role over this unit in that time already.
+    #[error("grant.already_held")]
+    AlreadyHeld,
+    /// There is nothing to end.
+    #[error("grant.not_held")]
+    NotHeld,
+}
+
+impl GrantRefusal {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::UserUnknown => "user.unknown",
+            Self::UnitUnknown => "unit.unknown",
+            Self::PeriodEmpty => "grant.period_empty",
+            Self::RoleExcluded(_) => "grant.role_excluded",
+            Self::AlreadyHeld => "grant.already_held",
+            Self::NotHeld => "grant.not_held",
+        }
+    }
+}
+
+/// Every grant that a user holds, held or will hold, the earliest first.
+pub fn of_user(r: &mut impl Reading, user: UserId) -> Result<Vec<HeldGrant>, StoreError> {
+    let rows: Vec<GrantRow> = on_backend!(r.conn(), c => grants::table
+        .filter(grants::user_id.eq(Id::from(user)))
+        .order((grants::valid_from, grants::id))
+        .select(GrantRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(HeldGrant::try_from).collect()
+}
+
+/// A user with every grant, for decisions.
+pub fn actor(r: &mut impl Reading, user: UserId) -> Result<Actor, StoreError> {
+    Ok(Actor { user, grants: of_user(r, user)? })
+}
+
+/// Gives a grant. Whoever administers holds no other role at the same time (`domain.md`, "Who uses it").
+pub fn add(
+    tx: &mut Tx<'_>,
+    authority: &Authority,
+    new: &NewGrant,
+) -> Result<Result<(), GrantRefusal>, StoreError> {
+    if let Some(refusal) = refusal(tx, authority, new)? {
+        return Ok(Err(refusal));
+    }
+    put(tx, authority, new, "given")?;
+    Ok(Ok(()))
+}
+
+fn refusal(tx: &mut Tx<'_>, authority: &Authority, new: &NewGrant) -> Result<Option<GrantRefusal>, StoreError> {
+    if new.valid_to.is_some_and(|end| end <= new.valid_from) {
+        return Ok(Some(GrantRefusal::PeriodEmpty));
+    }
+    let users: i64 = on_backend!(tx.conn(), c => users::table
+        .filter(users::id.eq(Id::from(new.user)))
+        .count()
+        .get_result(c))?;
+    if users == 0 {
+        return Ok(Some(GrantRefusal::UserUnknown));
+    }
+    let units: i64 = on_backend!(tx.conn(), c => units::table
+        .filter(units::id.eq(Id::from(new.unit)))
+        .count()
+        .get_result(c))?;
+    if units == 0 || !authority.reaches(new.unit) {
+        return Ok(Some(GrantRefusal::UnitUnknown));
+    }
+    Ok(clash(&of_user(tx, new.user)?, new))
+}
+
+/// What the user holds already in the same time that keeps them from holding this.
+fn clash(held: &[HeldGrant], new: &NewGrant) -> Option<GrantRefusal> {
+    let before = |end: Option<DateTime<Utc>>, start: DateTime<Utc>| end.is_some_and(|end| end <= start);
+    let mut overlapping = held.iter().filter(|held| {
+        // An ended grant may be an empty period (ended before its first day): it overlaps nothing.
+        !before(held.valid_to, held.valid_from)
+            && !before(held.valid_to, new.valid_from)
+            && !before(new.valid_to, held.valid_from)
+    });
+    overlapping.find_map(|held| {
+        if held.role.excludes(new.role) {
+            Some(GrantRefusal::RoleExcluded(held.role))
+        } else {
+            (held.role == new.role && held.unit == new.unit).then_some(GrantRefusal::AlreadyHeld)
+        }
+    })
+}
+
+/// Ends a role of a user over a unit now; one that has not begun yet will never begin. Tells how many grants ended.
+pub fn revoke(
+    tx: &mut Tx<'_>,
+    authority: &Authority,
+    user: UserId,
+    role: Role,
+    unit: UnitId,
+) -> Result<Result<usize, GrantRefusal>, StoreError> {
+    let now = tx.received_at();
+    let mut open = of_user(tx, user)?;
+    open.retain(|held| {
+        let ends_later = held.valid_to.is_none_or(|end| end > now && end > held.valid_from);
+        held.role == role && held.unit == unit && ends_later
+    });
+    if open.is_empty() || !authority.reaches(unit) {
+        return Ok(Err(GrantRefusal::NotHeld));
+    }
+    for held in &open {
+        let (id, valid_from, valid_to) = (held.id, held.valid_from, Some(now.max(held.valid_from)));
+        put(tx, authority, &NewGrant { id, user, role, unit, valid_from, valid_to }, "ended")?;
+    }
+    Ok(Ok(open.len()))
+}
+
+fn put(tx: &mut Tx<'_>, authority: &Authority, grant: &NewGrant, outcome: &'static str) -> Result<(), StoreError> {
+    let command = serde_json::to_value(grant).expect("a grant is plain data");
+    let seq = tx.append(LogEntry::of_access("grant", grant.id.uuid(), outcome, &command).by(authority));
+    tx.touch_access();
+    write(tx, grant, seq)
+}
+
+/// Repeats an entry of the log: the grant becomes what the entry says.
+pub fn replay(tx: &mut Tx<'_>, command: &str, seq: Seq) -> Result<(), StoreError> {
+    let grant = serde_json::from_str(command).map_err(|error| StoreError::corrupt("grant of the log", error))?;
+    write(tx, &grant, seq)
+}
+
+fn write(tx: &mut Tx<'_>, grant: &NewGrant, seq: Seq) -> Result<(), StoreError> {
+    let valid_to = grant.valid_to.map(Instant);
+    on_backend!(tx.conn(), c => diesel::insert_into(grants::table)
+        .values((
+            grants::id.eq(Id::from(grant.id)),
+            grants::user_id.eq(Id::from(grant.user)),
+            grants::role.eq(grant.role.as_str()),
+            grants::unit_id.eq(Id::from(grant.unit)),
+            grants::valid_from.eq(Instant(grant.valid_from)),
+            grants::valid_to.eq(valid_to),
+            grants::seq.eq(seq.0),
+        ))
+        .on_conflict(grants::id)
+        .do_update()
+        .set((grants::valid_to.eq(valid_to), grants::seq.eq(seq.0)))
+        .execute(c))?;
+    Ok(())
+}
+
+/// A unit and those above it, nearest first; empty for a unit that does not exist. What [`authorize`] takes.
+///
+/// [`authorize`]: muong_domain::access::authorize
+pub fn line(r: &mut impl Reading, unit: UnitId) -> Result<Vec<UnitId>, StoreError> {
+    let rows: Vec<Id> = on_backend!(r.conn(), c => unit_closure::table
+        .filter(unit_closure::descendant_id.eq(Id::from(unit)))
+        .order(unit_closure::depth)
+        .select(unit_closure::ancestor_id)
+        .load(c))?;
+    Ok(rows.into_iter().map(|id| id.0.into()).collect())
+}
+
+/// The unit that has that code on that day.
+pub fn unit_of_code(
+    r: &mut impl Reading,
+    scheme: &str,
+    code: &str,
+    on: NaiveDate,
+) -> Result<Option<UnitId>, StoreError> {
+    let found: Option<Id> = on_backend!(r.conn(), c => unit_codes::table
+        .filter(unit_codes::scheme.eq(scheme))
+        .filter(unit_codes::code.eq(code))
+        .filter(unit_codes::valid_from.le(on))
+        .filter(unit_codes::valid_to.is_null().or(unit_codes::valid_to.gt(on)))
+        .select(unit_codes::unit_id)
+        .first(c)
+        .optional())?;
+    Ok(found.map(|id| id.0.into()))
+}
+
+/// What a unit is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnitName {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What these units are called now, or were called last.
+pub fn unit_names(r: &mut impl Reading, of: &[UnitId]) -> Result<HashMap<UnitId, UnitName>, StoreError> {
+    let mut names = HashMap::with_capacity(of.len());
+    for chunk in of.chunks(crate::dialect::BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<(Id, String, String)> = on_backend!(r.conn(), c => unit_versions::table
+            .filter(unit_versions::unit_id.eq_any(&ids))
+            .order((unit_versions::unit_id, unit_versions::valid_from))
+            .select((unit_versions::unit_id, unit_versions::kind, unit_versions::name))
+            .load(c))?;
+        // Oldest first, so that the latest version stays.
+        names.extend(rows.into_iter().map(|(id, kind, name)| (id.0.into(), UnitName { kind, name })));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+    use uuid::Uuid;
+
+    fn day(n: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(n)
+    }
+
+    fn held(role: Role, unit: u128, from: i64, to: Option<i64>) -> HeldGrant {
+        let (id, unit) = (Uuid::from_u128(9).into(), Uuid::from_u128(unit).into());
+        HeldGrant { id, role, unit, valid_from: day(from), valid_to: to.map(day) }
+    }
+
+    fn new(role: Role, unit: u128, from: i64, to: Option<i64>) -> NewGrant {
+        let HeldGrant { id, role, unit, valid_from, valid_to } = held(role, unit, from, to);
+        NewGrant { id, user: Uuid::from_u128(1).into(), role, unit, valid_from, valid_to }
+    }
+
+    #[test]
+    fn an_administrator_holds_no_other_role_in_the_same_time() {
+        let admin = [held(Role::Admin, 1, 10, Some(20))];
+        let cadre = |from, to| clash(&admin, &new(Role::Cadre, 2, from, to));
+        assert_eq!(cadre(15, None), Some(GrantRefusal::RoleExcluded(Role::Admin)));
+        assert_eq!(cadre(0, Some(11)), Some(GrantRefusal::RoleExcluded(Role::Admin)));
+        assert_eq!((cadre(20, None), cadre(0, Some(10))), (None, None));
+        assert_eq!(
+            clash(&[held(Role::Cadre, 2, 0, None)], &new(Role::Admin, 1, 5, None)),
+            Some(GrantRefusal::RoleExcluded(Role::Cadre))
+        );
+    }
+
+    #[test]
+    fn a_role_over_a_unit_is_held_once_at_a_time_and_others_beside_it() {
+        let cadre = [held(Role::Cadre, 2, 0, None)];
+        assert_eq!(clash(&cadre, &new(Role::Cadre, 2, 5, None)), Some(GrantRefusal::AlreadyHeld));
+        assert_eq!(clash(&cadre, &new(Role::Cadre, 3, 5, None)), None);
+        assert_eq!(clash(&cadre, &new(Role::Liaison, 2, 5, None)), None);
+    }
+
+    #[test]
+    fn a_grant_that_was_ended_before_it_began_stands_in_nobodys_way() {
+        let never = [held(Role::Admin, 1, 10, Some(10))];
+        assert_eq!(clash(&never, &new(Role::Cadre, 2, 0, None)), None);
+    }
+}

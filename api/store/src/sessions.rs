@@ -1,0 +1,200 @@
+//! Sessions and their refresh tokens, of which only hashes are here. Stores and finds; whether a token is good is the
+//! use case's to judge.
+//!
+//! Signing in and out and refreshing need no grant: the proof is the password, or a token that was given out.
+
+use crate::columns::{Id, Instant};
+use crate::error::StoreError;
+use crate::schema::{refresh_tokens, sessions};
+use crate::transaction::{LogEntry, Reading, Tx};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use muong_domain::account::{Session, SessionEnd};
+use muong_domain::id::{DeviceId, SessionId, UserId};
+use serde_json::json;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+struct SessionRow {
+    id: Id,
+    user_id: Id,
+    device_id: Id,
+    started_at: Instant,
+    ended_at: Option<Instant>,
+    end_reason: Option<String>,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = StoreError;
+
+    fn try_from(row: SessionRow) -> Result<Self, StoreError> {
+        let ended = match (row.ended_at, row.end_reason) {
+            (None, _) => None,
+            (Some(_), reason) => {
+                let reason = reason.unwrap_or_default();
+                Some(SessionEnd::parse(&reason).ok_or_else(|| StoreError::corrupt("end of a session", reason))?)
+            }
+        };
+        Ok(Self {
+            id: row.id.0.into(),
+            user: row.user_id.0.into(),
+            device: row.device_id.0.into(),
+            started_at: row.started_at.0,
+            ended,
+        })
+    }
+}
+
+/// A refresh token that is given out: its hash, and until when it is good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewToken {
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// The first instant at which it is no longer good.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A refresh token that was presented, and the session that it belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Presented {
+    /// The session.
+    pub session: Session,
+    /// Until when the token is good.
+    pub expires_at: DateTime<Utc>,
+    /// Whether it was used before.
+    pub used: bool,
+}
+
+/// The session of that id.
+pub fn find(r: &mut impl Reading, id: SessionId) -> Result<Option<Session>, StoreError> {
+    let row: Option<SessionRow> = on_backend!(r.conn(), c => sessions::table
+        .find(Id::from(id))
+        .select(SessionRow::as_select())
+        .first(c)
+        .optional())?;
+    row.map(Session::try_from).transpose()
+}
+
+/// Starts a session with its first refresh token.
+pub fn start(
+    tx: &mut Tx<'_>,
+    id: SessionId,
+    user: UserId,
+    device: DeviceId,
+    token: NewToken,
+) -> Result<Session, StoreError> {
+    let at = tx.received_at();
+    on_backend!(tx.conn(), c => diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(Id::from(id)),
+            sessions::user_id.eq(Id::from(user)),
+            sessions::device_id.eq(Id::from(device)),
+            sessions::started_at.eq(Instant(at)),
+        ))
+        .execute(c))?;
+    give(tx, id, token)?;
+    Ok(Session { id, user, device, started_at: at, ended: None })
+}
+
+/// What is known of a refresh token that was presented.
+pub fn presented(r: &mut impl Reading, hash: &[u8; 32]) -> Result<Option<Presented>, StoreError> {
+    let row: Option<(SessionRow, Instant, Option<Instant>)> = on_backend!(r.conn(), c => refresh_tokens::table
+        .inner_join(sessions::table.on(sessions::id.eq(refresh_tokens::session_id)))
+        .filter(refresh_tokens::token_hash.eq(hash.as_slice()))
+        .select((SessionRow::as_select(), refresh_tokens::expires_at, refresh_tokens::used_at))
+        .first(c)
+        .optional())?;
+    row.map(|(session, expires_at, used_at)| {
+        Ok(Presented { session: session.try_into()?, expires_at: expires_at.0, used: used_at.is_some() })
+    })
+    .transpose()
+}
+
+/// Marks a refresh token as used and gives out the next one. Tokens of the session that have expired are forgotten:
+/// they are refused without being known, so the family does not grow for ever.
+pub fn rotate(tx: &mut Tx<'_>, session: SessionId, used: &[u8; 32], next: NewToken) -> Result<(), StoreError> {
+    let at = Instant(tx.received_at());
+    on_backend!(tx.conn(), c => diesel::delete(refresh_tokens::table
+        .filter(refresh_tokens::session_id.eq(Id::from(session)))
+        .filter(refresh_tokens::expires_at.le(at)))
+        .execute(c))?;
+    on_backend!(tx.conn(), c => diesel::update(refresh_tokens::table.find(used.as_slice()))
+        .set(refresh_tokens::used_at.eq(at))
+        .execute(c))?;
+    give(tx, session, next)
+}
+
+fn give(tx: &mut Tx<'_>, session: SessionId, token: NewToken) -> Result<(), StoreError> {
+    let at = Instant(tx.received_at());
+    on_backend!(tx.conn(), c => diesel::insert_into(refresh_tokens::table)
+        .values((
+            refresh_tokens::token_hash.eq(token.hash.as_slice()),
+            refresh_tokens::session_id.eq(Id::from(session)),
+            refresh_tokens::issued_at.eq(at),
+            refresh_tokens::expires_at.eq(Instant(token.expires_at)),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Ends a session. False when it has ended already: the first reason stays.
+pub fn end(tx: &mut Tx<'_>, session: &Session, by: Option<UserId>, why: SessionEnd) -> Result<bool, StoreError> {
+    let at = Instant(tx.received_at());
+    let ended = on_backend!(tx.conn(), c => diesel::update(sessions::table.find(Id::from(session.id)))
+        .filter(sessions::ended_at.is_null())
+        .set((sessions::ended_at.eq(at), sessions::end_reason.eq(why.as_str())))
+        .execute(c))?;
+    if ended == 0 {
+        return Ok(false);
+    }
+    let command = json!({ "id": session.id, "user": session.user, "device": session.device });
+    let mut entry = LogEntry::of_access("session", session.id.uuid(), why.as_str(), &command);
+    (entry.actor, entry.device) = (by, Some(session.device));
+    tx.append(entry);
+    tx.touch_access();
+    Ok(true)
+}
+
+/// Ends every session of a user.
+pub(crate) fn end_all_of(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    by: Option<UserId>,
+    why: SessionEnd,
+) -> Result<(), StoreError> {
+    let open: Vec<SessionRow> = on_backend!(tx.conn(), c => sessions::table
+        .filter(sessions::user_id.eq(Id::from(user)))
+        .filter(sessions::ended_at.is_null())
+        .order(sessions::id)
+        .select(SessionRow::as_select())
+        .load(c))?;
+    end_each(tx, open, by, why)
+}
+
+/// Ends every session on a device.
+pub(crate) fn end_all_on(
+    tx: &mut Tx<'_>,
+    device: DeviceId,
+    by: Option<UserId>,
+    why: SessionEnd,
+) -> Result<(), StoreError> {
+    let open: Vec<SessionRow> = on_backend!(tx.conn(), c => sessions::table
+        .filter(sessions::device_id.eq(Id::from(device)))
+        .filter(sessions::ended_at.is_null())
+        .order(sessions::id)
+        .select(SessionRow::as_select())
+        .load(c))?;
+    end_each(tx, open, by, why)
+}
+
+fn end_each(
+    tx: &mut Tx<'_>,
+    open: Vec<SessionRow>,
+    by: Option<UserId>,
+    why: SessionEnd,
+) -> Result<(), StoreError> {
+    for row in open {
+        end(tx, &row.try_into()?, by, why)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Users: who may sign in, and the hash of their password, which leaves this file only to be checked.
+//! Knows nothing of what they may do.
+
+use crate::columns::{Id, Instant};
+use crate::error::StoreError;
+use crate::schema::users;
+use crate::sessions;
+use crate::transaction::{LogEntry, Reading, Tx};
+use diesel::prelude::*;
+use muong_domain::access::Authority;
+use muong_domain::account::{Label, SessionEnd, User, Username};
+use muong_domain::id::UserId;
+use serde_json::json;
+use std::fmt;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct UserRow {
+    id: Id,
+    username: String,
+    display_name: String,
+    created_at: Instant,
+    disabled_at: Option<Instant>,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: row.id.0.into(),
+            username: row.username,
+            display_name: row.display_name,
+            created_at: row.created_at.0,
+            disabled_at: row.disabled_at.map(|at| at.0),
+        }
+    }
+}
+
+/// A user who is to be added.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Who.
+    pub id: UserId,
+    /// The name to sign in with.
+    pub username: Username,
+    /// The name that others see.
+    pub display_name: Label,
+    /// The PHC string of the password's hash.
+    pub password_hash: String,
+}
+
+/// Without the hash.
+impl fmt::Debug for NewUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewUser").field("id", &self.id).field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// A user with the hash to check a password against.
+#[derive(Clone)]
+pub struct Credentials {
+    /// Who.
+    pub user: User,
+    /// The PHC string.
+    pub password_hash: String,
+}
+
+/// Without the hash.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user.id).finish_non_exhaustive()
+    }
+}
+
+/// Why a user was not changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UserRefusal {
+    /// Somebody signs in with that name already.
+    #[error("user.name_taken")]
+    NameTaken,
+    /// There is no such user.
+    #[error("user.unknown")]
+    Unknown,
+}
+
+impl UserRefusal {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NameTaken => "user.name_taken",
+            Self::Unknown => "user.unknown",
+        }
+    }
+}
+
+/// The user of that id.
+pub fn find(r: &mut impl Reading, id: UserId) -> Result<Option<User>, StoreError> {
+    let row: Option<UserRow> = on_backend!(r.conn(), c => users::table
+        .find(Id::from(id))
+        .select(UserRow::as_select())
+        .first(c)
+        .optional())?;
+    Ok(row.map(User::from))
+}
+
+/// The user who signs in with that name.
+pub fn find_by_name(r: &mut impl Reading, name: &Username) -> Result<Option<User>, StoreError> {
+    Ok(credentials(r, name)?.map(|credentials| credentials.user))
+}
+
+/// The same, with what their password is checked against.
+pub fn credentials(r: &mut impl Reading, name: &Username) -> Result<Option<Credentials>, StoreError> {
+    let row: Option<(UserRow, String)> = on_backend!(r.conn(), c => users::table
+        .filter(users::username.eq(name.as_str()))
+        .select((UserRow::as_select(), users::password_hash))
+        .first(c)
+        .optional())?;
+    Ok(row.map(|(row, password_hash)| Credentials { user: row.into(), password_hash }))
+}
+
+/// Adds a user. The log names neither them nor anything personal.
+pub fn add(
+    tx: &mut Tx<'_>,
+    authority: &Authority,
+    new: &NewUser,
+) -> Result<Result<User, UserRefusal>, StoreError> {
+    if find_by_name(tx, &new.username)?.is_some() {
+        return Ok(Err(UserRefusal::NameTaken));
+    }
+    let at = tx.received_at();
+    on_backend!(tx.conn(), c => diesel::insert_into(users::table)
+        .values((
+            users::id.eq(Id::from(new.id)),
+            users::username.eq(new.username.as_str()),
+            users::display_name.eq(new.display_name.as_str()),
+            users::password_hash.eq(&new.password_hash),
+            users::created_at.eq(Instant(at)),
+        ))
+        .execute(c))?;
+    note(tx, authority, new.id, "added");
+    Ok(Ok(User {
+        id: new.id,
+        username: new.username.as_str().to_owned(),
+        display_name: new.display_name.as_str().to_owned(),
+        created_at: at,
+        disabled_at: None,
+    }))
+}
+
+/// Sets a new password and ends every session of the user: whoever knew the old one is out.
+pub fn set_password(
+    tx: &mut Tx<'_>,
+    authority: &Authority,
+    user: UserId,
+    password_hash: &str,
+) -> Result<Result<(), UserRefusal>, StoreError> {
+    let changed = on_backend!(tx.conn(), c => diesel::update(users::table.find(Id::from(user)))
+        .set(users::password_hash.eq(password_hash))
+        .execute(c))?;
+    if changed == 0 {
+        return Ok(Err(UserRefusal::Unknown));
+    }
+    sessions::end_all_of(tx, user, authority.user(), SessionEnd::PasswordChanged)?;
+    note(tx, authority, user, "password_changed");
+    Ok(Ok(()))
+}
+
+/// Disables a user from now on and ends their sessions. What they reported stays theirs.
+pub fn disable(
+    tx: &mut Tx<'_>,
+    authority: &Authority,
+    user: UserId,
+) -> Result<Result<(), UserRefusal>, StoreError> {
+    let at = tx.received_at();
+    let changed = on_backend!(tx.conn(), c => diesel::update(users::table.find(Id::from(user)))
+        .set(users::disabled_at.eq(Instant(at)))
+        .execute(c))?;
+    if changed == 0 {
+        return Ok(Err(UserRefusal::Unknown));
+    }
+    sessions::end_all_of(tx, user, authority.user(), SessionEnd::UserDisabled)?;
+    note(tx, authority, user, "disabled");
+    Ok(Ok(()))
+}
+
+fn note(tx: &mut Tx<'_>, authority: &Authority, user: UserId, outcome: &'static str) {
+    tx.append(LogEntry::of_access("user", user.uuid(), outcome, &json!({ "id": user })).by(authority));
+    tx.touch_access();
+}
