@@ -165,7 +165,8 @@ impl Actor {
     }
 }
 
-/// The proof that somebody may do one thing in one unit: only [`authorize`] makes it, and every change asks for it.
+/// The proof that somebody may do one thing in one unit: only [`authorize`] makes it (and the replay of what it
+/// once allowed), and every change asks for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant {
     id: GrantId,
@@ -176,6 +177,11 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// A grant as the log tells of it: what was allowed when it was said is not asked again when the log is replayed.
+    /// The log keeps no role; whoever replays must not ask for it.
+    pub fn replayed(id: GrantId, user: UserId, unit: UnitId, action: Action) -> Self {
+        Self { id, user, role: Role::Auditor, unit, action }
+    }
     /// The grant that allowed it.
     pub fn id(&self) -> GrantId {
         self.id

@@ -63,10 +63,18 @@ auth-password_too_short = A password has at least { $min } characters. Choose a 
     .title = Password too short
 auth-password_too_long = The password is longer than allowed ({ $max } bytes). Choose a shorter one.
     .title = Password too long
+auth-password_mistyped = The two passwords differ. Run the command again and type it anew.
+    .title = Passwords differ
+auth-session_ended = This session has ended. Sign in again; unsent reports stay on the device.
+    .title = Session ended
 device-fork = This device has used the number of this submission for another one; the app's data may have been copied to a second phone. Register the device anew, renumber and send again, with the submission ids unchanged.
     .title = Two phones share one registration
 device-unknown = The server does not know this device, or it does not belong to your session. Sign in again on the device that you are using and send it again.
     .title = Device not registered
+device-not_registered = This device id is not registered to your account. Sign in again without a device id; the server will register the device anew.
+    .title = Device not registered to this account
+device-name_invalid = The name of the device is empty, longer than { $max } characters, or has strange characters. Choose a short name on one line and send it again.
+    .title = Name of the device not valid
 
 ## What one may do
 
@@ -76,6 +84,8 @@ access-not_found = Nothing of this kind is within your scope. Check the id, or a
     .title = Not found
 access-reason_required = This concerns personal data, so a reason must be given, and it is logged. Send the request again with a reason.
     .title = Reason required
+access-allowed = You may do this in that unit, by the grant that is named. There is nothing else to do.
+access-outside = There is no such unit within your scope at that time. Check the unit's id; if you need to work there, ask the administrator for one of the roles that are named.
 scope-outside = This unit is outside your scope. The report is kept as it is for a superior to look at; check the unit, or ask your superior for the role.
     .title = Outside your scope
 scope-unknown_unit = The server does not know this unit. Sync the list of units and choose again; the report is kept as it is.
@@ -192,6 +202,19 @@ step-unusual_order = An unusual order: this date is normally { $relation } that 
 step-decision_late = The decision came { $days } working days after the branch resolution ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-ceremony_late = The ceremony was held { $days } working days after the decision ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-consent_missing = No application or consent of this person is recorded. Add its date and reference to the person's record.
+
+## Users and grants
+
+user-name_invalid = A user name has 2 to 64 characters, only letters without marks, digits, dots, underscores and hyphens, and begins and ends with a letter or a digit. Choose another one, such as vu.a.cha.
+user-label_invalid = The name to show is empty, longer than { $max } characters, or has strange characters. Give the full name on one line.
+user-name_taken = Somebody signs in with this name already. Choose another one.
+user-unknown = There is no user of this name. Check the name, or add the user with "muong user add".
+unit-unknown = There is no such unit. Give its id (a UUID), or a code as scheme:code, such as gso:03160.
+grant-role_unknown = There is no such role. Choose one of: { $roles }.
+grant-period_empty = The grant would end before it begins. Correct its first or its last day.
+grant-role_excluded = In that time this user is { $role }; an administrator may hold no other role. End that role first, or use another account.
+grant-already_held = In that time this user holds this role over this unit already. There is no need to give it again; to change its dates, end the old grant and give a new one.
+grant-not_held = This user does not hold this role over this unit, and is not going to. Check the role and the unit.
 
 ## Codes that stand inside other texts, as words
 

@@ -63,10 +63,18 @@ auth-password_too_short = Mật khẩu phải có ít nhất { $min } ký tự. 
     .title = Mật khẩu quá ngắn
 auth-password_too_long = Mật khẩu dài hơn mức cho phép ({ $max } byte). Hãy chọn mật khẩu ngắn hơn.
     .title = Mật khẩu quá dài
+auth-password_mistyped = Hai lần nhập mật khẩu không giống nhau. Hãy chạy lại lệnh và nhập lại.
+    .title = Nhập mật khẩu không khớp
+auth-session_ended = Phiên đăng nhập này đã kết thúc. Hãy đăng nhập lại; các báo cáo chưa gửi vẫn còn trên máy.
+    .title = Phiên đăng nhập đã kết thúc
 device-fork = Số thứ tự bản gửi này đã được dùng cho một bản gửi khác của cùng thiết bị; có thể dữ liệu ứng dụng đã được sao chép sang máy khác. Hãy đăng ký lại thiết bị, đánh số lại rồi gửi lại với mã bản gửi giữ nguyên.
     .title = Hai máy dùng chung một đăng ký thiết bị
 device-unknown = Máy chủ không biết thiết bị này hoặc thiết bị không thuộc phiên đăng nhập của bạn. Hãy đăng nhập lại trên thiết bị đang dùng rồi gửi lại.
     .title = Thiết bị chưa đăng ký
+device-not_registered = Mã thiết bị này chưa được đăng ký cho tài khoản của bạn. Hãy đăng nhập lại mà không kèm mã thiết bị; máy chủ sẽ đăng ký thiết bị mới.
+    .title = Thiết bị chưa đăng ký cho tài khoản này
+device-name_invalid = Tên thiết bị để trống, dài quá { $max } ký tự hoặc có ký tự lạ. Hãy đặt một tên ngắn trên một dòng rồi gửi lại.
+    .title = Tên thiết bị không hợp lệ
 
 ## What one may do
 
@@ -76,6 +84,8 @@ access-not_found = Không tìm thấy mục này trong phạm vi bạn phụ tr�
     .title = Không tìm thấy
 access-reason_required = Việc này liên quan đến dữ liệu cá nhân nên phải nêu lý do, và lý do được ghi lại. Hãy gửi lại kèm lý do.
     .title = Cần nêu lý do
+access-allowed = Bạn được làm việc này ở đơn vị đó, theo quyền được nêu. Không cần làm gì thêm.
+access-outside = Không có đơn vị này trong phạm vi bạn phụ trách vào thời điểm đó. Hãy kiểm tra lại mã đơn vị; nếu cần làm việc ở đó, hãy đề nghị quản trị viên giao một trong các vai trò được nêu.
 scope-outside = Đơn vị này không thuộc phạm vi bạn phụ trách. Báo cáo được giữ nguyên để chờ cấp trên xem; hãy kiểm tra lại đơn vị, hoặc đề nghị cấp trên giao quyền.
     .title = Ngoài phạm vi phụ trách
 scope-unknown_unit = Máy chủ không biết đơn vị này. Hãy đồng bộ danh sách đơn vị rồi chọn lại đơn vị; báo cáo được giữ nguyên.
@@ -192,6 +202,19 @@ step-unusual_order = Thứ tự ít gặp: ngày này thường phải { $relati
 step-decision_late = Quyết định ra sau { $days } ngày làm việc kể từ nghị quyết của chi bộ ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-ceremony_late = Lễ kết nạp tổ chức sau { $days } ngày làm việc kể từ quyết định ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-consent_missing = Chưa ghi đơn xin vào Đảng hoặc sự đồng ý của người này. Hãy bổ sung ngày và số văn bản vào hồ sơ của người đó.
+
+## Users and grants
+
+user-name_invalid = Tên đăng nhập dài từ 2 đến 64 ký tự, chỉ gồm chữ cái không dấu, chữ số, dấu chấm, gạch dưới và gạch ngang, bắt đầu và kết thúc bằng chữ hoặc số. Hãy chọn tên khác, ví dụ vu.a.cha.
+user-label_invalid = Tên hiển thị để trống, dài quá { $max } ký tự hoặc có ký tự lạ. Hãy nhập họ tên trên một dòng.
+user-name_taken = Đã có người dùng tên đăng nhập này. Hãy chọn tên khác.
+user-unknown = Không có người dùng với tên đăng nhập này. Hãy kiểm tra lại tên, hoặc thêm bằng “muong user add”.
+unit-unknown = Không có đơn vị này. Hãy nêu mã định danh (UUID), hoặc mã đơn vị dạng hệ:mã, ví dụ gso:03160.
+grant-role_unknown = Không có vai trò này. Hãy chọn một trong: { $roles }.
+grant-period_empty = Quyền kết thúc trước khi bắt đầu. Hãy sửa ngày bắt đầu hoặc ngày kết thúc.
+grant-role_excluded = Trong thời gian đó người này giữ vai trò { $role }; quản trị viên không được giữ thêm vai trò nào khác. Hãy kết thúc vai trò kia trước, hoặc giao cho tài khoản khác.
+grant-already_held = Trong thời gian đó người này đã giữ vai trò này ở đơn vị này. Không cần giao lại; muốn đổi ngày, hãy kết thúc quyền cũ rồi giao quyền mới.
+grant-not_held = Người này hiện không giữ vai trò này ở đơn vị này, và cũng sẽ không giữ. Hãy kiểm tra lại vai trò và đơn vị.
 
 ## Codes that stand inside other texts, as words
 

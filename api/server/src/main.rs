@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use muong_server::cli::{Cli, Command};
+use muong_server::clock::{Clock, Entropy};
 use muong_server::config::Config;
 use muong_server::{commands, telemetry};
 use std::error::Error;
@@ -23,11 +24,17 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     }
     let mut config = Config::load(cli.config.as_deref())?;
     telemetry::start(&config.log)?;
+    // The only place that makes a clock and a source of chance; everything else is passed them.
+    let (clock, entropy) = (Clock::System, Entropy::System);
     match cli.command {
         Command::Serve(args) => {
             config.listen = args.listen.unwrap_or(config.listen);
-            Ok(commands::serve::run(&config)?)
+            Ok(commands::serve::run(config, clock, entropy)?)
         }
+        Command::Migrate(args) => {
+            Ok(commands::migrate::run(&config, clock, &entropy, args.dry_run, std::io::stdout().lock())?)
+        }
+        Command::User(command) => Ok(commands::user::run(command, &config, clock, &entropy, std::io::stdout().lock())?),
         other => Err(format!("{other:?} needs the store").into()),
     }
 }

@@ -55,7 +55,7 @@ pub fn register(tx: &mut Tx<'_>, id: DeviceId, user: UserId, name: &Label) -> Re
             devices::registered_at.eq(Instant(at)),
         ))
         .execute(c))?;
-    let mut entry = LogEntry::of_access("device", id.uuid(), "registered", &json!({ "id": id, "user": user }));
+    let mut entry = LogEntry::of_reference("device", id.uuid(), "registered", &json!({ "id": id, "user": user }));
     (entry.actor, entry.device) = (Some(user), Some(id));
     tx.append(entry);
     Ok(Device { id, user, name: name.as_str().to_owned(), registered_at: at, revoked_at: None })
@@ -70,7 +70,7 @@ pub fn revoke(tx: &mut Tx<'_>, authority: &Authority, id: DeviceId) -> Result<bo
         .execute(c))?;
     sessions::end_all_on(tx, id, authority.user(), SessionEnd::DeviceRevoked)?;
     let command = json!({ "id": id, "user": device.user });
-    tx.append(LogEntry::of_access("device", id.uuid(), "revoked", &command).by(authority));
+    tx.append(LogEntry::of_reference("device", id.uuid(), "revoked", &command).by(authority));
     tx.touch_access();
     Ok(true)
 }

@@ -5,7 +5,7 @@ use crate::schema::forms;
 use crate::transaction::{Reading, Tx};
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use muong_domain::access::Grant;
+use muong_domain::access::Authority;
 use muong_domain::form::Form;
 use muong_domain::id::Seq;
 
@@ -39,7 +39,7 @@ struct FormRow<'a> {
 }
 
 /// Publishes a version, as entry `seq`.
-pub fn insert(tx: &mut Tx<'_>, _grant: &Grant, form: &Form, seq: Seq) -> Result<(), StoreError> {
+pub fn insert(tx: &mut Tx<'_>, _authority: &Authority, form: &Form, seq: Seq) -> Result<(), StoreError> {
     let row = FormRow {
         code: form.code(),
         version: form.version(),

@@ -107,11 +107,7 @@ pub fn actor(r: &mut impl Reading, user: UserId) -> Result<Actor, StoreError> {
 }
 
 /// Gives a grant. Whoever administers holds no other role at the same time (`domain.md`, "Who uses it").
-pub fn add(
-    tx: &mut Tx<'_>,
-    authority: &Authority,
-    new: &NewGrant,
-) -> Result<Result<(), GrantRefusal>, StoreError> {
+pub fn add(tx: &mut Tx<'_>, authority: &Authority, new: &NewGrant) -> Result<Result<(), GrantRefusal>, StoreError> {
     if let Some(refusal) = refusal(tx, authority, new)? {
         return Ok(Err(refusal));
     }
@@ -184,7 +180,7 @@ pub fn revoke(
 
 fn put(tx: &mut Tx<'_>, authority: &Authority, grant: &NewGrant, outcome: &'static str) -> Result<(), StoreError> {
     let command = serde_json::to_value(grant).expect("a grant is plain data");
-    let seq = tx.append(LogEntry::of_access("grant", grant.id.uuid(), outcome, &command).by(authority));
+    let seq = tx.append(LogEntry::of_reference("grant", grant.id.uuid(), outcome, &command).by(authority));
     tx.touch_access();
     write(tx, grant, seq)
 }

@@ -148,7 +148,7 @@ pub fn end(tx: &mut Tx<'_>, session: &Session, by: Option<UserId>, why: SessionE
         return Ok(false);
     }
     let command = json!({ "id": session.id, "user": session.user, "device": session.device });
-    let mut entry = LogEntry::of_access("session", session.id.uuid(), why.as_str(), &command);
+    let mut entry = LogEntry::of_reference("session", session.id.uuid(), why.as_str(), &command);
     (entry.actor, entry.device) = (by, Some(session.device));
     tx.append(entry);
     tx.touch_access();
@@ -156,12 +156,7 @@ pub fn end(tx: &mut Tx<'_>, session: &Session, by: Option<UserId>, why: SessionE
 }
 
 /// Ends every session of a user.
-pub(crate) fn end_all_of(
-    tx: &mut Tx<'_>,
-    user: UserId,
-    by: Option<UserId>,
-    why: SessionEnd,
-) -> Result<(), StoreError> {
+pub(crate) fn end_all_of(tx: &mut Tx<'_>, user: UserId, by: Option<UserId>, why: SessionEnd) -> Result<(), StoreError> {
     let open: Vec<SessionRow> = on_backend!(tx.conn(), c => sessions::table
         .filter(sessions::user_id.eq(Id::from(user)))
         .filter(sessions::ended_at.is_null())
@@ -187,12 +182,7 @@ pub(crate) fn end_all_on(
     end_each(tx, open, by, why)
 }
 
-fn end_each(
-    tx: &mut Tx<'_>,
-    open: Vec<SessionRow>,
-    by: Option<UserId>,
-    why: SessionEnd,
-) -> Result<(), StoreError> {
+fn end_each(tx: &mut Tx<'_>, open: Vec<SessionRow>, by: Option<UserId>, why: SessionEnd) -> Result<(), StoreError> {
     for row in open {
         end(tx, &row.try_into()?, by, why)?;
     }

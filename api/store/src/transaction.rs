@@ -57,8 +57,8 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// An entry about a user, a device, a session or a grant, whose command says everything that happened.
-    pub(crate) fn of_access(kind: &'static str, reference: Uuid, outcome: &str, command: &serde_json::Value) -> Self {
+    /// An entry about reference data (a user, a grant, a unit, a form), whose command says everything that happened.
+    pub fn of_reference(kind: &'static str, reference: Uuid, outcome: &str, command: &serde_json::Value) -> Self {
         let command = muong_domain::json::canonical(command);
         Self {
             actor: None,
@@ -73,7 +73,8 @@ impl LogEntry {
     }
 
     /// Names who did it, and by which grant.
-    pub(crate) fn by(mut self, authority: &muong_domain::access::Authority) -> Self {
+    #[must_use]
+    pub fn by(mut self, authority: &muong_domain::access::Authority) -> Self {
         self.actor = authority.user();
         self.grant = authority.grant().map(|grant| grant.id());
         self
@@ -179,9 +180,8 @@ impl<'c> Tx<'c> {
 
     /// Appends an entry and gives it the next seq.
     pub fn append(&mut self, entry: LogEntry) -> Seq {
-        let seq = self.head.seq.next();
-        let mut row = LogRow {
-            seq: seq.0,
+        self.append_row(LogRow {
+            seq: 0,
             received_at: Instant(self.at),
             actor: entry.actor.map(Id::from),
             device_id: entry.device.map(Id::from),
@@ -192,7 +192,14 @@ impl<'c> Tx<'c> {
             content_hash: entry.content_hash.to_vec(),
             command: entry.command,
             hash: Vec::new(),
-        };
+        })
+    }
+
+    /// Stamps and chains a row.
+    pub(crate) fn append_row(&mut self, mut row: LogRow) -> Seq {
+        let seq = self.head.seq.next();
+        row.seq = seq.0;
+        row.received_at = Instant(self.at);
         row.hash = row.expected_hash(&self.head.chain);
         self.head.chain.clone_from(&row.hash);
         self.head.seq = seq;
@@ -336,6 +343,9 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
     let mut tx = Tx::begin(conn, now)?;
     let changed = tx.head.lineage != lineage;
     if changed {
+        let previous = tx.head.epoch;
+        let command = serde_json::json!({"epoch": fresh, "previous": previous, "lineage": lineage});
+        tx.append(LogEntry::of_reference("epoch", fresh, "begun", &command));
         tx.begin_epoch(fresh, lineage);
     }
     tx.commit()?;

@@ -7,7 +7,7 @@ use crate::schema::{unit_closure, unit_codes, unit_coverage, unit_versions, unit
 use crate::transaction::{Reading, Tx};
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use muong_domain::access::Grant;
+use muong_domain::access::Authority;
 use muong_domain::id::{Seq, UnitId};
 use muong_domain::unit::{Tree, Unit, UnitCode, UnitVersion, Units};
 use std::collections::HashMap;
@@ -112,7 +112,7 @@ pub fn load_all(read: &mut impl Reading) -> Result<Units, StoreError> {
 }
 
 /// Adds units that are new, as entry `seq`. Their parents must be there or among them.
-pub fn insert(tx: &mut Tx<'_>, _grant: &Grant, added: &[Unit], seq: Seq) -> Result<(), StoreError> {
+pub fn insert(tx: &mut Tx<'_>, _authority: &Authority, added: &[Unit], seq: Seq) -> Result<(), StoreError> {
     let heads: Vec<UnitRow> = (added.iter())
         .map(|unit| UnitRow { id: unit.id.into(), tree: unit.tree.as_str(), founded_on: unit.founded_on, seq: seq.0 })
         .collect();
@@ -153,7 +153,7 @@ fn code_rows(unit: &Unit) -> impl Iterator<Item = CodeRow> {
 }
 
 /// Notes which villages branches cover.
-pub fn cover(tx: &mut Tx<'_>, _grant: &Grant, coverage: &[Coverage]) -> Result<(), StoreError> {
+pub fn cover(tx: &mut Tx<'_>, _authority: &Authority, coverage: &[Coverage]) -> Result<(), StoreError> {
     let rows: Vec<CoverageRow> = (coverage.iter())
         .map(|c| CoverageRow {
             branch_id: c.branch.into(),
@@ -169,7 +169,7 @@ pub fn cover(tx: &mut Tx<'_>, _grant: &Grant, coverage: &[Coverage]) -> Result<(
 }
 
 /// Writes the closure of both trees anew, from the units as they are now.
-pub fn rebuild_closure(tx: &mut Tx<'_>, _grant: &Grant, all: &Units) -> Result<(), StoreError> {
+pub fn rebuild_closure(tx: &mut Tx<'_>, _authority: &Authority, all: &Units) -> Result<(), StoreError> {
     let rows: Vec<ClosureRow> = (all.closure().into_iter())
         .map(|(ancestor, descendant, depth)| ClosureRow {
             ancestor_id: ancestor.into(),

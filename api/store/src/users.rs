@@ -118,11 +118,7 @@ pub fn credentials(r: &mut impl Reading, name: &Username) -> Result<Option<Crede
 }
 
 /// Adds a user. The log names neither them nor anything personal.
-pub fn add(
-    tx: &mut Tx<'_>,
-    authority: &Authority,
-    new: &NewUser,
-) -> Result<Result<User, UserRefusal>, StoreError> {
+pub fn add(tx: &mut Tx<'_>, authority: &Authority, new: &NewUser) -> Result<Result<User, UserRefusal>, StoreError> {
     if find_by_name(tx, &new.username)?.is_some() {
         return Ok(Err(UserRefusal::NameTaken));
     }
@@ -165,11 +161,7 @@ pub fn set_password(
 }
 
 /// Disables a user from now on and ends their sessions. What they reported stays theirs.
-pub fn disable(
-    tx: &mut Tx<'_>,
-    authority: &Authority,
-    user: UserId,
-) -> Result<Result<(), UserRefusal>, StoreError> {
+pub fn disable(tx: &mut Tx<'_>, authority: &Authority, user: UserId) -> Result<Result<(), UserRefusal>, StoreError> {
     let at = tx.received_at();
     let changed = on_backend!(tx.conn(), c => diesel::update(users::table.find(Id::from(user)))
         .set(users::disabled_at.eq(Instant(at)))
@@ -183,6 +175,6 @@ pub fn disable(
 }
 
 fn note(tx: &mut Tx<'_>, authority: &Authority, user: UserId, outcome: &'static str) {
-    tx.append(LogEntry::of_access("user", user.uuid(), outcome, &json!({ "id": user })).by(authority));
+    tx.append(LogEntry::of_reference("user", user.uuid(), outcome, &json!({ "id": user })).by(authority));
     tx.touch_access();
 }

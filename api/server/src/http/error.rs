@@ -2,11 +2,13 @@
 //! Owns the mapping from code to status. Texts come from the catalogue; nothing internal ever stands in a body.
 
 use crate::messages::{self, Args, Lang};
+use crate::usecases::failure::Failure;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use muong_domain::refusal::Finding;
+use muong_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -41,7 +43,7 @@ impl Problem {
             Self { code, args: Args::new(), findings: Vec::new(), headers: Vec::new(), context: Context::default() };
         match code {
             "auth.required" => problem.header(header::WWW_AUTHENTICATE, "Bearer"),
-            "auth.invalid_token" | "auth.expired_token" => {
+            "auth.invalid_token" | "auth.expired_token" | "auth.session_ended" => {
                 // RFC 6750 §3: a client learns from this that a new token will help.
                 problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
@@ -135,6 +137,22 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused { code, findings } => Self::new(code).findings(findings),
+            Failure::Busy => Self::new("request.busy"),
+            Failure::Stopping => Self::new("server.shutting_down"),
+            Failure::Store(StoreError::Gone | StoreError::Connect(_) | StoreError::Pool(_)) => {
+                tracing::error!(error = %failure, "the database cannot be reached");
+                Self::new("server.unavailable")
+            }
+            Failure::Store(error) => Self::internal(&error),
+            Failure::Machine(_) => Self::internal(&failure),
+        }
+    }
+}
+
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
         status(self.code)
@@ -160,6 +178,7 @@ fn status(code: &str) -> StatusCode {
         | "auth.invalid_token"
         | "auth.expired_token"
         | "auth.bad_credentials"
+        | "auth.session_ended"
         | "auth.refresh_reused"
         | "auth.refresh_invalid"
         | "auth.device_revoked" => StatusCode::UNAUTHORIZED,

@@ -1,6 +1,6 @@
 //! The life of the listener: from an open socket to a stop that finishes what was accepted. Knows no route.
 
-use super::app;
+use super::{app, routes};
 use crate::config::Config;
 use actix_web::HttpServer;
 use actix_web::web::ServiceConfig;
@@ -21,7 +21,7 @@ where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
     let address = listener.local_addr()?;
-    let server = HttpServer::new(move || app(&state))
+    let server = HttpServer::new(move || app(&state, routes::PUBLIC))
         .workers(config.workers.get())
         .client_request_timeout(HEAD)
         .keep_alive(IDLE)

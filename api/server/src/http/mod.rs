@@ -2,13 +2,16 @@
 //! listener; one file a resource, `routes` for the whole table. Refuses SQL and decisions: a handler calls one use case.
 
 pub mod answer;
+pub mod auth;
 pub mod body;
 pub mod docs;
 pub mod error;
 pub mod health;
 pub mod listen;
+pub mod me;
 pub mod openapi;
 pub mod routes;
+pub mod sessions;
 
 use crate::telemetry::RequestSpan;
 use actix_web::body::MessageBody;
@@ -21,9 +24,11 @@ use utoipa_actix_web::AppExt;
 
 /// The application that each worker runs: `state` adds what the handlers need (`app_data`), the table adds the rest.
 ///
-/// Outermost first: the request's span and id, then what makes each answer whole, then compression.
+/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then who is asking;
+/// all but the `public` routes want to know that.
 pub fn app(
     state: &dyn Fn(&mut ServiceConfig),
+    public: &'static [&'static str],
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -40,6 +45,7 @@ pub fn app(
         .into_utoipa_app()
         .configure(routes::table)
         .into_app()
+        .wrap(from_fn(move |request, next| auth::signed_in(public, request, next)))
         .wrap(Compress::default())
         .wrap(from_fn(answer::whole))
         .wrap(TracingLogger::<RequestSpan>::new())
@@ -76,6 +82,18 @@ mod tests {
         Err(error::Problem::new("auth.expired_token").into())
     }
 
+    /// The program's own public routes, and those below.
+    const PUBLIC: &[&str] = &[
+        "/healthz",
+        "/openapi.json",
+        "/docs",
+        "/docs/{file:.*}",
+        "/explode",
+        "/echo",
+        "/numbered/{number}",
+        "/guarded",
+    ];
+
     fn extra(config: &mut ServiceConfig) {
         config
             .route("/explode", web::get().to(explode))
@@ -86,7 +104,7 @@ mod tests {
 
     /// Status, body, and a function of the headers.
     async fn call(request: TestRequest) -> (StatusCode, Value, header::HeaderMap) {
-        let app = test::init_service(app(&extra)).await;
+        let app = test::init_service(app(&extra, PUBLIC)).await;
         let request = request.to_request();
         match test::try_call_service(&app, request).await {
             Ok(response) => {
@@ -177,7 +195,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_good_body_passes_plain_and_compressed_and_the_next_request_survives_a_panic() {
-        let app = test::init_service(app(&extra)).await;
+        let app = test::init_service(app(&extra, PUBLIC)).await;
         assert!(test::try_call_service(&app, get("/explode").to_request()).await.is_err());
         for (coding, bytes) in
             [("identity", b"{\"a\":1}".to_vec()), ("zstd", zstd::encode_all(&b"{\"a\":1}"[..], 3).unwrap())]
@@ -190,7 +208,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_documentation_needs_no_other_host() {
-        let app = test::init_service(app(&extra)).await;
+        let app = test::init_service(app(&extra, PUBLIC)).await;
         for file in ["/docs/", "/docs/swagger-ui-bundle.js", "/docs/swagger-initializer.js", "/openapi.json"] {
             let response = test::call_service(&app, get(file).to_request()).await;
             assert_eq!(response.status(), StatusCode::OK, "{file}");

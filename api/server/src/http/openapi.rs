@@ -23,7 +23,11 @@ pub const BEARER: &str = "bearer";
             Asia/Ho_Chi_Minh.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    tags((name = "operation", description = "For whoever runs it.")),
+    tags(
+        (name = "sign-in", description = "Signing in and out, and the devices that one does it on."),
+        (name = "me", description = "Who one is here, and what one may do."),
+        (name = "operation", description = "For whoever runs it."),
+    ),
     components(schemas(ProblemBody, FindingBody, TextBody)),
     modifiers(&Bearer),
     security(("bearer" = [])),

@@ -1,6 +1,6 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
-use super::{docs, health};
+use super::{docs, health, me, sessions};
 use actix_web::http::Method;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -10,6 +10,14 @@ pub fn table(config: &mut ServiceConfig) {
     config
         // operation
         .service(health::healthz)
+        // sign-in
+        .service(sessions::post_sign_in)
+        .service(sessions::post_refresh)
+        .service(sessions::post_sign_out)
+        .service(sessions::post_device)
+        // me
+        .service(me::get_me)
+        .service(me::get_can)
         // documentation
         .service(docs::openapi_json)
         .route("/docs", web::get().to(docs::entrance))
@@ -20,3 +28,7 @@ pub fn table(config: &mut ServiceConfig) {
 
 /// The routes above that the OpenAPI document does not describe, for the `Allow` of a 405.
 pub const UNDESCRIBED: [(&str, Method); 2] = [("/docs", Method::GET), ("/docs/{file:.*}", Method::GET)];
+
+/// What may be asked without having signed in, whatever the method. Everything else above needs a token.
+pub const PUBLIC: &[&str] =
+    &["/healthz", "/openapi.json", "/docs", "/docs/{file:.*}", "/v1/auth/sign-in", "/v1/auth/refresh"];

@@ -82,12 +82,7 @@ fn believe(app: &App, token: &str) -> Result<Arc<AccessClaims>, TokenError> {
     Ok(claims)
 }
 
-fn look_up(
-    app: &App,
-    r: &mut impl Reading,
-    session: SessionId,
-    as_of: (Uuid, Seq),
-) -> Result<Found, StoreError> {
+fn look_up(app: &App, r: &mut impl Reading, session: SessionId, as_of: (Uuid, Seq)) -> Result<Found, StoreError> {
     let Some(session) = sessions::find(r, session)? else { return Ok(Found::Ended("auth.session_ended")) };
     let user = users::find(r, session.user)?;
     if user.is_none_or(|user| user.disabled_at.is_some()) {

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 /// By what right a submission is merged.
 #[derive(Clone, Copy, Debug)]
-pub enum Authority<'a> {
+pub enum Right<'a> {
     /// By what its author may do now.
     Author(&'a Actor),
     /// By a reviewer's release, or because the log says that it was allowed.
@@ -97,7 +97,7 @@ pub struct Trial<'a> {
     /// What is known of it alone.
     pub assessed: &'a Assessed,
     /// By what right.
-    pub authority: Authority<'a>,
+    pub right: Right<'a>,
     /// The head that it meets.
     pub head: &'a Head,
     /// The entry that it would become.
@@ -143,9 +143,9 @@ impl Trial<'_> {
     }
 
     fn authorize(&self, action: Action) -> Result<Grant, Finding> {
-        let actor = match self.authority {
-            Authority::Granted(grant) => return Ok(grant),
-            Authority::Author(actor) => actor,
+        let actor = match self.right {
+            Right::Granted(grant) => return Ok(grant),
+            Right::Author(actor) => actor,
         };
         let grant = authorize(actor, action, &self.assessed.line, self.at, false).map_err(|denied| match denied {
             Denied::NotAllowed(role) | Denied::ReasonRequired(role) => {

@@ -10,7 +10,7 @@ pub mod working_set;
 use crate::reference::{Reference, ReferenceCache};
 use assess::Assessed;
 use chrono::{DateTime, Utc};
-use judge::{Admission, Authority, Exclusion, Trial, Verdict};
+use judge::{Admission, Exclusion, Right, Trial, Verdict};
 use muong_domain::access::{Actor, Grant};
 use muong_domain::id::{QuarantineId, Seq, SubmissionId, UserId, derived};
 use muong_domain::refusal::Finding;
@@ -132,7 +132,7 @@ impl Desk<'_> {
         actor: &Actor,
     ) -> Result<ItemResult, StoreError> {
         let Some(known) = self.set.known(said.id) else {
-            return self.take_new(tx, said, said.id, assessed, Authority::Author(actor));
+            return self.take_new(tx, said, said.id, assessed, Right::Author(actor));
         };
         if known.hash == said.hash && known.author == actor.user {
             return self.duplicate(said.id);
@@ -171,7 +171,7 @@ impl Desk<'_> {
         said: &Said,
         id: SubmissionId,
         assessed: Option<&Assessed>,
-        authority: Authority<'_>,
+        right: Right<'_>,
     ) -> Result<ItemResult, StoreError> {
         let author = self.origin.user;
         let (submission, assessed) = match (&said.submission, assessed) {
@@ -188,7 +188,7 @@ impl Desk<'_> {
             submission,
             device: self.origin.device,
             assessed,
-            authority,
+            right,
             v: head.seq.next(),
             head: &head,
             at: tx.received_at(),
@@ -266,7 +266,8 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn exclude(
+    /// Records what is not merged, as waiting in quarantine.
+    pub fn exclude(
         &mut self,
         tx: &mut Tx<'_>,
         said: &Said,
@@ -312,7 +313,7 @@ impl Desk<'_> {
     }
 
     /// The author's own quarantined submissions that this one corrects.
-    fn close_replaced(&mut self, submission: &Submission, v: Seq, warnings: &mut Vec<Finding>) {
+    pub fn close_replaced(&mut self, submission: &Submission, v: Seq, warnings: &mut Vec<Finding>) {
         for (index, id) in submission.replaces.iter().enumerate() {
             let waiting = self.set.quarantined(*id).filter(|w| w.author == self.origin.user && w.closed.is_none());
             match waiting.cloned() {

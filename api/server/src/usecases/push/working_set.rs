@@ -177,6 +177,12 @@ impl WorkingSet {
         Ok(())
     }
 
+    /// Reads one record, and if it is about a person, all that has happened to them.
+    pub fn learn_record(&mut self, tx: &mut Tx<'_>, id: RecordId) -> Result<(), StoreError> {
+        self.learn(records::by_ids(tx, &[id])?);
+        self.load_people(tx, &[])
+    }
+
     fn learn(&mut self, found: Vec<StoredRecord>) {
         for stored in found {
             if !self.records.contains_key(&stored.record.id) {

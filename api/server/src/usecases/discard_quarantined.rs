@@ -1,0 +1,65 @@
+//! A reviewer throws a quarantined submission away. It is kept, closed, with the reason.
+
+use super::review::{self, Reason, ReviewRefusal};
+use crate::reference::ReferenceCache;
+use muong_domain::access::{Actor, Grant};
+use muong_domain::id::QuarantineId;
+use muong_store::decisions::{self, StoredDecision};
+use muong_store::quarantine::{self, Closing, StoredQuarantine};
+use muong_store::{Outcome, StoreError, Tx};
+use serde_json::json;
+use uuid::Uuid;
+
+/// What is to be discarded, by whom and why.
+#[derive(Clone, Debug)]
+pub struct Discard {
+    /// The waiting submission.
+    pub quarantine: QuarantineId,
+    /// The id of the decision.
+    pub decision: Uuid,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Discards.
+pub fn discard_quarantined(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    actor: &Actor,
+    discard: &Discard,
+) -> Result<Outcome<(), ReviewRefusal>, StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    let Some(waiting) = quarantine::find(tx, discard.quarantine)? else {
+        return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
+    };
+    let grant = match review::authorize_review(actor, &reference, waiting.unit, tx.received_at()) {
+        Ok(grant) => grant,
+        Err(ReviewRefusal::Forbidden) if waiting.author != actor.user => {
+            return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
+        }
+        Err(refusal) => return Ok(Outcome::Refuse(refusal)),
+    };
+    if waiting.closed.is_some() {
+        return Ok(Outcome::Refuse(ReviewRefusal::AlreadyClosed { what: "quarantine" }));
+    }
+    close(tx, &grant, waiting, discard)?;
+    Ok(Outcome::Commit(()))
+}
+
+/// Closes it; also how a replay repeats it from the log.
+pub fn close(tx: &mut Tx<'_>, grant: &Grant, waiting: StoredQuarantine, discard: &Discard) -> Result<(), StoreError> {
+    let body = review::body(&json!({"quarantine": waiting.id, "reason": discard.reason.as_str()}));
+    let v = tx.append(review::entry(grant, grant.user(), "discard", discard.decision, "discarded", &body));
+    let decision = StoredDecision {
+        id: discard.decision,
+        seq: v,
+        kind: "discard".to_owned(),
+        actor: grant.user(),
+        target: waiting.id.uuid(),
+        subject: waiting.subject,
+        body,
+    };
+    decisions::insert(tx, grant, &decision)?;
+    quarantine::save(tx, &[StoredQuarantine { closed: Some(v), closing: Some(Closing::Discarded), ..waiting }])
+}

@@ -1,0 +1,175 @@
+//! A reviewer lets a quarantined submission in, and with it what waits for it. It is judged as if it had come now,
+//! by the reviewer's right instead of its author's.
+
+use super::push::Desk;
+use super::push::assess::Assessed;
+use super::push::judge::{Right, Trial, Verdict};
+use super::push::outcome::Recorded;
+use super::push::said::{Origin, Said};
+use super::push::working_set::WorkingSet;
+use super::review::{self, Reason, ReviewRefusal};
+use crate::config::Limits;
+use crate::reference::{Reference, ReferenceCache};
+use muong_domain::access::{Actor, Grant};
+use muong_domain::id::{QuarantineId, derived};
+use muong_domain::refusal::Finding;
+use muong_domain::time::local_date;
+use muong_store::decisions::{self, StoredDecision};
+use muong_store::quarantine::{self, Closing, StoredQuarantine};
+use muong_store::submissions;
+use muong_store::{Outcome, StoreError, Tx};
+use serde_json::json;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What is to be released, by whom and why.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// The waiting submission.
+    pub quarantine: QuarantineId,
+    /// The id of the decision.
+    pub decision: Uuid,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Releases. Answers the result of the submission, and of each that waited for it.
+pub fn release_quarantined(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    actor: &Actor,
+    limits: &Limits,
+    release: &Release,
+) -> Result<Outcome<Vec<Recorded>, ReviewRefusal>, StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    let Some(waiting) = quarantine::find(tx, release.quarantine)? else {
+        return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
+    };
+    let grant = match review::authorize_review(actor, &reference, waiting.unit, tx.received_at()) {
+        Ok(grant) => grant,
+        Err(ReviewRefusal::Forbidden) if waiting.author != actor.user => {
+            return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
+        }
+        Err(refusal) => return Ok(Outcome::Refuse(refusal)),
+    };
+    if waiting.closed.is_some() {
+        return Ok(Outcome::Refuse(ReviewRefusal::AlreadyClosed { what: "quarantine" }));
+    }
+    let releasing = Releasing { reference, grant, limits, reason: &release.reason };
+    match releasing.release(tx, &waiting, release.decision)? {
+        Err(errors) => Ok(Outcome::Refuse(ReviewRefusal::NotReleasable(errors))),
+        Ok(recorded) => {
+            let mut all = vec![recorded];
+            releasing.release_followers(tx, &waiting, release.decision, &mut all)?;
+            Ok(Outcome::Commit(all))
+        }
+    }
+}
+
+/// A release under way; also how a replay repeats one from the log.
+pub struct Releasing<'a> {
+    /// Units and forms.
+    pub reference: Arc<Reference>,
+    /// The reviewer's right.
+    pub grant: Grant,
+    /// What an item may be like.
+    pub limits: &'a Limits,
+    /// Why.
+    pub reason: &'a Reason,
+}
+
+impl Releasing<'_> {
+    /// Releases one, or says why it cannot be.
+    pub fn release(
+        &self,
+        tx: &mut Tx<'_>,
+        waiting: &StoredQuarantine,
+        decision: Uuid,
+    ) -> Result<Result<Recorded, Vec<Finding>>, StoreError> {
+        let stored = submissions::by_ids(tx, &[waiting.submission])?.pop();
+        let stored = stored.ok_or_else(|| review::not_loaded("a quarantined submission"))?;
+        let said = Said::read(&stored.body, self.limits);
+        let submission = match &said.submission {
+            Err(finding) => return Ok(Err(vec![(**finding).clone()])),
+            // Kept under another id because its own was taken: it can only be said again under a new one.
+            Ok(submission) if submission.id != stored.id => {
+                return Ok(Err(vec![Finding::new("submission.id_reused", "/id")]));
+            }
+            Ok(submission) => (**submission).clone(),
+        };
+        let today = local_date(tx.received_at());
+        let Some(assessed) = Assessed::of(&said, &self.reference, today) else { return Ok(Err(Vec::new())) };
+        let items = [(said, Some(assessed))];
+        let set = WorkingSet::load(tx, Arc::clone(&self.reference), &items)?;
+        let [(_, Some(assessed))] = &items else { return Ok(Err(Vec::new())) };
+        let origin = Origin { user: stored.author, device: stored.device, client: None, sent_at: None };
+        let mut desk = Desk { set, origin: &origin };
+        let head = tx.head().clone();
+        let trial = Trial {
+            submission: &submission,
+            device: stored.device,
+            assessed,
+            right: Right::Granted(self.grant),
+            v: head.seq.next(),
+            head: &head,
+            at: tx.received_at(),
+        };
+        let mut admission = match trial.judge(&mut desk.set, tx)? {
+            Verdict::In(admission) => *admission,
+            Verdict::Out(exclusion) => return Ok(Err(exclusion.errors)),
+            Verdict::Missing(missing) => {
+                let error = Finding::new("submission.unknown_record", "/base").with("missing", missing.to_string());
+                return Ok(Err(vec![error]));
+            }
+        };
+        let body = self.body(waiting);
+        let entry =
+            review::entry(&self.grant, self.grant.user(), "release", decision, admission.status.as_str(), &body);
+        let v = tx.append(entry);
+        desk.close_replaced(&submission, v, &mut admission.warnings);
+        let recorded = desk.apply(&trial, admission, v)?;
+        let outcome = serde_json::to_vec(&recorded).expect("a result serialises");
+        let closed = StoredQuarantine {
+            closed: Some(v),
+            closing: Some(Closing::Released),
+            outcome: Some(outcome),
+            ..waiting.clone()
+        };
+        desk.set.wait(closed, None);
+        desk.set.flush(tx)?;
+        let decision = StoredDecision {
+            id: decision,
+            seq: v,
+            kind: "release".to_owned(),
+            actor: self.grant.user(),
+            target: waiting.id.uuid(),
+            subject: waiting.subject,
+            body,
+        };
+        decisions::insert(tx, &self.grant, &decision)?;
+        Ok(Ok(recorded))
+    }
+
+    fn body(&self, waiting: &StoredQuarantine) -> Vec<u8> {
+        review::body(&json!({"quarantine": waiting.id, "reason": self.reason.as_str()}))
+    }
+
+    /// What builds on it waited with it and is released with it; what still cannot be merged goes on waiting.
+    fn release_followers(
+        &self,
+        tx: &mut Tx<'_>,
+        released: &StoredQuarantine,
+        decision: Uuid,
+        all: &mut Vec<Recorded>,
+    ) -> Result<(), StoreError> {
+        for follower in quarantine::waiting_on(tx, released.submission)? {
+            let own = derived("release", &[decision.as_bytes(), follower.id.uuid().as_bytes()]);
+            if let Ok(recorded) = self.release(tx, &follower, own)? {
+                all.push(recorded);
+                self.release_followers(tx, &follower, decision, all)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! Rebuilds a store from the log of another one: everything that was accepted, merged, put into conflict, quarantined
+//! and decided, again, without asking again whether it was allowed. The proof that the log is the source of truth.
+
+use super::discard_quarantined::{self, Discard};
+use super::push::Desk;
+use super::push::assess::Assessed;
+use super::push::judge::{Exclusion, Right};
+use super::push::outcome::{Recorded, Status};
+use super::push::said::{Origin, Said};
+use super::push::working_set::WorkingSet;
+use super::release_quarantined::Releasing;
+use super::resolve_conflict::{self, Resolving};
+use super::review::{self, Reason};
+use crate::config::Limits;
+use crate::reference::ReferenceCache;
+use muong_domain::access::{Action, Grant};
+use muong_domain::form::Form;
+use muong_domain::id::{GrantId, QuarantineId, UnitId, UserId};
+use muong_domain::time::local_date;
+use muong_domain::unit::Unit;
+use muong_store::decisions::StoredDecision;
+use muong_store::feed::FeedRow;
+use muong_store::log::{StoredEntry, append_copy};
+use muong_store::submissions::StoredSubmission;
+use muong_store::units::Coverage;
+use muong_store::{
+    Database, Outcome, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log, quarantine,
+    submissions, units,
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// How many entries share a transaction of the new store.
+const PAGE: i64 = 200;
+
+/// One entry, with what it refers to.
+#[derive(Clone)]
+struct Told {
+    entry: StoredEntry,
+    submission: Option<StoredSubmission>,
+    decision: Option<StoredDecision>,
+}
+
+/// Replays the whole log of `source` into the empty store behind `target`; answers how many entries.
+pub fn replay_log(source: &Database, target: &Writer, limits: &Limits) -> Result<usize, WriterError> {
+    let cache = Arc::new(ReferenceCache::default());
+    let first = first_epoch(source)?;
+    begin(target, first)?;
+    let (mut after, mut count) = (muong_domain::id::Seq::ZERO, 0);
+    loop {
+        let page = source.read(|snapshot| told(snapshot, after))?;
+        let Some(last) = page.last() else { break };
+        after = last.entry.seq();
+        count += page.len();
+        let (cache, limits) = (Arc::clone(&cache), *limits);
+        let written = target.write(page.len(), move |tx| {
+            for told in &page {
+                retell(tx, &cache, &limits, told)?;
+            }
+            Ok(Outcome::<(), ()>::Commit(()))
+        });
+        written?;
+    }
+    close_trees(target)?;
+    Ok(count)
+}
+
+/// The closure of the trees follows from the units; no rule asks for it, so it is made once, at the end.
+fn close_trees(target: &Writer) -> Result<(), WriterError> {
+    target.write(1, |tx| {
+        let all = units::load_all(tx)?;
+        units::rebuild_closure(tx, &muong_domain::access::Authority::operator_of_the_server(), &all)?;
+        Ok(Outcome::<(), ()>::Commit(()))
+    })?;
+    Ok(())
+}
+
+/// The epoch in which the log began.
+fn first_epoch(source: &Database) -> Result<Uuid, StoreError> {
+    #[derive(Deserialize)]
+    struct Epoch {
+        previous: Uuid,
+    }
+    source.read(|snapshot| {
+        let mut after = muong_domain::id::Seq::ZERO;
+        loop {
+            let page = log::page(snapshot, after, 1_000)?;
+            let Some(last) = page.last() else { return Ok(snapshot.head()?.epoch) };
+            after = last.seq();
+            if let Some(entry) = page.iter().find(|entry| entry.kind() == "epoch") {
+                return command::<Epoch>(entry).map(|epoch| epoch.previous);
+            }
+        }
+    })
+}
+
+fn begin(target: &Writer, epoch: Uuid) -> Result<(), WriterError> {
+    target.write(1, move |tx| {
+        let lineage = tx.head().lineage.clone();
+        tx.begin_epoch(epoch, lineage);
+        Ok(Outcome::<(), ()>::Commit(()))
+    })?;
+    Ok(())
+}
+
+fn told(snapshot: &mut muong_store::Snapshot<'_>, after: muong_domain::id::Seq) -> Result<Vec<Told>, StoreError> {
+    let entries = log::page(snapshot, after, PAGE)?;
+    let ids: Vec<Uuid> = entries.iter().map(StoredEntry::reference).collect();
+    let said = submissions::by_ids(snapshot, &ids.iter().copied().map(Into::into).collect::<Vec<_>>())?;
+    let decided = decisions::by_ids(snapshot, &ids)?;
+    let find = |entry: StoredEntry| Told {
+        submission: said.iter().find(|s| s.seq == entry.seq()).cloned(),
+        decision: decided.iter().find(|d| d.seq == entry.seq()).cloned(),
+        entry,
+    };
+    Ok(entries.into_iter().map(find).collect())
+}
+
+fn command<T: for<'de> Deserialize<'de>>(entry: &StoredEntry) -> Result<T, StoreError> {
+    let text = entry.command().ok_or_else(|| review::not_loaded("a command of the log"))?;
+    serde_json::from_str(text).map_err(|error| StoreError::corrupt("a command of the log", error))
+}
+
+fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told) -> Result<(), StoreError> {
+    tx.set_received_at(told.entry.received_at());
+    match (told.entry.kind(), &told.submission, &told.decision) {
+        ("submission", Some(said), _) => retell_submission(tx, cache, limits, &told.entry, said),
+        ("resolve" | "release" | "discard", _, Some(decision)) => {
+            retell_decision(tx, cache, limits, &told.entry, decision)
+        }
+        ("unit", ..) => retell_unit(tx, &told.entry),
+        ("form", ..) => retell_form(tx, &told.entry),
+        ("epoch", ..) => {
+            append_copy(tx, &told.entry);
+            let lineage = tx.head().lineage.clone();
+            tx.begin_epoch(told.entry.reference(), lineage);
+            Ok(())
+        }
+        ("submission" | "resolve" | "release" | "discard", ..) => Err(review::not_loaded("what the log refers to")),
+        // Users, devices, sessions and grants say who might; what they might is not asked again.
+        _ => {
+            append_copy(tx, &told.entry);
+            Ok(())
+        }
+    }
+}
+
+fn grant(entry: &StoredEntry, unit: Option<UnitId>, action: Action) -> Grant {
+    let nobody = UserId::new(Uuid::nil());
+    let id = entry.grant().unwrap_or(GrantId::new(Uuid::nil()));
+    Grant::replayed(id, entry.actor().unwrap_or(nobody), unit.unwrap_or(UnitId::new(Uuid::nil())), action)
+}
+
+fn retell_submission(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    limits: &Limits,
+    entry: &StoredEntry,
+    stored: &StoredSubmission,
+) -> Result<(), StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    let said = Said::read(&stored.body, limits);
+    let assessed = Assessed::of(&said, &reference, local_date(tx.received_at()));
+    let items = [(said, assessed)];
+    let [(said, assessed)] = &items;
+    let set = WorkingSet::load(tx, reference, &items)?;
+    let recorded: Recorded =
+        serde_json::from_slice(&stored.result).map_err(|error| StoreError::corrupt("a result", error))?;
+    let origin: Origin = origin(stored)?;
+    let mut desk = Desk { set, origin: &origin };
+    let was_authorised = recorded.status != Status::Forbidden;
+    if stored.id == said.id && was_authorised {
+        let action = assessed.as_ref().map_or(Action::Report, Assessed::action);
+        let right = Right::Granted(grant(entry, stored.unit, action));
+        desk.take_new(tx, said, stored.id, assessed.as_ref(), right)?;
+    } else {
+        // Forbidden then, or its id was taken: so it is now.
+        let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on: None };
+        let read = said.submission.as_deref().ok().zip(assessed.as_ref()).filter(|_| stored.id == said.id);
+        desk.exclude(tx, said, stored.id, stored.author, read, exclusion);
+    }
+    desk.set.flush(tx)
+}
+
+fn origin(stored: &StoredSubmission) -> Result<Origin, StoreError> {
+    #[derive(Deserialize)]
+    struct Kept {
+        client: Option<String>,
+        sent_at: Option<chrono::DateTime<chrono::Utc>>,
+    }
+    let kept: Kept = serde_json::from_str(&stored.origin).map_err(|e| StoreError::corrupt("an origin", e))?;
+    Ok(Origin { user: stored.author, device: stored.device, client: kept.client, sent_at: kept.sent_at })
+}
+
+fn retell_decision(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    limits: &Limits,
+    entry: &StoredEntry,
+    decision: &StoredDecision,
+) -> Result<(), StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    if decision.kind == "resolve" {
+        let decided = resolve_conflict::recorded(decision)?;
+        let conflict = conflicts::find(tx, decided.conflict)?.ok_or_else(|| review::not_loaded("a conflict"))?;
+        let mut set = WorkingSet::load(tx, reference, &[])?;
+        set.learn_record(tx, conflict.record)?;
+        let grant = grant(entry, Some(conflict.unit), Action::Review);
+        let resolved = Resolving { conflict: &conflict, decision: &decided, grant }.resolve(tx, set)?;
+        return resolved.map(drop).map_err(|_| StoreError::corrupt("a decision", "it cannot be repeated"));
+    }
+    let id = QuarantineId::new(decision.target);
+    let waiting = quarantine::find(tx, id)?.ok_or_else(|| review::not_loaded("a quarantined submission"))?;
+    let grant = grant(entry, waiting.unit, Action::Review);
+    let reason = reason(decision)?;
+    if decision.kind == "discard" {
+        let discard = Discard { quarantine: id, decision: decision.id, reason };
+        return discard_quarantined::close(tx, &grant, waiting, &discard);
+    }
+    let releasing = Releasing { reference, grant, limits, reason: &reason };
+    let released = releasing.release(tx, &waiting, decision.id)?;
+    released.map(drop).map_err(|_| StoreError::corrupt("a decision", "it cannot be repeated"))
+}
+
+fn reason(decision: &StoredDecision) -> Result<Reason, StoreError> {
+    #[derive(Deserialize)]
+    struct Body {
+        reason: String,
+    }
+    let body: Body = serde_json::from_slice(&decision.body).map_err(|e| StoreError::corrupt("a decision", e))?;
+    Reason::parse(&body.reason).ok_or_else(|| StoreError::corrupt("a decision", "no reason"))
+}
+
+/// What founded a unit; also what [`super::found_units`] writes.
+#[derive(Deserialize)]
+struct Founded {
+    unit: Unit,
+    covers: Vec<Covered>,
+}
+
+#[derive(Deserialize)]
+struct Covered {
+    village: UnitId,
+    from: chrono::NaiveDate,
+}
+
+fn retell_unit(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
+    let Founded { unit, covers } = command(entry)?;
+    let authority = muong_domain::access::Authority::operator_of_the_server();
+    let v = append_copy(tx, entry);
+    units::insert(tx, &authority, std::slice::from_ref(&unit), v)?;
+    let coverage: Vec<Coverage> =
+        covers.iter().map(|c| Coverage { branch: unit.id, village: c.village, from: c.from }).collect();
+    units::cover(tx, &authority, &coverage)?;
+    feed::stamp(tx, &[FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }])?;
+    tx.touch_reference();
+    Ok(())
+}
+
+fn retell_form(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
+    #[derive(Deserialize)]
+    struct Published {
+        definition: serde_json::Value,
+    }
+    let published: Published = command(entry)?;
+    let form = Form::parse("the log", &published.definition.to_string())
+        .map_err(|error| StoreError::corrupt("a form of the log", error))?;
+    let authority = muong_domain::access::Authority::operator_of_the_server();
+    let v = append_copy(tx, entry);
+    forms::insert(tx, &authority, &form, v)?;
+    let everybody = UnitId::new(Uuid::nil());
+    let id = entry.reference();
+    feed::stamp(tx, &[FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    tx.touch_reference();
+    Ok(())
+}

@@ -1,0 +1,356 @@
+//! A reviewer decides a conflict, with a reason. What the reviewer had seen gives way; what arrived since stays open.
+
+use super::push::person;
+use super::push::working_set::WorkingSet;
+use super::review::{self, Reason, ReviewRefusal};
+use crate::reference::ReferenceCache;
+use muong_domain::access::{Actor, Grant};
+use muong_domain::development::Basis;
+use muong_domain::form::{Form, View};
+use muong_domain::id::{ConflictId, Seq, SubmissionId};
+use muong_domain::merge::{self, Resolution};
+use muong_domain::record::{Path, Record};
+use muong_domain::refusal::{Finding, Level};
+use muong_domain::submission::{Change, Kind, Submission};
+use muong_domain::time::local_date;
+use muong_domain::validate::{Context, PathChange, check_merged, normalise_and_check};
+use muong_store::conflicts::{self, StoredConflict};
+use muong_store::decisions::{self, StoredDecision};
+use muong_store::records::StoredRecord;
+use muong_store::{Outcome, StoreError, Tx};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What is to stand.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// The candidate that this submission brought.
+    Candidate(SubmissionId),
+    /// Other values, by field name (of an item: of its field). For a rule that is broken: of whatever fields mend it.
+    Values(BTreeMap<String, Value>),
+    /// Of a record that was edited and withdrawn at once: whether it stays.
+    Keep(bool),
+}
+
+/// A decision on a conflict.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The question.
+    pub conflict: ConflictId,
+    /// The id of the decision.
+    pub id: Uuid,
+    /// What is to stand.
+    pub choice: Choice,
+    /// The submissions behind the candidates that the reviewer had before their eyes.
+    pub seen: BTreeSet<SubmissionId>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Resolved {
+    /// The entry.
+    pub v: Seq,
+    /// The question that is open in its place, for candidates that had not been seen.
+    pub still_open: Option<ConflictId>,
+}
+
+/// Decides.
+pub fn resolve_conflict(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    actor: &Actor,
+    decision: &Decision,
+) -> Result<Outcome<Resolved, ReviewRefusal>, StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    let Some(conflict) = conflicts::find(tx, decision.conflict)? else {
+        return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
+    };
+    if !review::may_see(actor, &reference, &conflict.form, conflict.unit, tx.received_at()) {
+        return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
+    }
+    let grant = match review::authorize_review(actor, &reference, Some(conflict.unit), tx.received_at()) {
+        Ok(grant) => grant,
+        Err(refusal) => return Ok(Outcome::Refuse(refusal)),
+    };
+    if conflict.closed.is_some() {
+        return Ok(Outcome::Refuse(ReviewRefusal::AlreadyClosed { what: "conflict" }));
+    }
+    let mut set = WorkingSet::load(tx, reference, &[])?;
+    set.learn_record(tx, conflict.record)?;
+    let resolving = Resolving { conflict: &conflict, decision, grant };
+    Ok(match resolving.resolve(tx, set)? {
+        Ok(resolved) => Outcome::Commit(resolved),
+        Err(refusal) => Outcome::Refuse(refusal),
+    })
+}
+
+/// A resolution under way; also how a replay repeats one from the log.
+pub struct Resolving<'a> {
+    /// The question.
+    pub conflict: &'a StoredConflict,
+    /// The decision.
+    pub decision: &'a Decision,
+    /// The reviewer's right.
+    pub grant: Grant,
+}
+
+impl Resolving<'_> {
+    /// Resolves and writes, or says why not.
+    pub fn resolve(&self, tx: &mut Tx<'_>, mut set: WorkingSet) -> Result<Result<Resolved, ReviewRefusal>, StoreError> {
+        let before = set.record(self.conflict.record).ok_or_else(|| review::not_loaded("a record"))?.clone();
+        let form = set.reference.catalog.newest(&before.record.form).map(Arc::clone);
+        let form = form.ok_or_else(|| review::not_loaded("a form"))?;
+        let v = tx.head().seq.next();
+        let today = local_date(tx.received_at());
+        let context = set.reference.context(before.record.unit, today);
+        let context = context.ok_or_else(|| review::not_loaded("a unit"))?;
+        let (record, touched) = match self.decide(&before.record, &form, &context, v) {
+            Ok(decided) => decided,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let record = flag_rules(record, &form, &context, v);
+        let view = view(&form, &record);
+        let errors = self.errors(tx, &mut set, &before, &record, &view, &form, &context, &touched)?;
+        if !errors.is_empty() {
+            return Ok(Err(ReviewRefusal::Invalid(errors)));
+        }
+        self.write(tx, set, &before, record, &view, &form)
+    }
+
+    /// The record as decided, and the paths that were.
+    fn decide(
+        &self,
+        before: &Record,
+        form: &Form,
+        context: &Context,
+        v: Seq,
+    ) -> Result<(Record, Vec<Path>), ReviewRefusal> {
+        let mut record = before.clone();
+        let path = &self.conflict.path;
+        let id = SubmissionId::new(self.decision.id);
+        if *path == Path::record() {
+            let Choice::Keep(keep) = self.decision.choice else { return Err(ReviewRefusal::ChoiceUnfit) };
+            merge::resolve_deletion(&mut record, id, v, keep);
+            return Ok((record, Vec::new()));
+        }
+        let is_rule = path.as_str().starts_with("$rule/");
+        let changes = match &self.decision.choice {
+            Choice::Keep(_) => return Err(ReviewRefusal::ChoiceUnfit),
+            Choice::Candidate(_) if is_rule => return Err(ReviewRefusal::ChoiceUnfit),
+            Choice::Candidate(submission) => {
+                vec![(path.clone(), candidate(before, path, *submission).ok_or(ReviewRefusal::ChoiceUnknown)?)]
+            }
+            Choice::Values(values) => self.values(before, form, context, values, is_rule)?,
+        };
+        if !is_rule && !self.has_seen_any(before, path) {
+            return Err(ReviewRefusal::NothingSeen);
+        }
+        let touched = changes.iter().map(|(path, _)| path.clone()).collect();
+        for (path, value) in changes {
+            record.cells.entry(path.clone()).or_default();
+            let seen = if is_rule { writers(before, &path) } else { self.seen() };
+            merge::resolve(&mut record, &path, id, v, Resolution { value, seen });
+        }
+        Ok((record, touched))
+    }
+
+    /// What was chosen has been seen, whether it is named or not.
+    fn seen(&self) -> BTreeSet<SubmissionId> {
+        let mut seen = self.decision.seen.clone();
+        if let Choice::Candidate(submission) = self.decision.choice {
+            seen.insert(submission);
+        }
+        seen
+    }
+
+    fn has_seen_any(&self, record: &Record, path: &Path) -> bool {
+        !self.seen().is_disjoint(&writers(record, path))
+    }
+
+    /// Values of the reviewer's own, typed and checked as if a phone had sent them.
+    fn values(
+        &self,
+        before: &Record,
+        form: &Form,
+        context: &Context,
+        values: &BTreeMap<String, Value>,
+        is_rule: bool,
+    ) -> Result<Vec<(Path, Value)>, ReviewRefusal> {
+        let submission = self.as_submission(before, form, values);
+        let checked = normalise_and_check(form, &submission, context);
+        if !checked.errors.is_empty() {
+            return Err(ReviewRefusal::Invalid(checked.errors));
+        }
+        let changes: Vec<(Path, Value)> =
+            checked.changes.into_iter().map(|PathChange { path, to, .. }| (path, to)).collect();
+        let fits = |(path, _): &(Path, Value)| is_rule || *path == self.conflict.path;
+        if changes.is_empty() || !changes.iter().all(fits) {
+            return Err(ReviewRefusal::ChoiceUnfit);
+        }
+        Ok(changes)
+    }
+
+    /// An edit that says these values, and of every group that it touches also what stands there now.
+    fn as_submission(&self, before: &Record, form: &Form, values: &BTreeMap<String, Value>) -> Submission {
+        let mut submission = Submission {
+            id: SubmissionId::new(self.decision.id),
+            n: 1,
+            kind: Kind::Edit,
+            form: Some(form.code().to_owned()),
+            form_version: Some(form.version()),
+            record: before.id,
+            unit: before.unit,
+            captured_at: None,
+            base: None,
+            replaces: Vec::new(),
+            after_lost: false,
+            author: None,
+            on_behalf_of: None,
+            set: BTreeMap::new(),
+            items: BTreeMap::new(),
+        };
+        let change = |to: &Value| Change { from: Value::Null, to: to.clone() };
+        if let Some((list, key, _)) = self.conflict.path.as_item() {
+            let fields = values.iter().map(|(name, value)| (name.clone(), change(value))).collect();
+            submission.items = BTreeMap::from([(list.to_owned(), BTreeMap::from([(key.to_owned(), fields)]))]);
+            return submission;
+        }
+        for name in values.keys() {
+            let path = form.path_of(name);
+            let shown = before.cells.get(&path).and_then(|cell| cell.shown().as_object());
+            for field in form.fields_of(&path) {
+                let standing = shown.and_then(|shown| shown.get(field)).unwrap_or(&Value::Null);
+                submission.set.insert(field.to_owned(), change(standing));
+            }
+        }
+        submission.set.extend(values.iter().map(|(name, value)| (name.clone(), change(value))));
+        submission
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that a decided record is held against")]
+    fn errors(
+        &self,
+        tx: &mut Tx<'_>,
+        set: &mut WorkingSet,
+        before: &StoredRecord,
+        record: &Record,
+        view: &View,
+        form: &Form,
+        context: &Context,
+        touched: &[Path],
+    ) -> Result<Vec<Finding>, StoreError> {
+        let basis = Basis { rules: &set.reference.rules, calendar: &set.reference.calendar, today: context.today };
+        if !record.is_live() {
+            return person::check_withdrawal(set, &before.record, &basis);
+        }
+        let mut errors: Vec<Finding> = check_merged(form, view, context)
+            .into_iter()
+            .filter(|rule| rule.level == Level::Error && rule.reads.iter().any(|path| touched.contains(path)))
+            .map(|rule| rule.finding)
+            .collect();
+        let of_person = person::check(set, record, view, &basis)?;
+        errors.extend(of_person.into_iter().filter(|(level, _)| *level == Level::Error).map(|(_, finding)| finding));
+        if let Some(key) = form.natural_key(view, record.unit)
+            && set.holder_of(tx, form.code(), &key)?.is_some_and(|holder| holder != record.id)
+        {
+            errors.push(Finding::new("merge.key_taken", "/choice"));
+        }
+        Ok(errors)
+    }
+
+    fn write(
+        &self,
+        tx: &mut Tx<'_>,
+        mut set: WorkingSet,
+        before: &StoredRecord,
+        record: Record,
+        view: &View,
+        form: &Form,
+    ) -> Result<Result<Resolved, ReviewRefusal>, StoreError> {
+        let path = &self.conflict.path;
+        let still_open = record.open_conflicts().into_iter().find(|open| open.path == *path).map(|open| open.id);
+        let body = review::body(&json!({
+            "conflict": self.conflict.id,
+            "choice": self.decision.choice,
+            "seen": self.decision.seen,
+            "reason": self.decision.reason.as_str(),
+        }));
+        let outcome = if still_open.is_some() { "open" } else { "closed" };
+        let entry = review::entry(&self.grant, self.grant.user(), "resolve", self.decision.id, outcome, &body);
+        let v = tx.append(entry);
+        let stored = StoredRecord {
+            subject: form.subject(view, record.id),
+            live: record.is_live(),
+            occurred_on: form.occurred_on(view),
+            natural_key: form.natural_key(view, record.unit).or_else(|| before.natural_key.clone()),
+            record,
+        };
+        set.put(self.grant, &before.record.open_conflicts(), stored);
+        set.decided(self.conflict.id, self.decision.id);
+        set.flush(tx)?;
+        let decision = StoredDecision {
+            id: self.decision.id,
+            seq: v,
+            kind: "resolve".to_owned(),
+            actor: self.grant.user(),
+            target: self.conflict.id.uuid(),
+            subject: self.conflict.subject,
+            body,
+        };
+        decisions::insert(tx, &self.grant, &decision)?;
+        Ok(Ok(Resolved { v, still_open }))
+    }
+}
+
+fn view(form: &Form, record: &Record) -> View {
+    View::from_paths(form, record.shown().map(|(path, value)| (path.clone(), value.clone())))
+}
+
+fn candidate(record: &Record, path: &Path, submission: SubmissionId) -> Option<Value> {
+    let by = |claim: &&muong_domain::record::Claim| {
+        claim.by.iter().any(|seq| record.writers.get(seq).is_some_and(|writer| writer.submission == submission))
+    };
+    record.cells.get(path)?.claims.iter().find(by).map(|claim| claim.value.clone())
+}
+
+fn writers(record: &Record, path: &Path) -> BTreeSet<SubmissionId> {
+    let claims = record.cells.get(path).into_iter().flat_map(|cell| &cell.claims);
+    claims.flat_map(|claim| &claim.by).filter_map(|seq| record.writers.get(seq)).map(|w| w.submission).collect()
+}
+
+/// Rules that were in question and hold now are so no more.
+fn flag_rules(mut record: Record, form: &Form, context: &Context, v: Seq) -> Record {
+    let asked: Vec<String> =
+        record.questions.keys().filter_map(|path| path.as_str().strip_prefix("$rule/").map(str::to_owned)).collect();
+    if asked.is_empty() {
+        return record;
+    }
+    let broken = check_merged(form, &view(form, &record), context);
+    for code in asked {
+        let still = broken.iter().any(|rule| rule.level == Level::Error && rule.code.as_str() == code);
+        merge::flag_rule(&mut record, &code, v, still);
+    }
+    record
+}
+
+/// A decision as it was recorded, for a replay.
+pub fn recorded(decision: &StoredDecision) -> Result<Decision, StoreError> {
+    #[derive(Deserialize)]
+    struct Body {
+        conflict: ConflictId,
+        choice: Choice,
+        seen: BTreeSet<SubmissionId>,
+        reason: String,
+    }
+    let corrupt = |error: serde_json::Error| StoreError::corrupt("a decision", error);
+    let body: Body = serde_json::from_slice(&decision.body).map_err(corrupt)?;
+    let reason = Reason::parse(&body.reason).ok_or_else(|| StoreError::corrupt("a decision", "no reason"))?;
+    Ok(Decision { conflict: body.conflict, id: decision.id, choice: body.choice, seen: body.seen, reason })
+}

@@ -1,0 +1,104 @@
+//! What reviewing has in common: who may review what, and why a decision is refused.
+
+use crate::reference::{Reference, is_about_person};
+use chrono::{DateTime, Utc};
+use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
+use muong_domain::id::{UnitId, UserId};
+use muong_domain::refusal::Finding;
+use muong_store::{LogEntry, StoreError};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The longest reason, in characters.
+pub const MAX_REASON: usize = 2_000;
+
+/// Why a decision is refused.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ReviewRefusal {
+    /// There is no such thing, or not for this reader.
+    NotFound,
+    /// It may be seen but not decided upon.
+    Forbidden,
+    /// Somebody was faster.
+    AlreadyClosed {
+        /// `conflict` or `quarantine`.
+        what: &'static str,
+    },
+    /// What was chosen is none of the candidates.
+    ChoiceUnknown,
+    /// The choice does not fit the question.
+    ChoiceUnfit,
+    /// None of the candidates was named as seen.
+    NothingSeen,
+    /// The record would break rules.
+    Invalid(Vec<Finding>),
+    /// The submission cannot be merged as it stands.
+    NotReleasable(Vec<Finding>),
+}
+
+/// Why somebody decides.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reason(String);
+
+impl Reason {
+    /// A reason that says something.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = muong_domain::text::multi_line(text).ok()?;
+        (!text.trim().is_empty() && text.chars().count() <= MAX_REASON).then_some(Self(text))
+    }
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Decides who may review what lies in `unit`; what names no unit that exists lies with those who review a whole tree.
+pub fn authorize_review(
+    actor: &Actor,
+    reference: &Reference,
+    unit: Option<UnitId>,
+    at: DateTime<Utc>,
+) -> Result<Grant, ReviewRefusal> {
+    let line = match unit {
+        Some(unit) => reference.units.ancestors(unit),
+        None => (actor.scope(Action::Review, at, true).into_iter())
+            .find(|unit| reference.units.ancestors(*unit).len() == 1)
+            .into_iter()
+            .collect(),
+    };
+    authorize(actor, Action::Review, &line, at, true).map_err(|denied| match denied {
+        Denied::Outside => ReviewRefusal::NotFound,
+        Denied::NotAllowed(_) | Denied::ReasonRequired(_) => ReviewRefusal::Forbidden,
+    })
+}
+
+/// Whether the actor may know that there is a record of this form in the unit at all.
+pub fn may_see(actor: &Actor, reference: &Reference, form: &str, unit: UnitId, at: DateTime<Utc>) -> bool {
+    let about_person = reference.catalog.newest(form).is_none_or(|form| is_about_person(form));
+    authorize(actor, Action::to_read(about_person), &reference.units.ancestors(unit), at, true).is_ok()
+}
+
+/// The log entry of a decision.
+pub fn entry(grant: &Grant, actor: UserId, kind: &'static str, decision: Uuid, outcome: &str, body: &[u8]) -> LogEntry {
+    LogEntry {
+        actor: Some(actor),
+        device: None,
+        grant: Some(grant.id()),
+        kind,
+        reference: decision,
+        outcome: outcome.to_owned(),
+        content_hash: Sha256::digest(body).into(),
+        command: None,
+    }
+}
+
+/// The canonical text of a decision.
+pub fn body(decision: &Value) -> Vec<u8> {
+    muong_domain::json::canonical(decision)
+}
+
+/// What a use case must find loaded.
+pub fn not_loaded(what: &'static str) -> StoreError {
+    StoreError::corrupt(what, "not loaded")
+}

@@ -1,0 +1,89 @@
+//! The log, read back: page by page, for replay and for the check of its chain.
+
+use crate::error::StoreError;
+use crate::schema::log;
+use crate::transaction::{LogRow, Reading, Tx};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
+use uuid::Uuid;
+
+/// An entry as it stands in the log.
+#[derive(Clone, Debug)]
+pub struct StoredEntry(LogRow);
+
+impl StoredEntry {
+    /// Its position.
+    pub fn seq(&self) -> Seq {
+        Seq(self.0.seq)
+    }
+    /// When it was received.
+    pub fn received_at(&self) -> DateTime<Utc> {
+        self.0.received_at.0
+    }
+    /// Who; none for the system or the operator.
+    pub fn actor(&self) -> Option<UserId> {
+        self.0.actor.map(|id| UserId::new(id.0))
+    }
+    /// From which device.
+    pub fn device(&self) -> Option<DeviceId> {
+        self.0.device_id.map(|id| DeviceId::new(id.0))
+    }
+    /// By which grant.
+    pub fn grant(&self) -> Option<GrantId> {
+        self.0.grant_id.map(|id| GrantId::new(id.0))
+    }
+    /// What kind of change.
+    pub fn kind(&self) -> &str {
+        &self.0.kind
+    }
+    /// Which one.
+    pub fn reference(&self) -> Uuid {
+        self.0.reference.0
+    }
+    /// How it ended.
+    pub fn outcome(&self) -> &str {
+        &self.0.outcome
+    }
+    /// The change itself, when no other table keeps it.
+    pub fn command(&self) -> Option<&str> {
+        self.0.command.as_deref()
+    }
+}
+
+/// The entries after `after`, at most `limit`.
+pub fn page(read: &mut impl Reading, after: Seq, limit: i64) -> Result<Vec<StoredEntry>, StoreError> {
+    let rows: Vec<LogRow> = on_backend!(read.conn(), c => log::table
+        .filter(log::seq.gt(after.0))
+        .order(log::seq)
+        .limit(limit)
+        .load(c))?;
+    Ok(rows.into_iter().map(StoredEntry).collect())
+}
+
+/// Walks the whole chain. Answers the first seq that is missing, out of order or does not hash to what stands there;
+/// none when the log is dense and whole up to the head.
+pub fn first_break(read: &mut impl Reading) -> Result<Option<Seq>, StoreError> {
+    let head = crate::transaction::read_head(read.conn())?;
+    let (mut seq, mut chain) = (Seq::ZERO, vec![0_u8; 32]);
+    loop {
+        let entries = page(read, seq, 1_000)?;
+        if entries.is_empty() {
+            return Ok((seq != head.seq || chain != head.chain).then(|| seq.next()));
+        }
+        for StoredEntry(row) in entries {
+            if row.seq != seq.next().0 || row.hash != row.expected_hash(&chain) {
+                return Ok(Some(seq.next()));
+            }
+            seq = Seq(row.seq);
+            chain = row.hash;
+        }
+    }
+}
+
+/// Appends an entry of another store's log as it was; a replay does so with what has no effect of its own.
+pub fn append_copy(tx: &mut Tx<'_>, entry: &StoredEntry) -> Seq {
+    tx.set_received_at(entry.received_at());
+    let StoredEntry(row) = entry.clone();
+    tx.append_row(row)
+}
