@@ -172,7 +172,7 @@ pub fn aliases_of(read: &mut impl Reading, record: RecordId) -> Result<Vec<Recor
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = record_aliases)]
+#[diesel(table_name = record_aliases, treat_none_as_default_value = false)]
 struct AliasRow {
     alias: Id,
     unit_id: Id,
