@@ -3,6 +3,7 @@
 
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::reference::ReferenceCache;
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::token::{self, AccessClaims, KeyError, Keys};
@@ -41,7 +42,6 @@ pub enum StartError {
 }
 
 /// The store of a process: readers, and the one writer with its thread.
-#[derive(Debug)]
 pub struct Storage {
     /// For reading.
     pub database: Database,
@@ -85,11 +85,10 @@ fn join(thread: JoinHandle<()>) {
 }
 
 /// The whole state of a serving process; clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct App(Arc<Parts>);
 
 /// What [`App`] shares.
-#[derive(Debug)]
 pub struct Parts {
     /// What the installation chose.
     pub config: Config,
@@ -109,6 +108,8 @@ pub struct Parts {
     pub tokens: Recent<[u8; 32], Arc<AccessClaims>>,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
+    /// Units and forms as they were last read.
+    pub reference: ReferenceCache,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -135,6 +136,7 @@ impl App {
             passwords,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
+            reference: ReferenceCache::default(),
             thread: Mutex::new(Some(thread)),
         })))
     }

@@ -1,0 +1,101 @@
+//! Why a use case did not do what it was asked to, and the two ways down to the store. Knows no HTTP status.
+
+use crate::security::password::PasswordError;
+use crate::security::token::TokenError;
+use crate::state::App;
+use muong_domain::refusal::Finding;
+use muong_store::{Outcome, Snapshot, StoreError, Tx, WriterError};
+use tracing::Span;
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Refused, by a stable code; with the places of the input that are at fault, if it is about those.
+    #[error("{code}")]
+    Refused {
+        /// The stable code.
+        code: &'static str,
+        /// The places.
+        findings: Vec<Finding>,
+    },
+    /// Too much waits already: to be tried again.
+    #[error("too much waits already")]
+    Busy,
+    /// The process is stopping.
+    #[error("the process is stopping")]
+    Stopping,
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The machine failed.
+    #[error("the machine failed: {0}")]
+    Machine(&'static str),
+}
+
+impl Failure {
+    /// A refusal of the whole request.
+    pub const fn refused(code: &'static str) -> Self {
+        Self::Refused { code, findings: Vec::new() }
+    }
+
+    /// A refusal because of one place of the input.
+    pub fn invalid(finding: Finding, code: &'static str) -> Self {
+        Self::Refused { code, findings: vec![finding] }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<WriterError> for Failure {
+    fn from(error: WriterError) -> Self {
+        match error {
+            WriterError::Busy => Self::Busy,
+            WriterError::Stopped => Self::Stopping,
+            WriterError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<PasswordError> for Failure {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            PasswordError::TooShort => Self::refused("auth.password_too_short"),
+            PasswordError::TooLong => Self::refused("auth.password_too_long"),
+            PasswordError::Failed => Self::Machine("a password could not be hashed"),
+        }
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::refused("auth.expired_token"),
+            TokenError::Invalid => Self::refused("auth.invalid_token"),
+        }
+    }
+}
+
+/// Reads in one snapshot, off the async threads.
+pub async fn read<T: Send + 'static>(
+    app: &App,
+    mut reading: impl FnMut(&App, &mut Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    let (app, span) = (app.clone(), Span::current());
+    let work = move || span.in_scope(|| app.database.read(|snapshot| reading(&app, snapshot)));
+    let done = tokio::task::spawn_blocking(work).await;
+    Ok(done.map_err(|_panicked| Failure::Machine("a thread that read has panicked"))??)
+}
+
+/// Changes, in the writer's next transaction. The change may run twice, and must not write before it refuses.
+pub async fn write<T: Send + 'static, R: Send + 'static>(
+    app: &App,
+    change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
+) -> Result<Outcome<T, R>, Failure> {
+    let answer = app.writer.submit(1, change)?.await;
+    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
+}

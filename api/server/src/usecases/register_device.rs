@@ -1,0 +1,28 @@
+//! Registers a further device to whoever asks, with a session of its own: what a phone does that has learnt that a copy
+//! of it uses the same numbers (`device.fork`). The session that asked goes on: it may be the other copy's.
+
+use super::authenticate::Authenticated;
+use super::failure::{Failure, write};
+use super::open_session::{Draft, SignedIn};
+use crate::state::App;
+use muong_domain::account::Label;
+use muong_store::{Outcome, devices, sessions, users};
+
+/// Registers it.
+pub async fn register_device(app: &App, who: &Authenticated, name: Label) -> Result<SignedIn, Failure> {
+    let draft = Draft::new(app);
+    let (session, device, token, user) = (draft.session, draft.device, draft.token(), who.user);
+    let outcome = write(app, move |tx| {
+        let Some(user) = users::find(tx, user)?.filter(|user| user.disabled_at.is_none()) else {
+            return Ok(Outcome::Refuse("auth.user_disabled"));
+        };
+        let device = devices::register(tx, device, user.id, &name)?;
+        let session = sessions::start(tx, session, user.id, device.id, token)?;
+        Ok(Outcome::Commit((session, device, user)))
+    })
+    .await?;
+    match outcome {
+        Outcome::Commit((session, device, user)) => draft.complete(app, &session, device, user),
+        Outcome::Refuse(code) => Err(Failure::refused(code)),
+    }
+}
