@@ -9,6 +9,7 @@ pub mod list_forms;
 pub mod list_quarantine;
 pub mod list_records;
 pub mod list_units;
+pub mod mask;
 pub mod open_session;
 pub mod push;
 pub mod read_conflict;
