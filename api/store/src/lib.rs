@@ -10,7 +10,11 @@ mod connection;
 mod error;
 mod migrate;
 mod schema;
+<<<<<<< HEAD
 mod state_hash;
+=======
+mod scope;
+>>>>>>> wt-reads
 mod transaction;
 mod writer;
 
@@ -20,6 +24,7 @@ pub mod feed;
 pub mod forms;
 pub mod log;
 pub mod quarantine;
+pub mod receipts;
 pub mod records;
 pub mod submissions;
 pub mod units;
@@ -32,6 +37,10 @@ pub mod users;
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};
+<<<<<<< HEAD
 pub use state_hash::state_hash;
+=======
+pub use scope::Scope;
+>>>>>>> wt-reads
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
 pub use writer::{Writer, WriterError, WriterOptions};
