@@ -10,11 +10,8 @@ mod connection;
 mod error;
 mod migrate;
 mod schema;
-<<<<<<< HEAD
 mod state_hash;
-=======
 mod scope;
->>>>>>> wt-reads
 mod transaction;
 mod writer;
 
@@ -37,10 +34,7 @@ pub mod users;
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};
-<<<<<<< HEAD
 pub use state_hash::state_hash;
-=======
 pub use scope::Scope;
->>>>>>> wt-reads
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
 pub use writer::{Writer, WriterError, WriterOptions};
