@@ -7,6 +7,7 @@ pub mod builders;
 pub mod client;
 pub mod database;
 pub mod province;
+pub mod review;
 
 pub use app::TestApp;
 pub use builders::{Submission, id};
