@@ -1,1 +1,15 @@
-//!
+//! What black-box tests of muong stand on: throw-away databases, a real server with a clock that can be set, clients
+//! that speak HTTP, builders of submissions, and one small province. Owns no sentence about the product.
+
+#[macro_use]
+pub mod app;
+pub mod builders;
+pub mod client;
+pub mod database;
+pub mod province;
+pub mod review;
+
+pub use app::TestApp;
+pub use builders::{Submission, id};
+pub use client::{Answer, Client, Pushed, Reporter};
+pub use database::Backend;

@@ -1,1 +1,12 @@
-fn main() {}
+//! What muong does, in sentences: black-box, over HTTP, each on SQLite and on PostgreSQL.
+
+mod acceptance {
+    mod access;
+    mod s1_a_clean_report;
+    mod s2_two_reporters;
+    mod s3_sums_and_clocks;
+    mod s5_one_name_four_ways;
+    mod s6_dates_that_cannot_be;
+    mod s7_nothing_leaks;
+    mod signing_in;
+}

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sha2::{Digest, Sha256};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// Where "now" comes from.
@@ -14,6 +14,8 @@ pub enum Clock {
     System,
     /// An instant that does not move.
     Fixed(DateTime<Utc>),
+    /// An instant that somebody else moves, in µs since 1970: for tests and simulations that say when things happen.
+    Set(&'static AtomicI64),
 }
 
 impl Clock {
@@ -23,6 +25,7 @@ impl Clock {
         match self {
             Self::System => Utc::now().trunc_subsecs(6),
             Self::Fixed(instant) => *instant,
+            Self::Set(micros) => DateTime::from_timestamp_micros(micros.load(Ordering::Acquire)).unwrap_or_default(),
         }
     }
 }

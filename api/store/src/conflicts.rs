@@ -4,6 +4,7 @@ use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{conflicts, unit_closure};
+use crate::scope::Scope;
 use crate::transaction::{Reading, Tx};
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -147,12 +148,10 @@ pub fn of_records(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<Store
 /// What a list of questions is to hold.
 #[derive(Clone, Debug, Default)]
 pub struct ConflictFilter {
-    /// The tops of the subtrees that the reader may review.
-    pub scope: Vec<UnitId>,
-    /// The forms that the reader may see.
+    /// Where it may look.
+    pub scope: Scope,
+    /// The forms that the reader may review there.
     pub forms: Vec<String>,
-    /// Only below this unit.
-    pub below: Option<UnitId>,
     /// Only of this record.
     pub record: Option<RecordId>,
     /// Open ones, or closed ones.
@@ -163,24 +162,23 @@ pub struct ConflictFilter {
 
 /// A page of questions in order of id.
 pub fn list(read: &mut impl Reading, filter: &ConflictFilter, limit: i64) -> Result<Vec<StoredConflict>, StoreError> {
-    let scope: Vec<Id> = filter.scope.iter().copied().map(Id::from).collect();
+    let tops: Vec<Id> = filter.scope.tops.iter().copied().map(Id::from).collect();
     let rows: Vec<Row> = on_backend!(read.conn(), c => {
-        let mut query = conflicts::table
-            .filter(exists(unit_closure::table
+        let mut query = conflicts::table.filter(conflicts::form.eq_any(&filter.forms)).into_boxed();
+        query = if filter.scope.narrow {
+            query.filter(conflicts::unit_id.eq_any(unit_closure::table
+                .filter(unit_closure::ancestor_id.eq_any(tops))
+                .select(unit_closure::descendant_id)))
+        } else {
+            query.filter(exists(unit_closure::table
                 .filter(unit_closure::descendant_id.eq(conflicts::unit_id))
-                .filter(unit_closure::ancestor_id.eq_any(scope))))
-            .filter(conflicts::form.eq_any(&filter.forms))
-            .into_boxed();
+                .filter(unit_closure::ancestor_id.eq_any(tops))))
+        };
         query = if filter.open {
             query.filter(conflicts::closed_seq.is_null())
         } else {
             query.filter(conflicts::closed_seq.is_not_null())
         };
-        if let Some(unit) = filter.below {
-            query = query.filter(conflicts::unit_id.eq_any(unit_closure::table
-                .filter(unit_closure::ancestor_id.eq(Id::from(unit)))
-                .select(unit_closure::descendant_id)));
-        }
         if let Some(record) = filter.record {
             query = query.filter(conflicts::record_id.eq(Id::from(record)));
         }

@@ -26,7 +26,7 @@ pub struct FeedRow {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = feed)]
+#[diesel(table_name = feed, treat_none_as_default_value = false)]
 struct Row<'a> {
     id: Id,
     scope: Id,

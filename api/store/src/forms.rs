@@ -29,7 +29,7 @@ pub fn load_all(read: &mut impl Reading) -> Result<Vec<StoredForm>, StoreError> 
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = forms)]
+#[diesel(table_name = forms, treat_none_as_default_value = false)]
 struct FormRow<'a> {
     code: &'a str,
     version: i32,

@@ -4,7 +4,9 @@ use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{quarantine, submissions, unit_closure};
+use crate::scope::Scope;
 use crate::transaction::{Reading, Tx};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId};
@@ -202,17 +204,26 @@ pub fn waiting_on(read: &mut impl Reading, submission: SubmissionId) -> Result<V
     domain(rows)
 }
 
-/// What a list is to hold: the reader's own, or what the reader may review.
-#[derive(Clone, Debug, Default)]
+/// Whose waiting submissions a list holds.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// The reader's own.
+    Author(UserId),
+    /// Those of the units that the reader may review.
+    Within(Scope),
+    /// Those that name no unit that exists.
+    Unplaced,
+}
+
+/// What a list is to hold.
+#[derive(Clone, Debug)]
 pub struct QuarantineFilter {
-    /// Only this author's.
-    pub author: Option<UserId>,
-    /// Otherwise: the tops of the subtrees that the reader may review.
-    pub scope: Vec<UnitId>,
-    /// Whether the reader also reviews what names no unit that exists.
-    pub unplaced: bool,
-    /// Only below this unit.
-    pub below: Option<UnitId>,
+    /// Whose.
+    pub whose: Whose,
+    /// Only of these forms; none: of whatever form, also of none.
+    pub forms: Option<Vec<String>>,
+    /// With `forms`: also those whose form cannot be read.
+    pub formless: bool,
     /// Only still waiting, or only closed ones.
     pub open: Option<bool>,
     /// After this id.
@@ -225,25 +236,31 @@ pub fn list(
     filter: &QuarantineFilter,
     limit: i64,
 ) -> Result<Vec<StoredQuarantine>, StoreError> {
-    let scope: Vec<Id> = filter.scope.iter().copied().map(Id::from).collect();
     let rows: Vec<Row> = on_backend!(read.conn(), c => {
         let mut query = quarantine::table.into_boxed();
-        if let Some(author) = filter.author {
-            query = query.filter(quarantine::author.eq(Id::from(author)));
-        } else {
-            let below = unit_closure::table
-                .filter(unit_closure::ancestor_id.eq_any(scope))
-                .select(unit_closure::descendant_id.nullable());
-            query = if filter.unplaced {
-                query.filter(quarantine::unit_id.eq_any(below).or(quarantine::unit_id.is_null()))
+        query = match &filter.whose {
+            Whose::Author(author) => query.filter(quarantine::author.eq(Id::from(*author))),
+            Whose::Unplaced => query.filter(quarantine::unit_id.is_null()),
+            Whose::Within(scope) => {
+                let tops: Vec<Id> = scope.tops.iter().copied().map(Id::from).collect();
+                if scope.narrow {
+                    query.filter(quarantine::unit_id.eq_any(unit_closure::table
+                        .filter(unit_closure::ancestor_id.eq_any(tops))
+                        .select(unit_closure::descendant_id.nullable())))
+                } else {
+                    query.filter(exists(unit_closure::table
+                        .filter(unit_closure::descendant_id.nullable().eq(quarantine::unit_id))
+                        .filter(unit_closure::ancestor_id.eq_any(tops))))
+                }
+            }
+        };
+        if let Some(forms) = &filter.forms {
+            let named = quarantine::form.eq_any(forms.iter().map(|form| Some(form.as_str())));
+            query = if filter.formless {
+                query.filter(named.or(quarantine::form.is_null()))
             } else {
-                query.filter(quarantine::unit_id.eq_any(below))
+                query.filter(named)
             };
-        }
-        if let Some(unit) = filter.below {
-            query = query.filter(quarantine::unit_id.eq_any(unit_closure::table
-                .filter(unit_closure::ancestor_id.eq(Id::from(unit)))
-                .select(unit_closure::descendant_id.nullable())));
         }
         match filter.open {
             Some(true) => query = query.filter(quarantine::closed_seq.is_null()),

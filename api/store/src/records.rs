@@ -4,9 +4,10 @@ use crate::columns::{Id, Json};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{personal_keys, record_aliases, records, unit_closure};
+use crate::scope::Scope;
 use crate::transaction::{Reading, Tx};
 use chrono::NaiveDate;
-use diesel::dsl::exists;
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use muong_domain::access::Grant;
@@ -172,7 +173,7 @@ pub fn aliases_of(read: &mut impl Reading, record: RecordId) -> Result<Vec<Recor
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = record_aliases)]
+#[diesel(table_name = record_aliases, treat_none_as_default_value = false)]
 struct AliasRow {
     alias: Id,
     unit_id: Id,
@@ -278,15 +279,31 @@ pub fn hold(
     Ok(())
 }
 
-/// What a list of records is to hold. Only units below `scope` are ever looked at.
+/// The other ids of these records, as (record, alias).
+pub fn aliases_of_all(
+    read: &mut impl Reading,
+    records: &[RecordId],
+) -> Result<Vec<(RecordId, RecordId)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in records.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<(Id, Id)> = on_backend!(read.conn(), c => record_aliases::table
+            .filter(record_aliases::record_id.eq_any(ids))
+            .order((record_aliases::record_id, record_aliases::alias))
+            .select((record_aliases::record_id, record_aliases::alias))
+            .load(c))?;
+        found.extend(rows.into_iter().map(|(record, alias)| (RecordId::new(record.0), RecordId::new(alias.0))));
+    }
+    Ok(found)
+}
+
+/// What a list of records of one form is to hold.
 #[derive(Clone, Debug, Default)]
 pub struct RecordFilter {
-    /// The tops of the subtrees that the reader may see.
-    pub scope: Vec<UnitId>,
-    /// The forms that the reader may see.
-    pub forms: Vec<String>,
-    /// Only below this unit.
-    pub below: Option<UnitId>,
+    /// Where it may look.
+    pub scope: Scope,
+    /// The form.
+    pub form: String,
     /// Only about this person.
     pub subject: Option<RecordId>,
     /// Only live ones, or only withdrawn ones.
@@ -295,46 +312,61 @@ pub struct RecordFilter {
     pub disputed: Option<bool>,
     /// On or after this day.
     pub from: Option<NaiveDate>,
-    /// Before this day.
+    /// On or before this day.
     pub to: Option<NaiveDate>,
     /// After this id.
     pub after: Option<RecordId>,
 }
 
-/// A page of records in order of id.
-pub fn list(read: &mut impl Reading, filter: &RecordFilter, limit: i64) -> Result<Vec<StoredRecord>, StoreError> {
-    let scope: Vec<Id> = filter.scope.iter().copied().map(Id::from).collect();
-    let rows: Vec<Row> = on_backend!(read.conn(), c => {
-        let mut query = records::table
-            .filter(exists(unit_closure::table
+/// The first `limit` ids in order of id.
+pub fn list(read: &mut impl Reading, filter: &RecordFilter, limit: i64) -> Result<Vec<RecordId>, StoreError> {
+    let tops: Vec<Id> = filter.scope.tops.iter().copied().map(Id::from).collect();
+    let ids: Vec<Id> = on_backend!(read.conn(), c => {
+        let mut query = records::table.filter(records::form.eq(&filter.form)).into_boxed();
+        query = if filter.scope.narrow {
+            query.filter(records::unit_id.eq_any(unit_closure::table
+                .filter(unit_closure::ancestor_id.eq_any(tops))
+                .select(unit_closure::descendant_id)))
+        } else {
+            query.filter(exists(unit_closure::table
                 .filter(unit_closure::descendant_id.eq(records::unit_id))
-                .filter(unit_closure::ancestor_id.eq_any(scope))))
-            .filter(records::form.eq_any(&filter.forms))
-            .into_boxed();
-        if let Some(unit) = filter.below {
-            query = query.filter(records::unit_id.eq_any(unit_closure::table
-                .filter(unit_closure::ancestor_id.eq(Id::from(unit)))
-                .select(unit_closure::descendant_id)));
-        }
+                .filter(unit_closure::ancestor_id.eq_any(tops))))
+        };
         if let Some(subject) = filter.subject {
             query = query.filter(records::subject.eq(Some(Id::from(subject))));
         }
         if let Some(live) = filter.live {
             query = query.filter(records::state.eq(if live { "live" } else { "deleted" }));
         }
-        if let Some(disputed) = filter.disputed {
-            query = query.filter(records::disputed.eq(disputed));
+        // Written as `disputed`, not as `disputed = ?`: only so does the partial index serve.
+        match filter.disputed {
+            Some(true) => query = query.filter(records::disputed),
+            Some(false) => query = query.filter(not(records::disputed)),
+            None => {}
         }
         if let Some(from) = filter.from {
             query = query.filter(records::occurred_on.ge(Some(from)));
         }
         if let Some(to) = filter.to {
-            query = query.filter(records::occurred_on.lt(Some(to)));
+            query = query.filter(records::occurred_on.le(Some(to)));
         }
         if let Some(after) = filter.after {
             query = query.filter(records::id.gt(Id::from(after)));
         }
-        query.order(records::id).limit(limit).select(Row::as_select()).load(c)
+        query.order(records::id).limit(limit).select(records::id).load(c)
     })?;
+    Ok(ids.into_iter().map(|id| RecordId::new(id.0)).collect())
+}
+
+/// All records of a form below one unit. Only for a form of which the unit has few: the people of a branch.
+pub fn below(read: &mut impl Reading, form: &str, unit: UnitId) -> Result<Vec<StoredRecord>, StoreError> {
+    let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
+        .filter(records::unit_id.eq_any(unit_closure::table
+            .filter(unit_closure::ancestor_id.eq(Id::from(unit)))
+            .select(unit_closure::descendant_id)))
+        .filter(records::form.eq(form))
+        .order(records::id)
+        .select(Row::as_select())
+        .load(c))?;
     domain(rows)
 }

@@ -3,7 +3,7 @@
 use crate::columns::{Id, Instant};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
-use crate::schema::{log, submissions};
+use crate::schema::{quarantine, submissions};
 use crate::transaction::{Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -154,20 +154,39 @@ pub fn insert(tx: &mut Tx<'_>, received: Vec<StoredSubmission>) -> Result<(), St
     Ok(())
 }
 
-/// The submissions behind a record, in order of receipt after `after`, each with its receipt time.
+/// How these submissions were answered, as JSON.
+pub fn results(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<(SubmissionId, Vec<u8>)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<(Id, Vec<u8>)> = on_backend!(read.conn(), c => submissions::table
+            .filter(submissions::id.eq_any(ids))
+            .select((submissions::id, submissions::result))
+            .load(c))?;
+        found.extend(rows.into_iter().map(|(id, result)| (SubmissionId::new(id.0), result)));
+    }
+    Ok(found)
+}
+
+/// The submissions that have become part of a record, in order of receipt after `after`; `ids` are the record's own and
+/// its aliases. What waits in quarantine is no part of it, whatever record it names; what was released from there is.
 pub fn of_record(
     read: &mut impl Reading,
-    record: RecordId,
+    ids: &[RecordId],
+    unit: UnitId,
     after: Seq,
     limit: i64,
-) -> Result<Vec<(StoredSubmission, DateTime<Utc>)>, StoreError> {
-    let rows: Vec<(Row, Instant)> = on_backend!(read.conn(), c => submissions::table
-        .inner_join(log::table.on(log::seq.eq(submissions::seq)))
-        .filter(submissions::record_id.eq(Some(Id::from(record))))
+) -> Result<Vec<StoredSubmission>, StoreError> {
+    let ids: Vec<Option<Id>> = ids.iter().map(|id| Some(Id::from(*id))).collect();
+    let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+        .left_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
+        .filter(submissions::record_id.eq_any(ids))
+        .filter(submissions::unit_id.eq(Some(Id::from(unit))))
+        .filter(quarantine::id.nullable().is_null().or(quarantine::closing.eq(Some("released"))))
         .filter(submissions::seq.gt(after.0))
         .order(submissions::seq)
         .limit(limit)
-        .select((Row::as_select(), log::received_at))
+        .select(Row::as_select())
         .load(c))?;
-    Ok(rows.into_iter().map(|(row, at)| (row.into(), at.0)).collect())
+    Ok(rows.into_iter().map(StoredSubmission::from).collect())
 }

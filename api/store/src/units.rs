@@ -43,7 +43,7 @@ struct CodeRow {
 }
 
 #[derive(Insertable)]
-#[diesel(table_name = unit_closure)]
+#[diesel(table_name = unit_closure, treat_none_as_default_value = false)]
 struct ClosureRow {
     ancestor_id: Id,
     descendant_id: Id,

@@ -2,6 +2,7 @@
 //! Knows nothing of what they may do.
 
 use crate::columns::{Id, Instant};
+use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::users;
 use crate::sessions;
@@ -100,6 +101,20 @@ pub fn find(r: &mut impl Reading, id: UserId) -> Result<Option<User>, StoreError
         .first(c)
         .optional())?;
     Ok(row.map(User::from))
+}
+
+/// What these users are called.
+pub fn names(r: &mut impl Reading, ids: &[UserId]) -> Result<Vec<(UserId, String)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<(Id, String)> = on_backend!(r.conn(), c => users::table
+            .filter(users::id.eq_any(ids))
+            .select((users::id, users::display_name))
+            .load(c))?;
+        found.extend(rows.into_iter().map(|(id, name)| (UserId::new(id.0), name)));
+    }
+    Ok(found)
 }
 
 /// The user who signs in with that name.

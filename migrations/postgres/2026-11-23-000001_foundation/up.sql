@@ -176,8 +176,10 @@ CREATE TABLE records (
 );
 CREATE UNIQUE INDEX records_by_natural_key ON records (form, natural_key);
 CREATE INDEX records_by_unit ON records (unit_id, form, id);
-CREATE INDEX records_by_subject ON records (subject, form);
+CREATE INDEX records_by_subject ON records (subject, form, id);
 CREATE INDEX records_by_form ON records (form, id);
+CREATE INDEX records_by_day ON records (form, occurred_on, id);
+CREATE INDEX records_disputed ON records (form, id) WHERE disputed;
 
 -- Other ids under which phones know a record; an alias speaks only within the unit that it was used in.
 CREATE TABLE record_aliases (

@@ -4,7 +4,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::http::listen;
 use crate::state::{App, StartError};
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use std::io;
 use std::net::TcpListener;
 
@@ -32,9 +32,20 @@ pub fn run(config: Config, clock: Clock, entropy: Entropy) -> Result<(), ServeEr
 
 /// Serves an opened state on a socket until the process is told to stop; for commands that prepare something first.
 pub fn on(listener: TcpListener, app: &App) -> io::Result<()> {
-    let state = Data::new(app.clone());
-    let serving = listen::until_stopped(listener, &app.config, move |config| {
-        config.app_data(state.clone());
-    });
+    let serving = listen::until_stopped(listener, &app.config, attach(app));
     actix_web::rt::System::new().block_on(serving)
+}
+
+/// The same until `stop` is done; for whoever serves inside a process of their own.
+pub fn on_until(stop: impl Future<Output = io::Result<()>>, listener: TcpListener, app: &App) -> io::Result<()> {
+    let serving = listen::until(stop, listener, &app.config, attach(app));
+    actix_web::rt::System::new().block_on(serving)
+}
+
+/// Gives the handlers what they need.
+fn attach(app: &App) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let state = Data::new(app.clone());
+    move |config| {
+        config.app_data(state.clone());
+    }
 }

@@ -14,9 +14,21 @@ const HEAD: Duration = Duration::from_secs(30);
 /// How long an idle connection is kept: longer than the usual 60 s of proxies, so that they close first.
 const IDLE: Duration = Duration::from_secs(75);
 
-/// Serves `listener` until the process is told to stop (SIGTERM, or SIGINT from a terminal), then waits for the
-/// requests that were accepted, at most `shutdown_seconds`.
+/// Serves `listener` until the process is told to stop (SIGTERM, or SIGINT from a terminal).
 pub async fn until_stopped<F>(listener: TcpListener, config: &Config, state: F) -> io::Result<()>
+where
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    until(stop_asked(), listener, config, state).await
+}
+
+/// Serves `listener` until `stop` is done, then waits for the requests that were accepted, at most `shutdown_seconds`.
+pub async fn until<F>(
+    stop: impl Future<Output = io::Result<()>>,
+    listener: TcpListener,
+    config: &Config,
+    state: F,
+) -> io::Result<()>
 where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
@@ -33,7 +45,7 @@ where
     tracing::info!(%address, workers = config.workers, "listening");
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
-    stop_asked().await?;
+    stop.await?;
     tracing::info!("stopping: no new connections, finishing the accepted requests");
     handle.stop(true).await;
     serving.await.map_err(io::Error::other)??;

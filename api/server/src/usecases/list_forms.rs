@@ -1,0 +1,61 @@
+//! Lists forms: every published version, as it was published. Whoever is signed in may read them: a phone keeps old
+//! drafts, and so needs old versions.
+
+use super::authenticate::Authenticated;
+use super::failure::Failure;
+use super::reader::{Reader, read_as};
+use crate::state::App;
+use chrono::NaiveDate;
+use muong_domain::form::Form;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Published versions, as of a day.
+#[derive(Clone, Debug)]
+pub struct Forms {
+    /// The versions, by code and version.
+    pub forms: Vec<Arc<Form>>,
+    /// The day.
+    pub today: NaiveDate,
+}
+
+impl Forms {
+    /// Changes when a version is added, and on the day when one comes into force or ends.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for form in &self.forms {
+            hash.update([u8::from(form.in_force(self.today))]);
+            hash.update(form.definition_json());
+            hash.update([0]);
+        }
+        hash.finalize().into()
+    }
+}
+
+/// Every version of every form.
+pub async fn list_forms(app: &App, who: &Authenticated) -> Result<Forms, Failure> {
+    read_as(app, who, false, |_, reader| Ok(forms(reader, reader.reference().catalog.iter().cloned()))).await
+}
+
+/// One form: the version in force, or else the newest; or the version that is asked for.
+pub async fn read_form(
+    app: &App,
+    who: &Authenticated,
+    code: String,
+    version: Option<i32>,
+) -> Result<Forms, Failure> {
+    read_as(app, who, false, move |_, reader| {
+        let catalog = &reader.reference().catalog;
+        let found = match version {
+            Some(version) => catalog.get(&code, version),
+            None => catalog.current(&code, reader.today()).or_else(|| catalog.newest(&code)),
+        };
+        let found = found.ok_or_else(|| Failure::refused("access.not_found"))?;
+        Ok(forms(reader, [Arc::clone(found)]))
+    })
+    .await
+}
+
+fn forms(reader: &Reader, found: impl IntoIterator<Item = Arc<Form>>) -> Forms {
+    Forms { forms: found.into_iter().collect(), today: reader.today() }
+}

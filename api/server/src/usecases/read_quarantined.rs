@@ -1,0 +1,130 @@
+//! Reads one quarantined submission whole: what came, byte for byte where it cannot be read, why it waits, and what was
+//! decided about it.
+
+use super::authenticate::Authenticated;
+use super::failure::Failure;
+use super::list_quarantine::{self, SeenQuarantine};
+use super::mask;
+use super::push::outcome::Recorded;
+use super::read_conflict::{SeenDecision, see_decisions};
+use super::read_submissions::{Origin, names, parsed};
+use super::reader::{Values, read_as};
+use crate::state::App;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use muong_domain::form::Form;
+use muong_domain::id::{DeviceId, QuarantineId, UserId};
+use muong_store::{StoreError, decisions, quarantine, submissions};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// What was sent.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Content {
+    /// JSON.
+    Json(Value),
+    /// No JSON that we read, but text.
+    Text(String),
+    /// Neither: base64.
+    Bytes(String),
+    /// Not to be shown: it cannot be read, so nobody can tell which of it is personal.
+    Masked,
+}
+
+/// A quarantined submission with all that a decision needs.
+#[derive(Clone, Debug)]
+pub struct QuarantinedDetail {
+    /// Where it waits, why and since when.
+    pub seen: SeenQuarantine,
+    /// What was sent.
+    pub content: Content,
+    /// From which device.
+    pub device: DeviceId,
+    /// When it was said, by the phone's clock.
+    pub captured_at: Option<DateTime<Utc>>,
+    /// Who pushed it.
+    pub origin: Origin,
+    /// How its release ended.
+    pub released: Option<Recorded>,
+    /// What was decided about it, the first first.
+    pub decisions: Vec<SeenDecision>,
+    /// What the people in it are called.
+    pub names: HashMap<UserId, String>,
+}
+
+/// Reads it.
+pub async fn read_quarantined(
+    app: &App,
+    who: &Authenticated,
+    with_reason: bool,
+    id: QuarantineId,
+) -> Result<QuarantinedDetail, Failure> {
+    read_as(app, who, with_reason, move |snapshot, reader| {
+        reader.require_content()?;
+        let Some(stored) = quarantine::find(snapshot, id)? else {
+            return Err(Failure::refused("access.not_found"));
+        };
+        let values = match stored.author == reader.actor().user {
+            true => Values::Whole,
+            false => reader.sees_quarantined(stored.form.as_deref(), stored.unit)?,
+        };
+        let form = stored.form.as_deref().and_then(|code| reader.form(code)).map(AsRef::as_ref);
+        let submission = submissions::by_ids(snapshot, &[stored.submission])?.pop();
+        let submission = submission.ok_or_else(|| StoreError::corrupt("a quarantine", "no submission"))?;
+        let origin: Origin = parsed("an origin", submission.origin.as_bytes())?;
+        let decided = decisions::about(snapshot, stored.id.uuid())?;
+        let decisions = see_decisions(snapshot, decided, false)?;
+        let people = [Some(stored.author), Some(origin.pushed_by), origin.on_behalf_of];
+        let people = people.into_iter().flatten().chain(decisions.iter().map(|decision| decision.stored.actor));
+        let names = names(snapshot, people.collect::<Vec<_>>())?;
+        let released = stored.outcome.as_deref().map(|outcome| parsed("a release", outcome)).transpose()?;
+        Ok(QuarantinedDetail {
+            content: content(form, &submission.body, values),
+            device: submission.device,
+            captured_at: submission.captured_at,
+            origin,
+            released: released.map(|released| mask::answer(form, released, values)),
+            decisions,
+            names,
+            seen: list_quarantine::one(snapshot, reader, stored)?,
+        })
+    })
+    .await
+}
+
+fn content(form: Option<&Form>, body: &[u8], values: Values) -> Content {
+    if let Ok(said) = muong_domain::json::parse(body) {
+        return Content::Json(mask::submission(form, said, values));
+    }
+    if values == Values::Masked {
+        return Content::Masked;
+    }
+    match std::str::from_utf8(body) {
+        Ok(text) => Content::Text(text.to_owned()),
+        Err(_) => Content::Bytes(STANDARD.encode(body)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_shown_as_it_came() {
+        let shown = |body: &[u8]| content(None, body, Values::Whole);
+        assert_eq!(shown(br#"{"n":1}"#), Content::Json(serde_json::json!({"n": 1})));
+        assert_eq!(shown(br#"{"n":1,"n":2}"#), Content::Text(r#"{"n":1,"n":2}"#.to_owned()));
+        assert_eq!(shown(b"\xff\x00"), Content::Bytes("/wA=".to_owned()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_shown_to_whoever_may_not_see_persons() {
+        assert_eq!(content(None, br#"{"n":1,"n":2}"#, Values::Masked), Content::Masked);
+        let said = br#"{"items":{"l":{"k":{"f":{"to":1}}}},"n":1,"set":{"full_name":{"to":"x"}}}"#;
+        let Content::Json(masked) = content(None, said, Values::Masked) else { panic!("it is JSON") };
+        assert_eq!(masked["set"]["full_name"], serde_json::json!({"masked": true}));
+        assert_eq!(masked["items"]["l"]["k"]["f"], serde_json::json!({"masked": true}));
+        assert_eq!(masked["n"], 1);
+    }
+}

@@ -1,0 +1,80 @@
+//! Reads one record by its id, or by an alias of it.
+
+use super::authenticate::Authenticated;
+use super::failure::Failure;
+use super::mask;
+use super::reader::{Reader, Values, read_as};
+use crate::state::App;
+use muong_domain::id::RecordId;
+use muong_store::records::{self, StoredRecord};
+use muong_store::{Snapshot, StoreError};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// A record as its reader may see it.
+#[derive(Clone, Debug)]
+pub struct SeenRecord {
+    /// The record, with what its cells hold: never to be shown itself.
+    pub stored: StoredRecord,
+    /// What it says, masked where it has to be.
+    pub data: Value,
+    /// The other ids by which phones know it.
+    pub aliases: Vec<RecordId>,
+}
+
+/// Reads it.
+pub async fn read_record(
+    app: &App,
+    who: &Authenticated,
+    with_reason: bool,
+    id: RecordId,
+) -> Result<SeenRecord, Failure> {
+    read_as(app, who, with_reason, move |snapshot, reader| {
+        let (stored, values) = find(snapshot, reader, id)?;
+        let mut seen = see(snapshot, reader, vec![(stored, values)])?;
+        seen.pop().ok_or_else(|| Failure::refused("access.not_found"))
+    })
+    .await
+}
+
+/// The record that exists under this id for the reader.
+pub fn find(
+    snapshot: &mut Snapshot<'_>,
+    reader: &Reader,
+    id: RecordId,
+) -> Result<(StoredRecord, Values), Failure> {
+    reader.require_content()?;
+    let mut ids = vec![id];
+    ids.extend(records::aliases(snapshot, &[id])?.into_iter().map(|(_, _, record)| record));
+    let mut denied = Failure::refused("access.not_found");
+    for stored in records::by_ids(snapshot, &ids)? {
+        match reader.sees(&stored.record.form, stored.record.unit) {
+            Ok(values) => return Ok((stored, values)),
+            Err(why @ Failure::Refused { code: "access.reason_required", .. }) => denied = why,
+            Err(_) => {}
+        }
+    }
+    Err(denied)
+}
+
+/// Shows records, in the order in which they are given.
+pub fn see(
+    snapshot: &mut Snapshot<'_>,
+    reader: &Reader,
+    found: Vec<(StoredRecord, Values)>,
+) -> Result<Vec<SeenRecord>, Failure> {
+    let ids: Vec<RecordId> = found.iter().map(|(stored, _)| stored.record.id).collect();
+    let mut aliases: HashMap<RecordId, Vec<RecordId>> = HashMap::new();
+    for (record, alias) in records::aliases_of_all(snapshot, &ids)? {
+        aliases.entry(record).or_default().push(alias);
+    }
+    reader.note_persons(found.iter().map(|(stored, _)| (stored.record.unit, stored.subject)));
+    let seen = found.into_iter().map(|(stored, values)| {
+        let form = reader.form(&stored.record.form);
+        let form = form.ok_or_else(|| StoreError::corrupt("a record's form", &stored.record.form))?;
+        let data = mask::data(form, &stored.record, values);
+        let aliases = aliases.remove(&stored.record.id).unwrap_or_default();
+        Ok(SeenRecord { stored, data, aliases })
+    });
+    seen.collect()
+}

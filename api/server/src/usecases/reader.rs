@@ -1,0 +1,253 @@
+//! Whoever reads, and what of the store exists for them: which records, and which values in them.
+//!
+//! What lies outside the reader's scope does not exist (404), and neither do records about persons for a role that
+//! never sees persons. What exists but may not be seen so is forbidden (403), or asks for a stated reason.
+
+use super::authenticate::Authenticated;
+use super::failure::{Failure, read};
+use crate::reference::{Reference, is_about_person};
+use crate::state::App;
+use chrono::{DateTime, NaiveDate, Utc};
+use muong_domain::access::Action::{ReadPersons, ReadReports, Review};
+use muong_domain::access::{Action, Actor, Denied, authorize};
+use muong_domain::form::Form;
+use muong_domain::id::{RecordId, UnitId};
+use muong_domain::time::local_date;
+use muong_store::{Scope, Snapshot};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A reader at one moment.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    actor: Arc<Actor>,
+    reference: Arc<Reference>,
+    now: DateTime<Utc>,
+    with_reason: bool,
+}
+
+/// Which values of a visible thing may be seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Values {
+    /// All.
+    Whole,
+    /// Without those that the form marks as personal.
+    Masked,
+}
+
+/// One page of a list, and where the next one begins.
+#[derive(Clone, Debug)]
+pub struct Page<T, P> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The position of the last item, when there are more.
+    pub next: Option<P>,
+}
+
+impl<T, P> Page<T, P> {
+    /// From at least one item more than the page holds, if there is one.
+    pub fn new(mut items: Vec<T>, limit: usize, position: impl Fn(&T) -> P) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(position);
+        Self { items, next }
+    }
+
+    /// The same page, its items turned into something else.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U, P> {
+        Page { items: self.items.into_iter().map(f).collect(), next: self.next }
+    }
+}
+
+/// How many rows to ask for so that it shows whether there are more.
+pub fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
+/// Reads as somebody, in one snapshot, off the async threads.
+pub async fn read_as<T: Send + 'static>(
+    app: &App,
+    who: &Authenticated,
+    with_reason: bool,
+    reading: impl Fn(&mut Snapshot<'_>, &Reader) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (actor, now) = (Arc::clone(&who.actor), app.clock.now());
+    read(app, move |app, snapshot| {
+        let seq = snapshot.head()?.reference_seq;
+        let reference = app.reference.get(snapshot, seq)?;
+        let reader = Reader { actor: Arc::clone(&actor), reference, now, with_reason };
+        match reading(snapshot, &reader) {
+            Err(Failure::Store(error)) => Err(error),
+            other => Ok(other),
+        }
+    })
+    .await?
+}
+
+impl Reader {
+    /// Who.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Units and forms as of this moment.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The local date of this moment.
+    pub fn today(&self) -> NaiveDate {
+        local_date(self.now)
+    }
+
+    /// Whoever may read no content anywhere (`admin`, `auditor`) is told so, whatever they ask for.
+    pub fn require_content(&self) -> Result<(), Failure> {
+        let any = |action| !self.actor.scope(action, self.now, true).is_empty();
+        if any(ReadReports) || any(ReadPersons) { Ok(()) } else { Err(Failure::refused("access.forbidden")) }
+    }
+
+    /// Whether the reader decides anything anywhere.
+    pub fn reviews(&self) -> bool {
+        !self.actor.scope(Review, self.now, true).is_empty()
+    }
+
+    /// The units over whose subtrees any grant of the reader holds now.
+    pub fn granted(&self) -> BTreeSet<UnitId> {
+        self.actor.grants.iter().filter(|grant| grant.holds_at(self.now)).map(|grant| grant.unit).collect()
+    }
+
+    /// The form that reads all records of this code.
+    pub fn form(&self, code: &str) -> Option<&Arc<Form>> {
+        self.reference.catalog.newest(code)
+    }
+
+    /// The newest version of each form (of the one asked for, if one is).
+    pub fn forms<'a>(&'a self, code: Option<&'a str>) -> impl Iterator<Item = &'a Arc<Form>> {
+        let all = self.reference.forms(false).chain(self.reference.forms(true));
+        all.filter(move |form| code.is_none_or(|code| code == form.code()))
+    }
+
+    /// Where records of a form may be read, narrowed to what lies below a unit. Nowhere: `None`.
+    pub fn may_read_below(&self, about_person: bool, below: Option<UnitId>) -> Option<Scope> {
+        self.scope(self.tops(Action::to_read(about_person)), below)
+    }
+
+    /// Where conflicts and quarantine may be looked into; about persons only where persons may be read.
+    pub fn may_review_below(&self, about_person: bool, below: Option<UnitId>) -> Option<Scope> {
+        let tops = self.tops(Review);
+        let tops = if about_person { self.intersection(&tops, &self.tops(ReadPersons)) } else { tops };
+        self.scope(tops, below)
+    }
+
+    fn tops(&self, action: Action) -> Vec<UnitId> {
+        self.actor.scope(action, self.now, self.with_reason)
+    }
+
+    fn scope(&self, tops: Vec<UnitId>, below: Option<UnitId>) -> Option<Scope> {
+        let tops = below.map_or_else(|| tops.clone(), |unit| self.intersection(&tops, &[unit]));
+        let narrow = !tops.iter().any(|top| self.is_root(*top));
+        (!tops.is_empty()).then_some(Scope { tops, narrow })
+    }
+
+    /// The tops of what lies below one of `a` and below one of `b`.
+    fn intersection(&self, a: &[UnitId], b: &[UnitId]) -> Vec<UnitId> {
+        let covered = |unit: &UnitId, by: &[UnitId]| {
+            self.reference.units.ancestors(*unit).iter().any(|above| by.contains(above))
+        };
+        let both: BTreeSet<UnitId> = (a.iter().filter(|unit| covered(unit, b)))
+            .chain(b.iter().filter(|unit| covered(unit, a)))
+            .copied()
+            .collect();
+        both.into_iter().collect()
+    }
+
+    fn is_root(&self, unit: UnitId) -> bool {
+        self.reference.units.ancestors(unit).len() == 1
+    }
+
+    /// What of a record may be seen, if it exists for the reader.
+    pub fn sees(&self, form: &str, unit: UnitId) -> Result<Values, Failure> {
+        let line = self.reference.units.ancestors(unit);
+        self.allowed(Action::to_read(self.is_about_person(Some(form))), &line).map_err(refused)?;
+        Ok(self.values(&line))
+    }
+
+    /// What of a conflict may be seen. The record shows that it has one, so who may not review is told so.
+    pub fn sees_conflict(&self, form: &str, unit: UnitId) -> Result<Values, Failure> {
+        let values = self.sees(form, unit)?;
+        let line = self.reference.units.ancestors(unit);
+        self.allowed(Review, &line).map_err(|_| Failure::refused("access.forbidden"))?;
+        Ok(values)
+    }
+
+    /// What of somebody else's quarantined submission may be seen. One that names no unit that exists is for whoever
+    /// reviews a whole tree; one whose form cannot be read may be about a person.
+    pub fn sees_quarantined(&self, form: Option<&str>, unit: Option<UnitId>) -> Result<Values, Failure> {
+        let lines = match unit {
+            Some(unit) => vec![self.reference.units.ancestors(unit)],
+            None => self.roots().map(|root| vec![root]).collect(),
+        };
+        let mut denied = Failure::refused("access.not_found");
+        for line in lines.iter().filter(|line| self.allowed(Review, line).is_ok()) {
+            match self.allowed(Action::to_read(self.is_about_person(form)), line) {
+                Ok(()) => return Ok(self.values(line)),
+                Err(why) => denied = refused(why),
+            }
+        }
+        Err(denied)
+    }
+
+    /// Whether the reader reviews a whole tree, and so what names no unit.
+    pub fn reviews_unplaced(&self, about_person: bool) -> bool {
+        let may = |root: UnitId| {
+            self.allowed(Review, &[root]).is_ok() && self.allowed(Action::to_read(about_person), &[root]).is_ok()
+        };
+        self.roots().any(may)
+    }
+
+    fn roots(&self) -> impl Iterator<Item = UnitId> {
+        let units = self.reference.units.iter();
+        units.filter(|unit| unit.latest().is_some_and(|version| version.parent.is_none())).map(|unit| unit.id)
+    }
+
+    /// Whether things of this form are about persons. What the server does not know is treated as if it were.
+    fn is_about_person(&self, form: Option<&str>) -> bool {
+        form.and_then(|code| self.form(code)).is_none_or(|form| is_about_person(form))
+    }
+
+    fn allowed(&self, action: Action, line: &[UnitId]) -> Result<(), Denied> {
+        authorize(&self.actor, action, line, self.now, self.with_reason).map(drop)
+    }
+
+    fn values(&self, line: &[UnitId]) -> Values {
+        if self.allowed(ReadPersons, line).is_ok() { Values::Whole } else { Values::Masked }
+    }
+
+    /// Notes which persons were read by virtue of a stated reason. Ids only: neither values nor the reason, which is
+    /// free text and may name somebody, have a place in a log of the program.
+    pub fn note_persons(&self, seen: impl IntoIterator<Item = (UnitId, Option<RecordId>)>) {
+        if !self.with_reason {
+            return;
+        }
+        let needed = |unit: &UnitId| {
+            let line = self.reference.units.ancestors(*unit);
+            authorize(&self.actor, ReadPersons, &line, self.now, false).is_err()
+        };
+        let people: BTreeSet<String> = (seen.into_iter())
+            .filter_map(|(unit, person)| person.filter(|_| needed(&unit)))
+            .map(|person| person.to_string())
+            .collect();
+        if !people.is_empty() {
+            let persons = people.into_iter().collect::<Vec<_>>().join(" ");
+            tracing::info!(user = %self.actor.user, persons, "read persons with a stated reason");
+        }
+    }
+}
+
+/// A role that never sees this kind of thing does not learn that there is one.
+fn refused(denied: Denied) -> Failure {
+    match denied {
+        Denied::ReasonRequired(_) => Failure::refused("access.reason_required"),
+        Denied::Outside | Denied::NotAllowed(_) => Failure::refused("access.not_found"),
+    }
+}

@@ -1,0 +1,215 @@
+//! The real server, in this process, on a port of its own, over a database of its own, with a clock that the test sets.
+//! Owns starting and stopping it. Asks nothing of it: that is `client`.
+
+use crate::builders;
+use crate::client::{Client, Reporter};
+use crate::database::{Backend, TestDatabase};
+use crate::province;
+use chrono::{DateTime, TimeDelta, Utc};
+use muong_domain::access::Role;
+use muong_domain::id::UserId;
+use muong_server::clock::{Clock, Entropy};
+use muong_server::commands::serve;
+use muong_server::config::{Config, Secret};
+use muong_server::security::token;
+use muong_server::state::App;
+use muong_store::grants;
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// Makes two tests of each sentence, `sqlite::…` and `postgres::…`. A sentence is a function of a running server; one
+/// that is not listed is dead code, and the compiler says so.
+#[macro_export]
+macro_rules! on_both {
+    ($($sentence:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $sentence() {
+                super::$sentence(&$crate::TestApp::start($crate::Backend::Sqlite));
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $sentence() {
+                super::$sentence(&$crate::TestApp::start($crate::Backend::Postgres));
+            })+
+        }
+    };
+}
+
+/// What every test's clock shows at first: the morning on which the report of scenario S1 is pushed.
+pub const MORNING: &str = "2026-03-09T02:11:00Z";
+
+/// A running server.
+pub struct TestApp {
+    backend: Backend,
+    address: String,
+    clock: &'static AtomicI64,
+    app: Option<App>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    // Dropped last, in this order: the server has let go of both by then.
+    database: TestDatabase,
+    _folder: TempDir,
+}
+
+impl TestApp {
+    /// Serves a copy of the province.
+    pub fn start(backend: Backend) -> Self {
+        Self::start_with(backend, |_config| {})
+    }
+
+    /// Serves a copy of the province with another configuration.
+    pub fn start_with(backend: Backend, configure: impl FnOnce(&mut Config)) -> Self {
+        Self::serve(backend, TestDatabase::fresh(backend, province::found), configure)
+    }
+
+    /// Serves a database.
+    pub fn serve(backend: Backend, database: TestDatabase, configure: impl FnOnce(&mut Config)) -> Self {
+        builders::begin_numbering();
+        let folder = TempDir::with_prefix("muong-test-").expect("a temporary folder");
+        let clock: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(micros(MORNING))));
+        let mut config = config(&database, &folder);
+        configure(&mut config);
+        let app = App::open(config, Clock::Set(clock), Entropy::System).expect("the server starts");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let (stop, stopped) = oneshot::channel();
+        let served = app.clone();
+        let thread = std::thread::spawn(move || {
+            let stopped = async move {
+                // A sender that is dropped says the same.
+                drop(stopped.await);
+                Ok(())
+            };
+            serve::on_until(stopped, listener, &served).expect("the server serves");
+        });
+        Self {
+            backend,
+            address,
+            clock,
+            app: Some(app),
+            stop: Some(stop),
+            thread: Some(thread),
+            database,
+            _folder: folder,
+        }
+    }
+
+    /// Which database it serves.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its database, for what HTTP does not tell.
+    pub fn database(&self) -> &TestDatabase {
+        &self.database
+    }
+
+    /// Somebody who has not signed in.
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    /// Somebody of the province, signed in on a new device.
+    pub fn sign_in(&self, login: &str) -> Reporter {
+        Reporter::sign_in(self.anonymous(), login, province::PASSWORD, self.clock)
+    }
+
+    // --- time -----------------------------------------------------------------------------------------
+
+    /// What its clock shows.
+    pub fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.clock.load(Ordering::Acquire)).expect("an instant")
+    }
+
+    /// Sets its clock, to an instant as RFC 3339 writes it.
+    pub fn set_clock(&self, instant: &str) {
+        self.clock.store(micros(instant), Ordering::Release);
+    }
+
+    /// Moves its clock.
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.fetch_add(time.num_microseconds().expect("not for ever"), Ordering::AcqRel);
+    }
+
+    // --- what the command line does ---------------------------------------------------------------------
+
+    /// `muong user grant`, from now on.
+    pub fn grant(&self, login: &str, role: Role, unit: Uuid) {
+        let grant = province::grant(login, role, unit, self.now());
+        province::commit(&self.app().writer, move |tx| Ok(grants::add(tx, &province::OPERATOR, &grant)?.into()));
+    }
+
+    /// `muong user revoke`, from now on.
+    pub fn revoke(&self, login: &str, role: Role, unit: Uuid) {
+        let user = UserId::new(province::user_id(login));
+        province::commit(&self.app().writer, move |tx| {
+            Ok(grants::revoke(tx, &province::OPERATOR, user, role, unit.into())?.into())
+        });
+    }
+
+    /// The state that its handlers share.
+    pub fn app(&self) -> &App {
+        self.app.as_ref().expect("it runs until it is stopped")
+    }
+
+    // --- the end --------------------------------------------------------------------------------------
+
+    /// Asks it to stop, as a supervisor does; [`Self::wait`] waits until it has.
+    pub fn ask_to_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _already_stopped = stop.send(());
+        }
+    }
+
+    /// Stops it and gives its database back, in which everything is that it has accepted.
+    pub fn wait(&mut self) {
+        self.ask_to_stop();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+        if let Some(app) = self.app.take() {
+            app.close();
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.wait();
+    }
+}
+
+fn micros(instant: &str) -> i64 {
+    DateTime::parse_from_rfc3339(instant).expect("an instant").timestamp_micros()
+}
+
+/// Small: a test has two cores and neighbours.
+fn config(database: &TestDatabase, folder: &TempDir) -> Config {
+    let key = folder.path().join("signing_key.pem");
+    token::generate_key_file(&key, &Entropy::System).expect("a signing key");
+    let two = NonZeroUsize::MIN.saturating_add(1);
+    let mut config = Config {
+        database_url: Secret::new(database.url().to_owned()),
+        data_dir: folder.path().to_owned(),
+        signing_key_file: Some(key),
+        workers: NonZeroUsize::MIN,
+        readers: two,
+        shutdown_seconds: 5,
+        ..Config::default()
+    };
+    config.argon2.max_concurrent = two;
+    config
+}
