@@ -113,6 +113,7 @@ submission-unit_mismatch = This record does not belong to the unit that the subm
 
 ## What a form asks for
 
+form-unknown = The server has no such form. Choose one of the forms that /v1/forms lists.
 form-unknown_field = The form has no such field. Sync the form, leave the field out and send a replacement.
 form-required = This field is required. Fill it in and send it again.
 form-type = The value is of the wrong type; this field takes { $expected }. Correct it and send a replacement.

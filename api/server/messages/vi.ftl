@@ -113,6 +113,7 @@ submission-unit_mismatch = Bản ghi này không thuộc đơn vị nêu trong b
 
 ## What a form asks for
 
+form-unknown = Máy chủ không có biểu mẫu này. Hãy chọn một biểu mẫu trong danh sách ở /v1/forms.
 form-unknown_field = Biểu mẫu không có mục này. Hãy đồng bộ biểu mẫu, bỏ mục đó rồi gửi bản thay thế.
 form-required = Mục này bắt buộc. Hãy điền rồi gửi lại.
 form-type = Giá trị không đúng kiểu; mục này cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.

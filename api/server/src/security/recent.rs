@@ -80,7 +80,9 @@ mod tests {
         let recent = Recent::new(3);
         (0..100).for_each(|n| recent.put(n, n * 2));
         assert!((97..100).all(|n| recent.get(&n) == Some(n * 2)));
-        let held = recent.lock().young.len() + recent.lock().old.len();
+        let generations = recent.lock();
+        let held = generations.young.len() + generations.old.len();
+        drop(generations);
         assert!(held <= 6, "{held}");
         assert_eq!(recent.get(&0), None);
     }
