@@ -2,6 +2,7 @@
 
 mod acceptance {
     mod access;
+    mod push_protocol;
     mod s1_a_clean_report;
     mod s2_two_reporters;
     mod s3_sums_and_clocks;
