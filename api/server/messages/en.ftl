@@ -269,3 +269,11 @@ word-party_group = party group
 
 unknown-code = The request was not carried out (code { $code }). Tell the administrator this code.
     .title = Request not carried out
+submission-nothing_to_replace = The submission that this one replaces does not wait in your quarantine. This one counts all the same; check the id if you meant another one.
+person-has_steps = Steps of this person are on record, so the person cannot be withdrawn. Withdraw the steps first, or report a step that ends the membership.
+conflict-choice_unfit = This choice does not fit the question. Reload the conflict and choose a candidate, other values, or whether the record stays, as it asks.
+conflict-decision_invalid = The record would break rules with this decision. See the errors, and choose other values.
+form-version_published = This version has been published already and never changes. Publish the change under the next version number.
+form-version_incompatible = This version cannot stand beside the published ones: { $reason }. Give what has changed a new name.
+request-cursor_invalid = This cursor does not belong to this list. Start again without a cursor.
+server-not_ready = The service is not ready: the database cannot be reached or is not up to date. Try again shortly; if it goes on, run “muong migrate”.

@@ -269,3 +269,11 @@ word-party_group = tổ đảng
 
 unknown-code = Yêu cầu chưa được thực hiện (mã { $code }). Hãy báo mã này cho quản trị viên.
     .title = Yêu cầu chưa được thực hiện
+submission-nothing_to_replace = Báo cáo mà bản này thay thế không nằm trong danh sách chờ xử lý của đồng chí. Bản này vẫn được ghi nhận; hãy kiểm tra lại mã nếu định thay bản khác.
+person-has_steps = Người này đã có các bước được ghi nhận nên không thể rút hồ sơ. Hãy rút các bước đó trước, hoặc báo cáo bước kết thúc tư cách đảng viên.
+conflict-choice_unfit = Lựa chọn này không phù hợp với câu hỏi. Hãy tải lại xung đột rồi chọn một giá trị đề xuất, nhập giá trị khác, hoặc chọn giữ hay bỏ bản ghi theo yêu cầu.
+conflict-decision_invalid = Với quyết định này, bản ghi sẽ vi phạm quy tắc. Hãy xem các lỗi và chọn giá trị khác.
+form-version_published = Phiên bản này đã được ban hành và không thay đổi nữa. Hãy ban hành nội dung sửa đổi với số phiên bản tiếp theo.
+form-version_incompatible = Phiên bản này không thể dùng cùng các phiên bản đã ban hành: { $reason }. Hãy đặt tên mới cho phần thay đổi.
+request-cursor_invalid = Con trỏ này không thuộc danh sách đang xem. Hãy bắt đầu lại không kèm con trỏ.
+server-not_ready = Dịch vụ chưa sẵn sàng: không kết nối được cơ sở dữ liệu hoặc cơ sở dữ liệu chưa cập nhật. Hãy thử lại sau ít phút; nếu vẫn vậy, hãy chạy “muong migrate”.

@@ -68,19 +68,25 @@ fn form_of(submission: &Submission, reference: &Reference, today: NaiveDate) -> 
         return (None, missing.into_iter().collect());
     };
     let Some(newest) = reference.catalog.newest(code) else {
-        return (None, vec![Finding::new("submission.form_unknown", "/form")]);
+        return (None, vec![Finding::new("submission.form_unknown", "/form").with("form", code.as_str())]);
     };
     if submission.kind == Kind::Delete && submission.form_version.is_none() {
         return (Some(Arc::clone(newest)), Vec::new());
     }
-    let unknown = || Finding::new("submission.form_version_unknown", "/form_version").with("newest", newest.version());
+    let unknown = || {
+        Finding::new("submission.form_version_unknown", "/form_version")
+            .with("form", code.as_str())
+            .with("version", submission.form_version.unwrap_or_default())
+    };
     let Some(form) = submission.form_version.and_then(|version| reference.catalog.get(code, version)) else {
         return (None, vec![unknown()]);
     };
     let captured = submission.captured_at.map_or(today, |at| muong_domain::time::local_date(at.to_utc()));
     let mut errors = Vec::new();
     if submission.kind != Kind::Delete && !form.in_force(captured.min(today)) && !began_later(form, captured, today) {
-        errors.push(Finding::new("submission.form_not_in_force", "/form_version").with("newest", newest.version()));
+        errors.push(Finding::new("submission.form_not_in_force", "/form_version")
+            .with("form", code.as_str())
+            .with("version", form.version()));
     }
     (Some(Arc::clone(form)), errors)
 }
