@@ -182,10 +182,7 @@ pub fn person(unit: Uuid, full_name: &str, birth_date: &str) -> Submission {
 
 /// A step of somebody's development.
 pub fn step(unit: Uuid, person: Uuid, kind: &str, on: &str) -> Submission {
-    let step = Submission::create(STEP, id(), unit)
-        .to("person", person.to_string())
-        .to("step", kind)
-        .to("on", on);
+    let step = Submission::create(STEP, id(), unit).to("person", person.to_string()).to("step", kind).to("on", on);
     match kind {
         "branch_resolved" => step.to("eligible", 12).to("yes", 11),
         _ => step,

@@ -155,7 +155,9 @@ fn postgres_template(fill: Fill) -> String {
         fill(&parse(&named(server_url(), &draft)));
         on_server(&format!("ALTER DATABASE {draft} RENAME TO {name}"));
     }
-    sql_query(format!("SELECT pg_advisory_unlock({TEMPLATE_LOCK})")).execute(&mut server).expect("the lock is given back");
+    sql_query(format!("SELECT pg_advisory_unlock({TEMPLATE_LOCK})"))
+        .execute(&mut server)
+        .expect("the lock is given back");
     name
 }
 
@@ -211,7 +213,9 @@ fn server_url() -> &'static str {
 /// Without a server named, the tests start the private cluster themselves. It is left running for the next run.
 fn start_cluster() -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops/private-postgres");
-    eprintln!("{POSTGRES_URL} is not set: starting a private PostgreSQL cluster; 'make postgres-stop NAME=tests' ends it");
+    eprintln!(
+        "{POSTGRES_URL} is not set: starting a private PostgreSQL cluster; 'make postgres-stop NAME=tests' ends it"
+    );
     let output = Command::new(script)
         .args(["start", "--fast", "tests"])
         .stderr(Stdio::inherit())

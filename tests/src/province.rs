@@ -151,11 +151,7 @@ fn units() -> Founding {
             administrative(XA_MUONG_NHE, "commune", "Xã Mường Nhé", Some(TINH), Some("03160")),
             administrative(BAN_HUOI_SANG, "village", "Bản Huổi Sang", Some(XA_MUONG_NHE), None),
         ],
-        coverage: vec![Coverage {
-            branch: HUOI_SANG.into(),
-            village: BAN_HUOI_SANG.into(),
-            from: founding_day(),
-        }],
+        coverage: vec![Coverage { branch: HUOI_SANG.into(), village: BAN_HUOI_SANG.into(), from: founding_day() }],
     }
 }
 

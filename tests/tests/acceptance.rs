@@ -2,7 +2,14 @@
 
 mod acceptance {
     mod access;
+    mod bad_input;
+    mod forms;
+    mod migrations;
+    mod openapi;
+    mod operations;
     mod push_protocol;
+    mod reading;
+    mod review;
     mod s1_a_clean_report;
     mod s2_two_reporters;
     mod s3_sums_and_clocks;

@@ -131,16 +131,21 @@ fn a_form_decides_whether_reading_means_persons(app: &TestApp) {
 
 fn the_province_reads_persons_only_with_a_reason(app: &TestApp) {
     let department = app.sign_in(DEPARTMENT);
-    let ask = |reason: bool| {
-        department.read(&format!("/v1/me/can?action=read_persons&unit={PHIENG_SANG}&reason={reason}"))
-    };
+    let ask =
+        |reason: bool| department.read(&format!("/v1/me/can?action=read_persons&unit={PHIENG_SANG}&reason={reason}"));
     assert_eq!(ask(false)["code"], "access.reason_required");
     assert_eq!(ask(true)["allowed"], true);
 }
 
 fn a_question_that_makes_no_sense_is_refused(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
-    for query in ["action=fly&unit={u}", "action=report", "action=report&unit=x", "action=report&unit={u}&form=nothing", "action=report&unit={u}&more=1"] {
+    for query in [
+        "action=fly&unit={u}",
+        "action=report",
+        "action=report&unit=x",
+        "action=report&unit={u}&form=nothing",
+        "action=report&unit={u}&more=1",
+    ] {
         let query = query.replace("{u}", &HUOI_SANG.to_string());
         secretary.get(&format!("/v1/me/can?{query}")).problem(400, "request.query_invalid");
     }

@@ -2,9 +2,7 @@
 
 use muong_tests::builders::{MEETING, PERSON, STEP, identity, meeting, object, person, roll, step, times};
 use muong_tests::client::{assert_finding, codes, number, text, uuid};
-use muong_tests::province::{
-    COMMUNE, HUOI_SANG, MUONG_NHE, NA_LONG, NEIGHBOUR, OFFICER, SECRETARY, STRANGER, user_id,
-};
+use muong_tests::province::{COMMUNE, HUOI_SANG, MUONG_NHE, NA_LONG, NEIGHBOUR, OFFICER, SECRETARY, STRANGER, user_id};
 use muong_tests::{Reporter, Submission, TestApp, database, id, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -233,7 +231,8 @@ fn an_edit_waits_for_its_record_and_is_not_recorded_meanwhile(app: &TestApp) {
 fn an_edit_waits_for_the_submission_that_it_builds_on(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let (meeting, _) = reported(&secretary);
-    let first = secretary.says(Submission::edit(MEETING, meeting, HUOI_SANG).changes("place", json!(null), "Trường học"));
+    let first =
+        secretary.says(Submission::edit(MEETING, meeting, HUOI_SANG).changes("place", json!(null), "Trường học"));
     let second = Submission::edit(MEETING, meeting, HUOI_SANG).after(first.id());
     let second = secretary.says(second.changes("place", "Trường học", "Nhà văn hóa"));
     let deferred = secretary.push(&[&second]).only();
@@ -278,7 +277,10 @@ fn one_branch_has_one_regular_meeting_a_month_and_the_second_id_becomes_an_alias
     let second = officer.says(meeting(HUOI_SANG).to("place", "Nhà văn hóa"));
     let result = officer.push(&[&second]).only();
     assert_eq!((&result["status"], uuid(&result["record"])), (&json!("merged"), first), "{result}");
-    assert_eq!(result["fields"], json!({"identity": "already", "place": "applied", "roll": "already", "times": "already"}));
+    assert_eq!(
+        result["fields"],
+        json!({"identity": "already", "place": "applied", "roll": "already", "times": "already"})
+    );
     let seen = record(&officer, second.record());
     assert_eq!((uuid(&seen["id"]), &seen["aliases"]), (first, &json!([second.record()])));
 }
@@ -342,7 +344,10 @@ fn changes_of_different_fields_at_the_same_time_both_stand(app: &TestApp) {
     secretary.reports_as("merged", place(meeting, &seen, json!(null), "Nhà văn hóa"));
     officer.reports_as("merged", edit(meeting, &seen).changes("self_score", json!(null), 82.5));
     let data = &record(&secretary, meeting)["data"];
-    assert_eq!((&data["place"], &data["self_score"], &data["self_band"]), (&json!("Nhà văn hóa"), &json!(82.5), &json!("fair")));
+    assert_eq!(
+        (&data["place"], &data["self_score"], &data["self_band"]),
+        (&json!("Nhà văn hóa"), &json!(82.5), &json!("fair"))
+    );
 }
 
 fn changes_of_one_field_at_the_same_time_are_a_conflict_and_the_first_is_shown(app: &TestApp) {
@@ -373,11 +378,17 @@ fn a_later_word_of_the_same_device_replaces_its_candidate(app: &TestApp) {
 fn a_field_of_an_item_is_merged_by_itself(app: &TestApp) {
     let (secretary, officer) = (app.sign_in(SECRETARY), app.sign_in(OFFICER));
     let (issue, number_one) = (id().to_string(), json!(1));
-    let raised = [("number", number_one), ("category", json!("road")), ("addressee", json!("commune_people_committee")), ("status", json!("open"))];
+    let raised = [
+        ("number", number_one),
+        ("category", json!("road")),
+        ("addressee", json!("commune_people_committee")),
+        ("status", json!("open")),
+    ];
     let draft = raised.iter().fold(meeting(HUOI_SANG), |m, (field, to)| m.item("issues", &issue, field, to.clone()));
     let seen = push(&secretary, draft);
     let meeting = uuid(&seen["results"][0]["record"]);
-    let change = |field: &str, from: Value, to: Value| edit(meeting, &seen).item_changes("issues", &issue, field, from, to);
+    let change =
+        |field: &str, from: Value, to: Value| edit(meeting, &seen).item_changes("issues", &issue, field, from, to);
     secretary.reports_as("merged", change("status", json!("open"), json!("in_progress")));
     officer.reports_as("merged", change("due_on", json!(null), json!("2026-04-30")));
     officer.reports_as("conflict", change("status", json!("open"), json!("answered")));
@@ -391,7 +402,7 @@ fn a_group_is_sent_whole_or_not_at_all(app: &TestApp) {
     let result = secretary.reports(edit(meeting, &seen).changes("present", 11, 12).changes("unexcused", 1, 0));
     refused(&result, "rejected", "form.group_incomplete");
     let told = text(&result["errors"][0]["message"]["vi"]);
-    assert!(told.contains("on_roll, ") && !told.contains("present"), "what is missing is named: {told}");
+    assert!(told.contains("on_roll, ") && !told.contains(", present"), "what is missing is named: {told}");
 }
 
 fn a_guarded_group_never_merges_when_nobody_knows_what_was_seen(app: &TestApp) {
@@ -400,7 +411,8 @@ fn a_guarded_group_never_merges_when_nobody_knows_what_was_seen(app: &TestApp) {
     let unknown = |edit: Submission| edit.with("base", json!({"epoch": id(), "v": 999_999}));
     let other_times = Submission::edit(MEETING, meeting, HUOI_SANG).changes_group(&times(), &json!({"ended": "21:30"}));
     officer.reports_as("merged", unknown(other_times));
-    let other_day = Submission::edit(MEETING, meeting, HUOI_SANG).changes_group(&identity(), &json!({"held_on": "2026-03-06"}));
+    let other_day =
+        Submission::edit(MEETING, meeting, HUOI_SANG).changes_group(&identity(), &json!({"held_on": "2026-03-06"}));
     officer.reports_as("conflict", unknown(other_day));
     assert_eq!(record(&secretary, meeting)["data"]["held_on"], "2026-03-05");
 }
@@ -423,13 +435,22 @@ fn two_changes_that_are_valid_alone_and_not_together_are_a_question(app: &TestAp
     let (secretary, officer) = (app.sign_in(SECRETARY), app.sign_in(OFFICER));
     let (meeting, seen) = reported(&secretary);
     let key = id().to_string();
-    let votes = [("number", json!("01-NQ/CB")), ("votes_for", json!(13)), ("votes_against", json!(0)), ("votes_blank", json!(0))];
-    let resolution = votes.iter().fold(edit(meeting, &seen), |e, (field, to)| e.item("resolutions", &key, field, to.clone()));
+    let votes = [
+        ("number", json!("01-NQ/CB")),
+        ("votes_for", json!(13)),
+        ("votes_against", json!(0)),
+        ("votes_blank", json!(0)),
+    ];
+    let resolution =
+        votes.iter().fold(edit(meeting, &seen), |e, (field, to)| e.item("resolutions", &key, field, to.clone()));
     secretary.reports_as("merged", resolution);
     let fewer = json!({"temporarily_in": 0, "present": 10});
     let result = officer.reports_as("conflict", edit(meeting, &seen).changes_group(&roll(), &fewer));
     let conflict = &result["conflicts"][0];
-    assert_eq!((&conflict["code"], &conflict["path"]), (&json!("merge.merged_invalid"), &json!("$rule/meeting.votes_exceed")));
+    assert_eq!(
+        (&conflict["code"], &conflict["path"]),
+        (&json!("merge.merged_invalid"), &json!("$rule/meeting.votes_exceed"))
+    );
     let now = record(&secretary, meeting);
     assert_eq!((&now["data"]["present"], &now["disputed"]), (&json!(10), &json!(true)), "both changes stand: {now}");
 }
@@ -437,7 +458,12 @@ fn two_changes_that_are_valid_alone_and_not_together_are_a_question(app: &TestAp
 fn a_change_that_breaks_a_rule_in_full_view_is_rejected(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let key = id().to_string();
-    let votes = [("number", json!("01-NQ/CB")), ("votes_for", json!(13)), ("votes_against", json!(0)), ("votes_blank", json!(0))];
+    let votes = [
+        ("number", json!("01-NQ/CB")),
+        ("votes_for", json!(13)),
+        ("votes_against", json!(0)),
+        ("votes_blank", json!(0)),
+    ];
     let draft = votes.iter().fold(meeting(HUOI_SANG), |m, (field, to)| m.item("resolutions", &key, field, to.clone()));
     let seen = push(&secretary, draft);
     let meeting = uuid(&seen["results"][0]["record"]);
@@ -452,7 +478,8 @@ fn a_change_that_breaks_a_rule_in_full_view_is_rejected(app: &TestApp) {
 fn a_delete_by_somebody_who_had_seen_the_record_withdraws_it(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let (meeting, seen) = reported(&secretary);
-    let with_values = Submission::delete(meeting, HUOI_SANG).with("form", MEETING).with("form_version", 1).to("place", "x");
+    let with_values =
+        Submission::delete(meeting, HUOI_SANG).with("form", MEETING).with("form_version", 1).to("place", "x");
     refused(&secretary.reports(with_values), "rejected", "form.delete_carries_values");
     secretary.reports_as("accepted", Submission::delete(meeting, HUOI_SANG).seen(&seen, number(&seen["head"])));
     assert_eq!(record(&secretary, meeting)["state"], "deleted");
@@ -585,7 +612,10 @@ fn a_batch_comes_to_the_same_as_its_submissions_one_by_one(app: &TestApp) {
         let edit = || Submission::edit(MEETING, record, unit);
         let second = edit().after(first.id()).changes("place", json!(null), "Trường học");
         let third = edit().after(second.id()).changes("place", "Trường học", "Nhà văn hóa");
-        (record, [first, second, third, meeting(unit).to("present", 12).to("unexcused", 0), meeting(unit).to("excused", 3)])
+        (
+            record,
+            [first, second, third, meeting(unit).to("present", 12).to("unexcused", 0), meeting(unit).to("excused", 3)],
+        )
     };
     let (together, drafts) = story(HUOI_SANG);
     let said = drafts.map(|draft| secretary.says(draft));
@@ -600,12 +630,22 @@ fn a_batch_comes_to_the_same_as_its_submissions_one_by_one(app: &TestApp) {
 
 fn a_party_card_is_held_by_one_person(app: &TestApp) {
     let (secretary, neighbour) = (app.sign_in(SECRETARY), app.sign_in(NEIGHBOUR));
-    let member = |unit: Uuid, name: &str| Submission::create(PERSON, id(), unit)
-        .to("full_name", name).to("birth_date", "1980-02-02").to("basis", "own_application").to("consent_on", "2025-08-01");
+    let member = |unit: Uuid, name: &str| {
+        Submission::create(PERSON, id(), unit)
+            .to("full_name", name)
+            .to("birth_date", "1980-02-02")
+            .to("basis", "own_application")
+            .to("consent_on", "2025-08-01")
+    };
     let first = member(HUOI_SANG, "Giàng A Vừ").to("party_card", "01234567");
     let holder = uuid(&secretary.reports_as("accepted", first)["record"]);
-    let entry = Submission::create(STEP, id(), HUOI_SANG).to("person", json!(holder)).to("step", "opening_entry")
-        .to("on", "2025-09-01").to("status", "official").to("decision_on", "2005-01-10").to("ceremony_on", "2005-02-03");
+    let entry = Submission::create(STEP, id(), HUOI_SANG)
+        .to("person", json!(holder))
+        .to("step", "opening_entry")
+        .to("on", "2025-09-01")
+        .to("status", "official")
+        .to("decision_on", "2005-01-10")
+        .to("ceremony_on", "2005-02-03");
     secretary.reports_as("accepted", entry);
     let second = neighbour.reports(member(NA_LONG, "Lò Văn Inh").to("party_card", "01234567"));
     refused(&second, "rejected", "person.card_taken");

@@ -43,7 +43,10 @@ fn a_ceremony_before_its_decision_is_rejected_and_names_it(app: &TestApp) {
     let result = secretary.reports(step(HUOI_SANG, person, "ceremony_held", "2026-02-19"));
     let finding = refused(&result, "step.out_of_order");
     assert_eq!(finding["pointer"], "/set/on/to");
-    assert!(text(&finding["message"]["vi"]).contains("20/02/2026"), "the other step's date, as people write it: {finding}");
+    assert!(
+        text(&finding["message"]["vi"]).contains("20/02/2026"),
+        "the other step's date, as people write it: {finding}"
+    );
 }
 
 fn nobody_is_resolved_upon_before_the_eighteenth_birthday(app: &TestApp) {

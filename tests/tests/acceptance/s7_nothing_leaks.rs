@@ -88,7 +88,8 @@ fn nothing_tells_whether_a_record_exists_in_another_unit(app: &TestApp) {
     let (secretary, stranger) = (app.sign_in(SECRETARY), app.sign_in(STRANGER));
     let known = uuid(&secretary.reports_as("accepted", meeting(HUOI_SANG))["record"]);
     let answers = [known, id()].map(|record| {
-        let edit = muong_tests::Submission::edit("branch_meeting", record, PHIENG_SANG).changes("place", json!(null), "x");
+        let edit =
+            muong_tests::Submission::edit("branch_meeting", record, PHIENG_SANG).changes("place", json!(null), "x");
         let mut result = stranger.reports(edit);
         assert_eq!(result["missing"], json!(record));
         (result["missing"], result["id"]) = (json!(null), json!(null));

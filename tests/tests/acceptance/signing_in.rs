@@ -1,10 +1,10 @@
 //! Signing in: one answer to whoever may not, tokens that last as long as they should, sessions that end when they must.
 
 use chrono::TimeDelta;
+use muong_store::users;
 use muong_tests::client::{text, uuid};
 use muong_tests::province::{self, NOBODY, PASSWORD, SECRETARY, STRANGER};
 use muong_tests::{Reporter, TestApp, on_both};
-use muong_store::users;
 use serde_json::{Value, json};
 
 on_both!(
@@ -60,7 +60,8 @@ fn the_user_name_is_the_same_however_a_phone_writes_it(app: &TestApp) {
 fn an_unknown_user_a_wrong_password_and_a_disabled_user_are_answered_alike(app: &TestApp) {
     let stranger = province::user_id(STRANGER).into();
     province::commit(&app.app().writer, move |tx| Ok(users::disable(tx, &province::OPERATOR, stranger)?.into()));
-    let attempts = [("no.such.user", PASSWORD), (SECRETARY, "sai mật khẩu rồi"), (STRANGER, PASSWORD), ("Không hợp lệ!", "x")];
+    let attempts =
+        [("no.such.user", PASSWORD), (SECRETARY, "sai mật khẩu rồi"), (STRANGER, PASSWORD), ("Không hợp lệ!", "x")];
     let mut answers = attempts.map(|(username, password)| {
         app.anonymous().post("/v1/auth/sign-in", &credentials(username, password)).problem(401, "auth.bad_credentials")
     });
