@@ -117,7 +117,7 @@ fn what_cannot_be_read_is_said_again_as_the_same(app: &TestApp) {
 fn what_cannot_be_read_can_be_looked_at_as_it_came(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let bad = spoiled(&secretary, "\"PLACE\"", "\"\\ud800\"");
-    let pushed = post(&secretary, raw(&secretary, &[bad.clone()])).expect(200);
+    let pushed = post(&secretary, raw(&secretary, std::slice::from_ref(&bad))).expect(200);
     let waiting = quarantined(&secretary, &pushed["results"][0]["quarantine"]);
     let sent = String::from_utf8(bad).expect("text");
     let shown = |value: &Value| {
