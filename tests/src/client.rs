@@ -5,6 +5,7 @@ use crate::builders::Submission;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came back.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     /// What was asked, for messages.
     asked: String,
@@ -26,6 +27,14 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The bytes.
     pub body: Vec<u8>,
+}
+
+/// As a person reads it.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, status, headers, body } = self;
+        write!(f, "{asked}: {status} {headers:?} {}", String::from_utf8_lossy(body))
+    }
 }
 
 impl Answer {

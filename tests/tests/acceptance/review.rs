@@ -268,7 +268,7 @@ fn what_waited_for_a_released_submission_is_released_with_it(app: &TestApp) {
     let commune = app.sign_in(COMMUNE);
     release(&commune, &waiting, WHY).expect(200);
     let record = commune.read(&format!("/v1/records/{}", report.record()));
-    assert_eq!((&record["data"]["self_score"], &record["data"]["place"]), (&json!(80.0), &json!(null)), "{record}");
+    assert_eq!((&record["data"]["self_score"], &record["data"]["place"]), (&json!(80), &json!(null)), "{record}");
     assert_eq!(secretary.push(&[&mine]).only()["now"]["status"], "released");
 }
 
