@@ -8,8 +8,9 @@ use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::token::{self, AccessClaims, KeyError, Keys};
 use crate::usecases::authenticate::Standing;
+use crate::usecases::publish_form::publish_built_in;
 use muong_domain::id::SessionId;
-use muong_store::{Database, DatabaseUrl, StoreError, Writer, WriterOptions, establish_epoch, migrate};
+use muong_store::{Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +37,12 @@ pub enum StartError {
          (or MUONG_SIGNING_KEY_FILE)"
     )]
     NoSharedKey,
+    /// The writer failed.
+    #[error("the database: {0}")]
+    Writer(#[from] muong_store::WriterError),
+    /// A built-in form cannot stand beside what has been published.
+    #[error("the built-in forms: {0}")]
+    Forms(String),
     /// Password hashing does not work on this machine.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -100,6 +107,8 @@ pub struct Parts {
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// Units and forms, as last read.
+    pub reference: Arc<ReferenceCache>,
     /// What signs and verifies access tokens.
     pub keys: Keys,
     /// What hashes and checks passwords.
@@ -108,8 +117,6 @@ pub struct Parts {
     pub tokens: Recent<[u8; 32], Arc<AccessClaims>>,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
-    /// Units and forms as they were last read.
-    pub reference: ReferenceCache,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -126,17 +133,19 @@ impl App {
         let keys = keys(&config, &entropy)?;
         let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
         let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
+        let reference = Arc::new(ReferenceCache::default());
+        publish_forms(&writer, &reference)?;
         Ok(Self(Arc::new(Parts {
             config,
             clock,
             entropy,
             database,
             writer,
+            reference,
             keys,
             passwords,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
-            reference: ReferenceCache::default(),
             thread: Mutex::new(Some(thread)),
         })))
     }
@@ -148,6 +157,17 @@ impl App {
         drop(self);
         thread.into_iter().for_each(join);
     }
+}
+
+/// The forms that come with the program, where the store does not have them yet.
+fn publish_forms(writer: &Writer, reference: &Arc<ReferenceCache>) -> Result<(), StartError> {
+    let cache = Arc::clone(reference);
+    match writer.write(1, move |tx| publish_built_in(tx, &cache))? {
+        Outcome::Commit(0) => {}
+        Outcome::Commit(published) => tracing::info!(published, "published the built-in forms"),
+        Outcome::Refuse(refusal) => return Err(StartError::Forms(format!("{refusal:?}"))),
+    }
+    Ok(())
 }
 
 /// The configured keys; without any, on SQLite, where there is one serving process, the one in `data_dir`.

@@ -112,6 +112,11 @@ impl Database {
         Ok(Self { url, readers: pool })
     }
 
+    /// Whether the database answers, and whether it is up to date with this binary.
+    pub fn status(&self) -> Result<crate::MigrationStatus, StoreError> {
+        crate::migration_status(&mut *self.reader()?)
+    }
+
     /// The address.
     pub fn url(&self) -> &DatabaseUrl {
         &self.url

@@ -10,8 +10,8 @@ mod connection;
 mod error;
 mod migrate;
 mod schema;
-mod state_hash;
 mod scope;
+mod state_hash;
 mod transaction;
 mod writer;
 
@@ -34,7 +34,7 @@ pub mod users;
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};
-pub use state_hash::state_hash;
 pub use scope::Scope;
+pub use state_hash::state_hash;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
 pub use writer::{Writer, WriterError, WriterOptions};

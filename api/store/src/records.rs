@@ -280,10 +280,7 @@ pub fn hold(
 }
 
 /// The other ids of these records, as (record, alias).
-pub fn aliases_of_all(
-    read: &mut impl Reading,
-    records: &[RecordId],
-) -> Result<Vec<(RecordId, RecordId)>, StoreError> {
+pub fn aliases_of_all(read: &mut impl Reading, records: &[RecordId]) -> Result<Vec<(RecordId, RecordId)>, StoreError> {
     let mut found = Vec::new();
     for chunk in records.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();

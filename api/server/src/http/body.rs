@@ -60,6 +60,11 @@ pub async fn json<T: DeserializeOwned>(
 
 /// Parses a JSON body; an error names the place and never quotes the value, which may be personal.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    parse_borrowed(body)
+}
+
+/// Parses a frame that borrows raw items from the body.
+pub fn parse_borrowed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let pointer = pointer(error.path());
@@ -67,6 +72,14 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|error| malformed(&error, String::new()))?;
     Ok(value)
+}
+
+/// A body that is meant to be one object: empty ones are refused; what is broken further in is the reader's to keep.
+pub fn require_object(body: &[u8]) -> Result<(), Problem> {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Ok(()),
+        _ => Err(Problem::new("request.malformed").with("line", 1).with("column", 1)),
+    }
 }
 
 fn malformed(error: &serde_json::Error, pointer: String) -> Problem {

@@ -48,7 +48,7 @@ impl Problem {
                 problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
             "request.busy" => problem.retry_after(1),
-            "server.unavailable" | "server.shutting_down" => problem.retry_after(5),
+            "server.unavailable" | "server.not_ready" | "server.shutting_down" => problem.retry_after(5),
             _ => problem,
         }
     }
@@ -173,7 +173,9 @@ fn status(code: &str) -> StatusCode {
         "request.not_found" | "access.not_found" => StatusCode::NOT_FOUND,
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
-        "request.busy" | "server.unavailable" | "server.shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
+        "request.busy" | "server.unavailable" | "server.not_ready" | "server.shutting_down" => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         "auth.required"
         | "auth.invalid_token"
         | "auth.expired_token"
@@ -183,7 +185,7 @@ fn status(code: &str) -> StatusCode {
         | "auth.refresh_invalid"
         | "auth.device_revoked" => StatusCode::UNAUTHORIZED,
         "auth.user_disabled" => StatusCode::FORBIDDEN,
-        "device.fork" => StatusCode::CONFLICT,
+        "device.fork" | "form.version_published" => StatusCode::CONFLICT,
         code => status_of_family(code),
     }
 }

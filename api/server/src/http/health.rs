@@ -1,7 +1,11 @@
-//! Whether this process lives. Says nothing about the database: a restart would not mend that.
+//! Whether this process lives, and whether it is ready. Living says nothing about the database: a restart would not
+//! mend that.
 
+use super::error::{Problem, ProblemBody};
+use crate::state::App;
 use actix_web::get;
-use actix_web::web::Json;
+use actix_web::web::{Data, Json, block};
+use muong_store::MigrationStatus;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,4 +27,32 @@ pub struct Health {
 #[get("/healthz")]
 pub async fn healthz() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Can the process serve?
+///
+/// For the load balancer: whether the database answers and is up to date with this program. Needs no sign-in.
+#[utoipa::path(
+    tag = "operation",
+    security(()),
+    responses(
+        (status = 200, description = "It can.", body = Health),
+        (status = 503, description = "`server.not_ready`.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+#[get("/readyz")]
+pub async fn readyz(app: Data<App>) -> Result<Json<Health>, Problem> {
+    let database = app.database.clone();
+    match block(move || database.status()).await {
+        Ok(Ok(MigrationStatus::Current)) => Ok(Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })),
+        Ok(Ok(MigrationStatus::Pending(missing))) => {
+            tracing::warn!(missing, "migrations are missing");
+            Err(Problem::new("server.not_ready"))
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error, "the database cannot be reached");
+            Err(Problem::new("server.not_ready"))
+        }
+        Err(error) => Err(Problem::internal(&error)),
+    }
 }

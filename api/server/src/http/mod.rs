@@ -4,12 +4,15 @@
 pub mod answer;
 pub mod auth;
 pub mod body;
+pub mod decisions;
 pub mod docs;
 pub mod error;
 pub mod health;
 pub mod listen;
 pub mod me;
 pub mod openapi;
+pub mod publishing;
+pub mod push;
 pub mod routes;
 pub mod sessions;
 

@@ -26,6 +26,10 @@ pub const BEARER: &str = "bearer";
     tags(
         (name = "sign-in", description = "Signing in and out, and the devices that one does it on."),
         (name = "me", description = "Who one is here, and what one may do."),
+        (name = "forms", description = "What reports are made of, as data."),
+        (name = "sync", description = "What phones say, and how it is answered."),
+        (name = "records", description = "What the store holds, and who said it."),
+        (name = "review", description = "Conflicts and quarantine, and what is decided about them."),
         (name = "operation", description = "For whoever runs it."),
     ),
     components(schemas(ProblemBody, FindingBody, TextBody)),

@@ -1,6 +1,6 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
-use super::{docs, health, me, sessions};
+use super::{decisions, docs, health, me, publishing, push, sessions};
 use actix_web::http::Method;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -10,6 +10,7 @@ pub fn table(config: &mut ServiceConfig) {
     config
         // operation
         .service(health::healthz)
+        .service(health::readyz)
         // sign-in
         .service(sessions::post_sign_in)
         .service(sessions::post_refresh)
@@ -18,6 +19,16 @@ pub fn table(config: &mut ServiceConfig) {
         // me
         .service(me::get_me)
         .service(me::get_can)
+        // forms
+        .service(publishing::post_form)
+        // sync
+        .service(push::post_push)
+        .service(push::get_limits)
+        .service(push::post_submission)
+        // review
+        .service(decisions::post_resolution)
+        .service(decisions::post_release)
+        .service(decisions::post_discard)
         // documentation
         .service(docs::openapi_json)
         .route("/docs", web::get().to(docs::entrance))
@@ -31,4 +42,4 @@ pub const UNDESCRIBED: [(&str, Method); 2] = [("/docs", Method::GET), ("/docs/{f
 
 /// What may be asked without having signed in, whatever the method. Everything else above needs a token.
 pub const PUBLIC: &[&str] =
-    &["/healthz", "/openapi.json", "/docs", "/docs/{file:.*}", "/v1/auth/sign-in", "/v1/auth/refresh"];
+    &["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{file:.*}", "/v1/auth/sign-in", "/v1/auth/refresh"];

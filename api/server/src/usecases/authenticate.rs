@@ -24,6 +24,8 @@ pub struct Authenticated {
     pub device: DeviceId,
     /// In which session.
     pub session: SessionId,
+    /// The epoch, and the last change of users or grants, that this is as of.
+    pub as_of: (Uuid, Seq),
 }
 
 /// A session that stood, as of one entry of the log.
@@ -57,7 +59,7 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Authenticated, Failu
     match found {
         Found::Standing(standing) if standing.is_of(&claims) => {
             let Session { id, user, device, .. } = standing.session;
-            Ok(Authenticated { actor: Arc::clone(&standing.actor), user, device, session: id })
+            Ok(Authenticated { actor: Arc::clone(&standing.actor), user, device, session: id, as_of: standing.as_of })
         }
         Found::Standing(_) => Err(Failure::refused("auth.invalid_token")),
         Found::Ended(code) => {

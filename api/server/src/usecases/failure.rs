@@ -91,11 +91,20 @@ pub async fn read<T: Send + 'static>(
     Ok(done.map_err(|_panicked| Failure::Machine("a thread that read has panicked"))??)
 }
 
+/// Changes that weigh more than one: a push weighs its submissions, so that groups stay short.
+pub async fn write_weighing<T: Send + 'static, R: Send + 'static>(
+    app: &App,
+    weight: usize,
+    change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
+) -> Result<Outcome<T, R>, Failure> {
+    let answer = app.writer.submit(weight, change)?.await;
+    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
+}
+
 /// Changes, in the writer's next transaction. The change may run twice, and must not write before it refuses.
 pub async fn write<T: Send + 'static, R: Send + 'static>(
     app: &App,
     change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
 ) -> Result<Outcome<T, R>, Failure> {
-    let answer = app.writer.submit(1, change)?.await;
-    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
+    write_weighing(app, 1, change).await
 }

@@ -38,12 +38,7 @@ pub async fn list_forms(app: &App, who: &Authenticated) -> Result<Forms, Failure
 }
 
 /// One form: the version in force, or else the newest; or the version that is asked for.
-pub async fn read_form(
-    app: &App,
-    who: &Authenticated,
-    code: String,
-    version: Option<i32>,
-) -> Result<Forms, Failure> {
+pub async fn read_form(app: &App, who: &Authenticated, code: String, version: Option<i32>) -> Result<Forms, Failure> {
     read_as(app, who, false, move |_, reader| {
         let catalog = &reader.reference().catalog;
         let found = match version {

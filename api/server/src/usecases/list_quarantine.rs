@@ -111,7 +111,8 @@ pub fn see(read: &mut impl Reading, found: Vec<StoredQuarantine>) -> Result<Vec<
     let seqs = found.iter().flat_map(|waiting| [Some(waiting.opened), waiting.closed]).flatten();
     let at = receipts::of(read, seqs)?;
     let seen = found.into_iter().map(|stored| {
-        let result = results.get(&stored.submission).map(|result| parsed::<Recorded>("a result", result)).transpose()?;
+        let result =
+            results.get(&stored.submission).map(|result| parsed::<Recorded>("a result", result)).transpose()?;
         Ok(SeenQuarantine {
             reasons: result.map(|result| result.errors).unwrap_or_default(),
             opened_at: at.get(&stored.opened).copied(),

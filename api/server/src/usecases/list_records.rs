@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn people_stand_by_given_name_then_by_the_whole_name_as_vietnamese_sorts() {
-        let mut names = ["Vừ A Chá", "Lò Văn Ánh", "Điêu Thị Ánh", "Giàng A Páo", "Giàng A Pao", "Cà Thị Đào", "Lò Dung"];
+        let mut names =
+            ["Vừ A Chá", "Lò Văn Ánh", "Điêu Thị Ánh", "Giàng A Páo", "Giàng A Pao", "Cà Thị Đào", "Lò Dung"];
         names.sort_by_key(|name| Place::of(name, RecordId::new(Uuid::nil())));
         let expected =
             ["Điêu Thị Ánh", "Lò Văn Ánh", "Vừ A Chá", "Lò Dung", "Cà Thị Đào", "Giàng A Pao", "Giàng A Páo"];

@@ -5,6 +5,7 @@ pub mod describe_me;
 pub mod discard_quarantined;
 pub mod explain_permission;
 pub mod failure;
+pub mod fill_province;
 pub mod found_units;
 pub mod list_conflicts;
 pub mod list_forms;

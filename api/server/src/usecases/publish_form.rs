@@ -23,8 +23,8 @@ pub enum PublishRefusal {
     Definition(DefinitionError),
     /// It cannot stand beside the other versions.
     Catalog(CatalogError),
-    /// Not an administrator.
-    Forbidden,
+    /// Not an administrator, or not of the whole.
+    Forbidden(Denied),
 }
 
 /// The right of an administrator of a whole tree.

@@ -38,11 +38,7 @@ pub async fn read_record(
 }
 
 /// The record that exists under this id for the reader.
-pub fn find(
-    snapshot: &mut Snapshot<'_>,
-    reader: &Reader,
-    id: RecordId,
-) -> Result<(StoredRecord, Values), Failure> {
+pub fn find(snapshot: &mut Snapshot<'_>, reader: &Reader, id: RecordId) -> Result<(StoredRecord, Values), Failure> {
     reader.require_content()?;
     let mut ids = vec![id];
     ids.extend(records::aliases(snapshot, &[id])?.into_iter().map(|(_, _, record)| record));

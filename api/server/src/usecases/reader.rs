@@ -151,9 +151,8 @@ impl Reader {
 
     /// The tops of what lies below one of `a` and below one of `b`.
     fn intersection(&self, a: &[UnitId], b: &[UnitId]) -> Vec<UnitId> {
-        let covered = |unit: &UnitId, by: &[UnitId]| {
-            self.reference.units.ancestors(*unit).iter().any(|above| by.contains(above))
-        };
+        let covered =
+            |unit: &UnitId, by: &[UnitId]| self.reference.units.ancestors(*unit).iter().any(|above| by.contains(above));
         let both: BTreeSet<UnitId> = (a.iter().filter(|unit| covered(unit, b)))
             .chain(b.iter().filter(|unit| covered(unit, a)))
             .copied()

@@ -84,9 +84,11 @@ fn form_of(submission: &Submission, reference: &Reference, today: NaiveDate) -> 
     let captured = submission.captured_at.map_or(today, |at| muong_domain::time::local_date(at.to_utc()));
     let mut errors = Vec::new();
     if submission.kind != Kind::Delete && !form.in_force(captured.min(today)) && !began_later(form, captured, today) {
-        errors.push(Finding::new("submission.form_not_in_force", "/form_version")
-            .with("form", code.as_str())
-            .with("version", form.version()));
+        errors.push(
+            Finding::new("submission.form_not_in_force", "/form_version")
+                .with("form", code.as_str())
+                .with("version", form.version()),
+        );
     }
     (Some(Arc::clone(form)), errors)
 }

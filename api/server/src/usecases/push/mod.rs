@@ -4,6 +4,7 @@ pub mod assess;
 pub mod judge;
 pub mod outcome;
 pub mod person;
+pub mod receive;
 pub mod said;
 pub mod working_set;
 

@@ -44,7 +44,8 @@ impl Said {
     /// Reads one item.
     pub fn read(bytes: &[u8], limits: &Limits) -> Self {
         if bytes.len() > limits.submission_bytes {
-            let finding = Finding::new("submission.too_large", "").with("limit", crate::http::body::size(limits.submission_bytes));
+            let finding = Finding::new("submission.too_large", "")
+                .with("limit", crate::http::body::size(limits.submission_bytes));
             return Self::unreadable(bytes, None, finding);
         }
         let value = match json::parse(bytes) {

@@ -1,0 +1,243 @@
+//! What must be proven of the merge, not believed: properties 4 and 6 of the sync design.
+
+use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UnitId};
+use muong_domain::merge::{self, Author, Care, PathOutcome, Resolution, Seen};
+use muong_domain::record::{Path, Record};
+use muong_domain::validate::PathChange;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+const PATHS: [&str; 3] = ["place", "roll", "guarded"];
+
+/// What a device does next, knowing the common past and itself.
+#[derive(Clone, Debug)]
+enum Deed {
+    Edit { path: usize, to: u8 },
+    Delete,
+}
+
+/// One submission of a device, with what its author believed to stand.
+#[derive(Clone, Debug)]
+struct Said {
+    device: usize,
+    n: i64,
+    change: Option<PathChange>,
+}
+
+fn uuid(n: usize) -> Uuid {
+    Uuid::from_u128(n as u128 + 1)
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        6 => (0..PATHS.len(), 0_u8..4).prop_map(|(path, to)| Deed::Edit { path, to }),
+        1 => Just(Deed::Delete),
+    ]
+}
+
+/// The chains of two to four devices that all saw the same record and nothing of one another.
+fn chains() -> impl Strategy<Value = Vec<Vec<Deed>>> {
+    prop::collection::vec(prop::collection::vec(deed(), 1..4), 2..5)
+}
+
+/// The deeds of each device as honest submissions: `from` is the device's own view.
+fn submissions(chains: &[Vec<Deed>]) -> Vec<Vec<Said>> {
+    let tell = |(device, chain): (usize, &Vec<Deed>)| {
+        let mut view: BTreeMap<usize, Value> = (0..PATHS.len()).map(|path| (path, json!(0))).collect();
+        let mut said = Vec::new();
+        for (n, deed) in (1..).zip(chain) {
+            let change = match deed {
+                Deed::Delete => None,
+                Deed::Edit { path, to } => {
+                    let from = view.insert(*path, json!(to)).expect("every path has a value");
+                    Some(PathChange { path: Path::field(PATHS[*path]), from, to: json!(to), pointer: String::new() })
+                }
+            };
+            said.push(Said { device, n, change });
+        }
+        said
+    };
+    chains.iter().enumerate().map(tell).collect()
+}
+
+fn care(path: &Path) -> Care {
+    Care { guarded: path.as_str() == "guarded", withheld: false }
+}
+
+fn submission(said: &Said) -> SubmissionId {
+    SubmissionId::new(Uuid::from_u128((said.device as u128 + 1) << 64 | said.n as u128))
+}
+
+/// The record that everybody saw: each path 0, written by a device of its own as entry 1.
+fn beginning() -> Record {
+    let mut record = Record::new(RecordId::new(uuid(0)), "form", UnitId::new(uuid(0)), Seq(1));
+    let author = Author {
+        submission: SubmissionId::new(uuid(999)),
+        device: DeviceId::new(uuid(999)),
+        n: 1,
+        seen: Seen::UpTo(Seq::ZERO),
+    };
+    let changes = PATHS.map(|path| PathChange {
+        path: Path::field(path),
+        from: Value::Null,
+        to: json!(0),
+        pointer: String::new(),
+    });
+    merge::merge(&mut record, &author, Seq(1), &changes, care);
+    record
+}
+
+fn apply(record: &mut Record, said: &Said, v: Seq, seen: Seen) -> Vec<PathOutcome> {
+    let author = Author { submission: submission(said), device: DeviceId::new(uuid(said.device)), n: said.n, seen };
+    match &said.change {
+        Some(change) => merge::merge(record, &author, v, std::slice::from_ref(change), care).into_values().collect(),
+        None => vec![merge::delete(record, &author, v)],
+    }
+}
+
+/// Interleaves the chains in the order that `picks` says, keeping each device's own order.
+fn interleave(chains: &[Vec<Said>], picks: &[usize]) -> Vec<Said> {
+    let mut rest: Vec<std::collections::VecDeque<Said>> = chains.iter().map(|c| c.iter().cloned().collect()).collect();
+    let mut order = Vec::new();
+    let mut picks = picks.iter().copied().cycle();
+    while rest.iter().any(|chain| !chain.is_empty()) {
+        let open: Vec<usize> = (0..rest.len()).filter(|i| !rest[*i].is_empty()).collect();
+        let chosen = open[picks.next().expect("a cycle has no end") % open.len()];
+        order.extend(rest[chosen].pop_front());
+    }
+    order
+}
+
+fn run(order: &[Said]) -> Record {
+    let mut record = beginning();
+    for (v, said) in (2..).zip(order) {
+        apply(&mut record, said, Seq(v), Seen::UpTo(Seq(1)));
+    }
+    record
+}
+
+/// For each path the set of claims; whether it is contested; whether the record is live and flagged.
+fn outcome(record: &Record) -> (BTreeMap<String, (BTreeSet<String>, bool)>, bool, Vec<String>) {
+    let claims = |cell: &muong_domain::record::Cell| cell.claims.iter().map(|claim| claim.value.to_string()).collect();
+    let cells = record.cells.iter().map(|(path, cell)| (path.to_string(), (claims(cell), cell.contest.is_some())));
+    (cells.collect(), record.is_live(), record.questions.keys().map(ToString::to_string).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn property_6_permuting_concurrent_submissions_changes_neither_claims_nor_flags(
+        chains in chains(),
+        first in prop::collection::vec(0_usize..12, 12),
+        second in prop::collection::vec(0_usize..12, 12),
+    ) {
+        let said = submissions(&chains);
+        let one = run(&interleave(&said, &first));
+        let other = run(&interleave(&said, &second));
+        prop_assert_eq!(outcome(&one), outcome(&other));
+    }
+
+    #[test]
+    fn property_4_no_value_is_lost(chains in chains(), picks in prop::collection::vec(0_usize..12, 12)) {
+        let said = submissions(&chains);
+        let record = run(&interleave(&said, &picks));
+        for chain in &said {
+            for (index, one) in chain.iter().enumerate() {
+                let Some(change) = one.change.as_ref().filter(|change| change.from != change.to) else { continue };
+                let cell = &record.cells[&change.path];
+                let stands = cell.claims.iter().any(|claim| claim.value == change.to);
+                // Superseded by somebody who had seen it: here only the device itself can have.
+                let superseded = chain[index + 1..].iter().filter_map(|later| later.change.as_ref()).any(|later| {
+                    later.path == change.path && later.from == change.to && later.to != change.to
+                });
+                prop_assert!(stands || superseded, "{change:?} of {one:?} is neither shown nor a candidate: {cell:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_documents_of_a_record_give_the_record_back(chains in chains(), picks in prop::collection::vec(0_usize..12, 12)) {
+        let record = run(&interleave(&submissions(&chains), &picks));
+        let (open, personal) = record.to_documents(|path| path.as_str() == "guarded");
+        prop_assert!(!open.contains("\"guarded\""), "what is personal stands apart: {open}");
+        let mut again = Record::new(record.id, &record.form, record.unit, record.created);
+        again.version = record.version;
+        again.restore(&open, personal.as_deref()).expect("what was written reads");
+        prop_assert_eq!(again, record);
+    }
+
+    #[test]
+    fn a_contested_path_keeps_showing_what_it_showed(to in 1_u8..4, other in 1_u8..4) {
+        prop_assume!(to != other);
+        let said = submissions(&[vec![Deed::Edit { path: 0, to }], vec![Deed::Edit { path: 0, to: other }]]);
+        let record = run(&interleave(&said, &[0]));
+        prop_assert_eq!(record.cells[&Path::field("place")].shown(), &json!(to));
+        prop_assert_eq!(record.open_conflicts().len(), 1);
+    }
+}
+
+fn edit(device: usize, n: i64, path: &str, from: u8, to: u8) -> Said {
+    let change = PathChange { path: Path::field(path), from: json!(from), to: json!(to), pointer: String::new() };
+    Said { device, n, change: Some(change) }
+}
+
+#[test]
+fn with_an_unknown_base_the_from_value_decides_but_never_for_a_guarded_path() {
+    let mut record = beginning();
+    assert_eq!(apply(&mut record, &edit(0, 1, "place", 0, 1), Seq(2), Seen::Unknown), [PathOutcome::Applied]);
+    assert_eq!(apply(&mut record, &edit(1, 1, "place", 0, 2), Seq(3), Seen::Unknown), [PathOutcome::Conflict]);
+    assert_eq!(apply(&mut record, &edit(0, 2, "guarded", 0, 1), Seq(4), Seen::Unknown), [PathOutcome::Conflict]);
+}
+
+#[test]
+fn an_edit_in_view_of_the_conflict_changes_what_is_shown_and_closes_nothing() {
+    let mut record = beginning();
+    apply(&mut record, &edit(0, 1, "place", 0, 1), Seq(2), Seen::UpTo(Seq(1)));
+    apply(&mut record, &edit(1, 1, "place", 0, 2), Seq(3), Seen::UpTo(Seq(1)));
+    assert_eq!(apply(&mut record, &edit(2, 1, "place", 1, 3), Seq(4), Seen::UpTo(Seq(3))), [PathOutcome::Conflict]);
+    let cell = &record.cells[&Path::field("place")];
+    assert_eq!(cell.shown(), &json!(3));
+    assert!(cell.contest.is_some() && cell.claims.iter().any(|claim| claim.value == json!(2)));
+}
+
+#[test]
+fn a_resolution_closes_what_was_seen_and_leaves_open_what_was_not() {
+    let mut record = beginning();
+    let said = [edit(0, 1, "place", 0, 1), edit(1, 1, "place", 0, 2), edit(2, 1, "place", 0, 3)];
+    for (v, one) in (2..).zip(&said) {
+        apply(&mut record, one, Seq(v), Seen::UpTo(Seq(1)));
+    }
+    let path = Path::field("place");
+    let before = record.open_conflicts()[0].id;
+    let seen = BTreeSet::from([submission(&said[0]), submission(&said[1])]);
+    let decision = SubmissionId::new(uuid(77));
+    assert!(!merge::resolve(&mut record, &path, decision, Seq(5), Resolution { value: json!(2), seen }));
+    let open = record.open_conflicts();
+    assert!(open.len() == 1 && open[0].id != before, "what had not been seen is a question of its own");
+    let seen = BTreeSet::from([decision, submission(&said[2])]);
+    assert!(merge::resolve(
+        &mut record,
+        &path,
+        SubmissionId::new(uuid(78)),
+        Seq(6),
+        Resolution { value: json!(2), seen }
+    ));
+    assert!(record.open_conflicts().is_empty());
+}
+
+#[test]
+fn edit_beside_delete_ends_live_and_flagged_in_either_order() {
+    let delete = Said { device: 1, n: 1, change: None };
+    for order in [[edit(0, 1, "place", 0, 1), delete.clone()], [delete.clone(), edit(0, 1, "place", 0, 1)]] {
+        let record = run(&order);
+        assert!(record.is_live());
+        assert_eq!(record.open_conflicts()[0].path, Path::record());
+    }
+    let mut seen = run(&[delete]);
+    assert!(!seen.is_live());
+    apply(&mut seen, &edit(0, 1, "place", 0, 1), Seq(9), Seen::UpTo(Seq(8)));
+    assert!(seen.is_live() && seen.open_conflicts().is_empty(), "who had seen the delete revives it unflagged");
+}

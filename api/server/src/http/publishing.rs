@@ -1,0 +1,115 @@
+//! `POST /v1/forms`: an administrator publishes a new version of a form, without a release.
+
+use super::body;
+use super::error::{Problem, ProblemBody};
+use crate::config::Limits;
+use crate::state::App;
+use crate::usecases::authenticate::Authenticated;
+use crate::usecases::failure::write;
+use crate::usecases::publish_form::{PublishRefusal, authorize_administration, publish_form};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, post};
+use muong_domain::access::Denied;
+use muong_domain::form::{CatalogError, Form};
+use muong_domain::refusal::Finding;
+use muong_store::{Outcome, grants};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A definition may be long, but not that long.
+const DEFINITION: Limits =
+    Limits { submissions: 1, wire_bytes: 256 << 10, inflated_bytes: 1 << 20, submission_bytes: 1 << 20 };
+
+/// A published version.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PublishedForm)]
+pub struct PublishedBody {
+    /// The form.
+    #[schema(example = "branch_meeting")]
+    form: String,
+    /// The version.
+    #[schema(example = 2)]
+    version: i32,
+    /// The entry of the log.
+    v: i64,
+}
+
+fn refused(refusal: PublishRefusal) -> Problem {
+    match refusal {
+        PublishRefusal::Definition(error) => {
+            let finding = Finding::new("form.definition_invalid", pointer(&error.place))
+                .with("place", error.place.as_str())
+                .with("reason", error.reason.as_str());
+            Problem::new("form.definition_invalid")
+                .with("place", error.place.as_str())
+                .with("reason", error.reason.as_str())
+                .findings([finding])
+        }
+        PublishRefusal::Catalog(CatalogError::Published { .. }) => {
+            Problem::new("form.version_published").findings([Finding::new("form.version_published", "/version")])
+        }
+        PublishRefusal::Catalog(error @ CatalogError::Incompatible { .. }) => {
+            Problem::new("form.version_incompatible").with("reason", error.to_string())
+        }
+        PublishRefusal::Forbidden(Denied::Outside) => Problem::new("access.not_found"),
+        PublishRefusal::Forbidden(_) => Problem::new("access.forbidden"),
+    }
+}
+
+/// `fields[3].derived` as `/fields/3/derived`.
+fn pointer(place: &str) -> String {
+    let parts = place.split(['.', '[']).map(|part| part.trim_end_matches(']')).filter(|part| !part.is_empty());
+    parts.fold(String::new(), |pointer, part| pointer + "/" + part)
+}
+
+/// Publish a version of a form
+///
+/// The body is the whole definition. It is checked as a whole, and refused with place and reason; a published version
+/// never changes, and old ones stay valid for old drafts.
+#[utoipa::path(
+    tag = "forms",
+    request_body(content = Value, description = "The definition, as `GET /v1/forms` shows those in force."),
+    responses(
+        (status = 201, description = "Published.", body = PublishedBody),
+        (status = 400, description = "The body is not JSON.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "Not an administrator.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 404, description = "Not within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "The version is published already.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "The definition is wrong.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+#[post("/v1/forms")]
+pub async fn post_form(
+    app: Data<App>,
+    who: Authenticated,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = body::read(&request, payload, &DEFINITION).await?;
+    let definition: Value = body::parse(&body)?;
+    let parsed = tokio::task::spawn_blocking(move || Form::parse("body", &definition.to_string()));
+    let parsed = parsed.await.map_err(|_panicked| Problem::new("server.internal"))?;
+    let form = parsed.map_err(|error| refused(PublishRefusal::Definition(error)))?;
+    let answer = (form.code().to_owned(), form.version());
+    let shared = app.as_ref().clone();
+    let published = write(&app, move |tx| {
+        let seq = tx.head().reference_seq;
+        let reference = shared.reference.get(tx, seq)?;
+        let actor = grants::actor(tx, who.user)?;
+        match authorize_administration(&actor, &reference, tx.received_at()) {
+            Ok(authority) => publish_form(tx, &shared.reference, &authority, &form),
+            Err(denied) => Ok(Outcome::Refuse(PublishRefusal::Forbidden(denied))),
+        }
+    });
+    match published.await? {
+        Outcome::Commit(v) => {
+            let (form, version) = answer;
+            Ok(HttpResponse::Created().json(PublishedBody { form, version, v }))
+        }
+        Outcome::Refuse(refusal) => Err(refused(refusal)),
+    }
+}
