@@ -17,4 +17,5 @@ mod acceptance {
     mod s6_dates_that_cannot_be;
     mod s7_nothing_leaks;
     mod signing_in;
+    mod simple_clients;
 }
