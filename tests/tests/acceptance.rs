@@ -7,6 +7,7 @@ mod acceptance {
     mod migrations;
     mod openapi;
     mod operations;
+    mod properties;
     mod push_protocol;
     mod reading;
     mod review;

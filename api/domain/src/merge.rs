@@ -113,7 +113,8 @@ fn settle(record: &mut Record, v: Seq) {
     record.prune();
 }
 
-/// A create on a record that was withdrawn, by somebody who knew that: what had been said before is gone.
+/// A create on a record that was withdrawn, by somebody who knew that: what had been withdrawn is gone, also when
+/// somebody else has revived the record in between, since it must not matter who was heard first.
 pub fn begin_anew(record: &mut Record, author: &Author) {
     let (known, others): (Vec<Deletion>, Vec<Deletion>) = (std::mem::take(&mut record.deletions).into_iter())
         .partition(|deletion| author.knew(deletion.by, record.writers.get(&deletion.by)));

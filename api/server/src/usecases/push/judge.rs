@@ -226,9 +226,7 @@ impl Trial<'_> {
         let author = self.author(before.is_some());
         let mut changes = self.assessed.checked.changes.clone();
         if self.submission.kind == Kind::Create {
-            if before.as_ref().is_some_and(|stored| !stored.live) {
-                merge::begin_anew(&mut record, &author);
-            }
+            merge::begin_anew(&mut record, &author);
             changes.iter_mut().for_each(|change| change.from = Value::Null);
         }
         let merging = Merging { form: &form, grant, changes: &changes, author, before: before.as_ref(), alias };

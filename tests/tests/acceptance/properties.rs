@@ -1,0 +1,299 @@
+//! Properties 1, 3, 5, 6, 7 and 9 of the sync design, over random schedules of phones, on real databases. (4 and 6 of
+//! the merge alone stand in `muong-domain`.) Here the use cases are driven directly, so that thousands of pushes fit.
+
+use muong_domain::id::{DeviceId, UserId};
+use muong_server::clock::{Clock, Entropy};
+use muong_server::config::Limits;
+use muong_server::reference::ReferenceCache;
+use muong_server::usecases::push::outcome::ItemResult;
+use muong_server::usecases::push::said::{Origin, Said};
+use muong_server::usecases::push::{Prepared, push_submissions, reference_now};
+use muong_server::usecases::replay_log::replay_log;
+use muong_store::{
+    Database, DatabaseUrl, Outcome, Writer, WriterOptions, establish_epoch, grants, log, migrate, state_hash,
+};
+use muong_tests::Submission;
+use muong_tests::builders::{self, MEETING, begin_numbering, meeting};
+use muong_tests::database::{Backend, TestDatabase};
+use muong_tests::province::{COMMUNE, HUOI_SANG, OFFICER, PHIENG_SANG, SECRETARY, found, user_id};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A store without a server in front of it.
+struct Store {
+    database: Database,
+    writer: Writer,
+    cache: Arc<ReferenceCache>,
+    _kept: TestDatabase,
+}
+
+impl Store {
+    fn open(kept: TestDatabase) -> Self {
+        let url = DatabaseUrl::parse(kept.url()).expect("an address");
+        let mut conn = url.open().expect("a database");
+        migrate(&mut conn).expect("migrations");
+        let now = "2026-03-09T02:11:00Z".parse().expect("an instant");
+        establish_epoch(&mut conn, Entropy::System.uuid(now), now).expect("an epoch");
+        let clock = Clock::Fixed(now);
+        let (writer, _thread) =
+            Writer::start(url.clone(), WriterOptions::default(), Arc::new(move || clock.now())).expect("a writer");
+        let database = Database::open(url, 2).expect("readers");
+        Self { database, writer, cache: Arc::new(ReferenceCache::default()), _kept: kept }
+    }
+
+    fn province(backend: Backend) -> Self {
+        Self::open(TestDatabase::fresh(backend, found))
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        self.database.read(|snapshot| state_hash(snapshot)).expect("a hash")
+    }
+
+    fn assert_log_is_dense(&self) {
+        assert_eq!(
+            self.database.read(|snapshot| log::first_break(snapshot)).expect("a log"),
+            None,
+            "the log has a gap or a false link"
+        );
+    }
+
+    fn push(&self, phone: usize, submissions: &[Submission]) -> Vec<ItemResult> {
+        let (login, device) = PHONES[phone];
+        let user = UserId::new(user_id(login));
+        let origin = Origin { user, device: DeviceId::new(Uuid::from_u128(device)), client: None, sent_at: None };
+        let reference = reference_now(&self.database, &self.cache).expect("reference data");
+        let read = |s: &Submission| Said::read(s.json().to_string().as_bytes(), &Limits::default());
+        let now = "2026-03-09T02:11:00Z".parse().expect("an instant");
+        let mut prepared = Prepared::new(origin, submissions.iter().map(read).collect(), &reference, now);
+        let cache = Arc::clone(&self.cache);
+        let pushed = self.writer.write(submissions.len(), move |tx| {
+            let actor = grants::actor(tx, user)?;
+            push_submissions(tx, &cache, &actor, &mut prepared)
+        });
+        match pushed.expect("the store") {
+            Outcome::Commit(pushed) => pushed.results,
+            Outcome::Refuse(refusal) => panic!("a whole push was refused: {refusal:?}"),
+        }
+    }
+}
+
+/// Who has a phone, and its device.
+const PHONES: [(&str, u128); 3] = [(SECRETARY, 0xa1), (OFFICER, 0xa2), (COMMUNE, 0xa3)];
+
+/// What somebody does on a phone that never hears anything of the server.
+#[derive(Clone, Debug)]
+enum Deed {
+    /// Reports the meeting of a month.
+    Create { month: u8, present: u8, sums_up: bool },
+    /// Changes who was there, at one of the own meetings.
+    Roll { which: usize, present: u8 },
+    /// Changes where it was.
+    Place { which: usize, place: u8 },
+    /// Withdraws one of the own meetings.
+    Delete { which: usize },
+    /// Reports for a branch that is not theirs.
+    Trespass,
+}
+
+fn deed() -> impl Strategy<Value = (usize, Deed)> {
+    let deed = prop_oneof![
+        4 => (1_u8..4, 5_u8..12, prop::bool::weighted(0.85))
+            .prop_map(|(month, present, sums_up)| Deed::Create { month, present, sums_up }),
+        3 => (0_usize..4, 5_u8..12).prop_map(|(which, present)| Deed::Roll { which, present }),
+        3 => (0_usize..4, 0_u8..3).prop_map(|(which, place)| Deed::Place { which, place }),
+        1 => (0_usize..4).prop_map(|which| Deed::Delete { which }),
+        1 => Just(Deed::Trespass),
+    ];
+    (0..PHONES.len(), deed)
+}
+
+fn schedule() -> impl Strategy<Value = Vec<(usize, Deed)>> {
+    prop::collection::vec(deed(), 4..24)
+}
+
+/// A meeting as its phone remembers it.
+struct Remembered {
+    record: Uuid,
+    roll: Value,
+    place: Value,
+}
+
+#[derive(Default)]
+struct Phone {
+    n: i64,
+    own: Vec<Remembered>,
+}
+
+fn roll(present: u8, sums_up: bool) -> Value {
+    let mut roll = json!(builders::roll());
+    roll["present"] = json!(present);
+    roll["excused"] = json!(12 - present + u8::from(!sums_up));
+    roll
+}
+
+/// The schedule as submissions, each with the phone that says it.
+fn say(schedule: &[(usize, Deed)]) -> Vec<(usize, Submission)> {
+    begin_numbering();
+    let mut phones: Vec<Phone> = PHONES.iter().map(|_| Phone::default()).collect();
+    let mut said = Vec::new();
+    for (at, deed) in schedule {
+        let phone = &mut phones[*at];
+        if let Some(draft) = phone.act(deed) {
+            phone.n += 1;
+            said.push((*at, draft.with("n", phone.n)));
+        }
+    }
+    said
+}
+
+impl Phone {
+    fn act(&mut self, deed: &Deed) -> Option<Submission> {
+        let count = self.own.len();
+        let own = |which: usize| (count > 0).then(|| which % count);
+        match *deed {
+            Deed::Trespass => Some(meeting(PHIENG_SANG)),
+            Deed::Create { month, present, sums_up } => {
+                let roll = roll(present, sums_up);
+                let mut draft = meeting(HUOI_SANG)
+                    .to("period", format!("2026-0{month}"))
+                    .to("held_on", format!("2026-0{month}-05"));
+                for (field, value) in builders::object(roll.clone()) {
+                    draft = draft.to(&field, value);
+                }
+                self.own.push(Remembered { record: draft.record(), roll, place: Value::Null });
+                Some(draft)
+            }
+            Deed::Roll { which, present } => {
+                let meeting = &mut self.own[own(which)?];
+                let next = roll(present, true);
+                let mut draft = edit(meeting.record);
+                for (field, to) in builders::object(next.clone()) {
+                    draft = draft.changes(&field, meeting.roll[&field].clone(), to);
+                }
+                meeting.roll = next;
+                Some(draft)
+            }
+            Deed::Place { which, place } => {
+                let meeting = &mut self.own[own(which)?];
+                let to = json!(format!("Nhà văn hóa {place}"));
+                let draft = edit(meeting.record).changes("place", meeting.place.clone(), to.clone());
+                meeting.place = to;
+                Some(draft)
+            }
+            Deed::Delete { which } => {
+                let meeting = self.own.remove(own(which)?);
+                Some(Submission::delete(meeting.record, HUOI_SANG).with("base", json!({"v": null})))
+            }
+        }
+    }
+}
+
+fn edit(record: Uuid) -> Submission {
+    Submission::edit(MEETING, record, HUOI_SANG).with("base", json!({"v": null}))
+}
+
+/// Pushes in the order said, neighbours of one phone together when `batched`.
+fn deliver(store: &Store, said: &[(usize, Submission)], batched: bool) -> Vec<ItemResult> {
+    let mut results = Vec::new();
+    let mut rest = said;
+    while let Some((phone, _)) = rest.first() {
+        let together = if batched { rest.iter().take_while(|(other, _)| other == phone).count() } else { 1 };
+        let (batch, later) = rest.split_at(together);
+        let batch: Vec<Submission> = batch.iter().map(|(_, submission)| submission.clone()).collect();
+        results.extend(store.push(*phone, &batch));
+        rest = later;
+    }
+    results
+}
+
+fn holds(cases: u32, property: impl Fn(Vec<(usize, Deed)>) -> Result<(), TestCaseError>) {
+    let config = ProptestConfig { cases, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new(config).run(&schedule(), property).expect("the property holds");
+}
+
+fn properties_1_3_and_5_hold(backend: Backend, cases: u32) {
+    holds(cases, |schedule| {
+        let store = Store::province(backend);
+        let said = say(&schedule);
+        deliver(&store, &said, true);
+        store.assert_log_is_dense();
+        let hash = store.hash();
+        // 3: the replies were lost; everything comes again, one by one, the last first.
+        let again: Vec<(usize, Submission)> = said.iter().rev().cloned().collect();
+        for result in deliver(&store, &again, false) {
+            let known = matches!(result, ItemResult::Duplicate(..) | ItemResult::Deferred { .. });
+            prop_assert!(known, "pushed again: {result:?}");
+        }
+        prop_assert_eq!(store.hash(), hash, "pushing again changed something");
+        // 5: the log alone rebuilds the same store, down to the last hash of its chain.
+        let other = Store::open(TestDatabase::empty(backend));
+        replay_log(&store.database, &other.writer, &Limits::default()).expect("a replay");
+        prop_assert_eq!(other.hash(), hash, "the replay made another store");
+        let chain = |store: &Store| store.database.read(|snapshot| Ok(snapshot.head()?.chain)).expect("a head");
+        prop_assert_eq!(chain(&other), chain(&store));
+        Ok(())
+    });
+}
+
+#[test]
+fn sqlite_properties_1_3_and_5_a_dense_log_idempotent_pushes_and_a_replay_that_rebuilds_the_store() {
+    properties_1_3_and_5_hold(Backend::Sqlite, 24);
+}
+
+#[test]
+fn postgres_properties_1_3_and_5_a_dense_log_idempotent_pushes_and_a_replay_that_rebuilds_the_store() {
+    properties_1_3_and_5_hold(Backend::Postgres, 12);
+}
+
+#[test]
+fn properties_7_and_9_neither_splitting_a_batch_nor_the_database_changes_anything() {
+    holds(12, |schedule| {
+        let said = say(&schedule);
+        let (sqlite, split, postgres) =
+            (Store::province(Backend::Sqlite), Store::province(Backend::Sqlite), Store::province(Backend::Postgres));
+        let results = deliver(&sqlite, &said, true);
+        prop_assert_eq!(&deliver(&split, &said, false), &results, "split");
+        prop_assert_eq!(&deliver(&postgres, &said, true), &results, "on PostgreSQL");
+        prop_assert_eq!(split.hash(), sqlite.hash(), "split");
+        prop_assert_eq!(postgres.hash(), sqlite.hash(), "on PostgreSQL");
+        Ok(())
+    });
+}
+
+/// For each meeting that is told of: what is claimed by path, without regard to what is shown and to names.
+fn claims(store: &Store, months: &[&str]) -> BTreeMap<String, Value> {
+    let unit = muong_domain::id::UnitId::new(HUOI_SANG);
+    let key = |month: &&str| format!("{MEETING}|{unit}|period=\"{month}\"|type=\"regular\"|sitting=1");
+    let keys: Vec<String> = months.iter().map(key).collect();
+    let found = store.database.read(|s| muong_store::records::by_keys(s, MEETING, &keys)).expect("records");
+    let told = |stored: muong_store::records::StoredRecord| {
+        let cells: BTreeMap<String, (std::collections::BTreeSet<String>, bool)> = (stored.record.cells.iter())
+            .map(|(path, cell)| {
+                let values = cell.claims.iter().map(|claim| claim.value.to_string()).collect();
+                (path.to_string(), (values, cell.contest.is_some()))
+            })
+            .collect();
+        let flags: Vec<String> = stored.record.questions.keys().map(ToString::to_string).collect();
+        (stored.natural_key.unwrap_or_default(), json!({"cells": cells, "live": stored.live, "flags": flags}))
+    };
+    found.into_iter().map(told).collect()
+}
+
+#[test]
+fn property_6_the_order_in_which_phones_are_heard_changes_neither_claims_nor_flags() {
+    holds(24, |schedule| {
+        let said = say(&schedule);
+        let mut by_phone = said.clone();
+        by_phone.sort_by_key(|(phone, _)| std::cmp::Reverse(*phone));
+        let (one, other) = (Store::province(Backend::Sqlite), Store::province(Backend::Sqlite));
+        deliver(&one, &said, true);
+        deliver(&other, &by_phone, true);
+        let months = ["2026-01", "2026-02", "2026-03"];
+        prop_assert_eq!(claims(&one, &months), claims(&other, &months));
+        Ok(())
+    });
+}
