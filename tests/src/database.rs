@@ -129,7 +129,7 @@ fn postgres(fill: Option<Fill>) -> TestDatabase {
     match fill {
         Some(fill) => {
             let template = POSTGRES_TEMPLATE.get_or_init(|| postgres_template(fill));
-            on_server(&format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"));
+            on_server(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
         }
         None => on_server(&format!("CREATE DATABASE {name} TEMPLATE template0")),
     }

@@ -72,8 +72,11 @@ pub const AUDITOR: &str = "auditor";
 /// Somebody who may sign in and holds nothing.
 pub const NOBODY: &str = "nobody";
 
+/// Roles, each over a unit.
+type Held = &'static [(Role, Uuid)];
+
 /// Everybody: the name to sign in with, the name that others see, what they hold.
-const PEOPLE: &[(&str, &str, &[(Role, Uuid)])] = &[
+const PEOPLE: &[(&str, &str, Held)] = &[
     (SECRETARY, "Giàng A Dế", &[(Role::Cadre, HUOI_SANG)]),
     (OFFICER, "Nguyễn Văn Lâm", &[(Role::Liaison, HUOI_SANG)]),
     (NEIGHBOUR, "Lò Văn Inh", &[(Role::Cadre, NA_LONG)]),

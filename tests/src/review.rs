@@ -21,7 +21,7 @@ pub fn candidates(reviewer: &Reporter, conflict: &str) -> Vec<Value> {
 /// Decides a conflict.
 #[track_caller]
 pub fn resolve(reviewer: &Reporter, conflict: &str, choice: &Value, seen: &[Uuid], reason: &str) -> Answer {
-    let body = json!({"choice": choice, "seen": seen, "reason": reason});
+    let body = json!({"choose": choice, "seen": seen, "reason": reason});
     reviewer.post(&format!("/v1/conflicts/{conflict}/resolution"), &body)
 }
 

@@ -2,7 +2,15 @@
 
 mod acceptance {
     mod access;
+    mod bad_input;
+    mod forms;
+    mod migrations;
+    mod openapi;
+    mod operations;
     mod properties;
+    mod push_protocol;
+    mod reading;
+    mod review;
     mod s1_a_clean_report;
     mod s2_two_reporters;
     mod s3_sums_and_clocks;
@@ -10,4 +18,5 @@ mod acceptance {
     mod s6_dates_that_cannot_be;
     mod s7_nothing_leaks;
     mod signing_in;
+    mod simple_clients;
 }

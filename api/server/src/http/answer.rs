@@ -104,14 +104,16 @@ fn as_problem<B>(response: ServiceResponse<B>, context: &Context) -> ServiceResp
     }
     let problem = match response.response().error() {
         Some(error) => problem_of(error).respond(context),
-        None if is_problem(response.headers()) => return response.map_into_left_body(),
+        None if is_ours(response.headers()) => return response.map_into_left_body(),
         None => problem_of_status(status).respond(context),
     };
     response.into_response(problem.map_into_boxed_body()).map_into_right_body()
 }
 
-fn is_problem(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(PROBLEM_JSON.as_bytes()))
+/// A problem document, or the result of one refused submission. The framework's own answers are plain text or empty.
+fn is_ours(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    [PROBLEM_JSON, "application/json"].iter().any(|ours| content_type.starts_with(ours.as_bytes()))
 }
 
 /// The problem behind an error. One of the framework is judged by its status; its words may quote what was sent.

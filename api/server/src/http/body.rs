@@ -76,8 +76,9 @@ pub fn parse_borrowed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T
 
 /// A body that is meant to be one object: empty ones are refused; what is broken further in is the reader's to keep.
 pub fn require_object(body: &[u8]) -> Result<(), Problem> {
-    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => Ok(()),
+    match body.trim_ascii() {
+        // One that was cut off ends elsewhere.
+        [b'{', .., b'}'] => Ok(()),
         _ => Err(Problem::new("request.malformed").with("line", 1).with("column", 1)),
     }
 }

@@ -9,7 +9,6 @@ use crate::usecases::failure::write;
 use crate::usecases::publish_form::{PublishRefusal, authorize_administration, publish_form};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
-use muong_domain::access::Denied;
 use muong_domain::form::{CatalogError, Form};
 use muong_domain::refusal::Finding;
 use muong_store::{Outcome, grants};
@@ -52,7 +51,7 @@ fn refused(refusal: PublishRefusal) -> Problem {
         PublishRefusal::Catalog(error @ CatalogError::Incompatible { .. }) => {
             Problem::new("form.version_incompatible").with("reason", error.to_string())
         }
-        PublishRefusal::Forbidden(Denied::Outside) => Problem::new("access.not_found"),
+        // Not 404: whoever has signed in may read forms.
         PublishRefusal::Forbidden(_) => Problem::new("access.forbidden"),
     }
 }
@@ -75,7 +74,6 @@ fn pointer(place: &str) -> String {
         (status = 400, description = "The body is not JSON.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Not an administrator.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "Not within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The version is published already.", body = ProblemBody, content_type = "application/problem+json"),

@@ -151,18 +151,14 @@ impl Desk<'_> {
         let surrogate = said.surrogate();
         self.set.learn_submissions(tx, &[surrogate])?;
         if self.set.known(surrogate).is_some() {
-            return self.duplicate(surrogate);
+            return Ok(named(self.duplicate(surrogate)?, said.id));
         }
         let exclusion = Exclusion {
             status: Status::Rejected,
             errors: vec![Finding::new("submission.id_reused", "/id")],
             waits_on: None,
         };
-        let mut result = self.exclude(tx, said, surrogate, author, None, exclusion);
-        if let ItemResult::Recorded(recorded) = &mut result {
-            recorded.id = said.id;
-        }
-        Ok(result)
+        Ok(named(self.exclude(tx, said, surrogate, author, None, exclusion), said.id))
     }
 
     /// Judges and records one item that has not been received before.
@@ -357,6 +353,14 @@ impl Desk<'_> {
             result: serde_json::to_vec(recorded).expect("a result serialises"),
         }
     }
+}
+
+/// The answer under the id that its author knows it by.
+fn named(mut result: ItemResult, id: SubmissionId) -> ItemResult {
+    if let ItemResult::Recorded(recorded) | ItemResult::Duplicate(recorded, _) = &mut result {
+        recorded.id = id;
+    }
+    result
 }
 
 /// The written form of a kind.

@@ -1,0 +1,148 @@
+//! Forms are data: listed with an ETag, kept in every version, published by the administrator without a release.
+
+use muong_tests::builders::{MEETING, meeting};
+use muong_tests::client::{codes, text};
+use muong_tests::province::{ADMIN, COMMUNE, HUOI_SANG, OFFICER, SECRETARY};
+use muong_tests::{Submission, TestApp, id, on_both};
+use serde_json::{Value, json};
+
+on_both!(
+    the_forms_are_those_of_the_program,
+    a_list_that_has_not_changed_is_answered_304,
+    a_form_is_read_by_its_code_and_in_any_version,
+    a_new_version_counts_from_its_first_day_and_old_drafts_stay_valid,
+    only_an_administrator_publishes,
+    a_wrong_definition_is_refused_with_its_place_and_reason,
+    what_was_published_never_changes,
+    a_new_form_can_be_filled_in_at_once,
+    a_form_with_personal_fields_says_whose_they_are,
+);
+
+fn built_in(code: &str) -> Value {
+    let files = [
+        (MEETING, include_str!("../../../forms/branch_meeting.json")),
+        ("person", include_str!("../../../forms/person.json")),
+        ("development_step", include_str!("../../../forms/development_step.json")),
+    ];
+    let (_, text) = files.into_iter().find(|(name, _)| *name == code).expect("a built-in form");
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn version_two() -> Value {
+    let mut form = built_in(MEETING);
+    form["version"] = json!(2);
+    form["valid_from"] = json!("2026-03-10");
+    let fields = form["fields"].as_array_mut().expect("fields");
+    fields.push(json!({"name": "by_radio", "type": "boolean", "label": {"vi": "Họp qua bộ đàm", "en": "By radio"}}));
+    form
+}
+
+fn the_forms_are_those_of_the_program(app: &TestApp) {
+    let list = app.sign_in(SECRETARY).read("/v1/forms");
+    let listed: Vec<&str> = list["items"].as_array().expect("a list").iter().map(|form| text(&form["code"])).collect();
+    assert_eq!(listed, ["branch_meeting", "development_step", "person"]);
+}
+
+fn a_list_that_has_not_changed_is_answered_304(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    let first = secretary.get("/v1/forms");
+    let tag = first.header("etag").to_owned();
+    assert!(tag.len() > 10, "{first:?}");
+    let known = secretary.client().with_header("if-none-match", &tag);
+    let unchanged = known.get("/v1/forms");
+    assert_eq!((unchanged.status, unchanged.body.len(), unchanged.header("etag")), (304, 0, &tag[..]));
+    admin.post("/v1/forms", &version_two()).expect(201);
+    let changed = known.get("/v1/forms");
+    changed.expect(200);
+    assert_ne!(changed.header("etag"), tag);
+}
+
+fn a_form_is_read_by_its_code_and_in_any_version(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    admin.post("/v1/forms", &version_two()).expect(201);
+    let version = |path: &str| secretary.read(path)["version"].clone();
+    assert_eq!(version("/v1/forms/branch_meeting"), 1, "the second is not in force before tomorrow");
+    assert_eq!(version("/v1/forms/branch_meeting/versions/2"), 2);
+    for path in ["/v1/forms/no_such_form", "/v1/forms/branch_meeting/versions/3"] {
+        secretary.get(path).problem(404, "access.not_found");
+    }
+}
+
+fn a_new_version_counts_from_its_first_day_and_old_drafts_stay_valid(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    admin.post("/v1/forms", &version_two()).expect(201);
+    let new = |month: &str| {
+        let report = meeting(HUOI_SANG).to("period", month).to("held_on", format!("{month}-05"));
+        report.with("form_version", 2).with("captured_at", "2026-03-09T08:00:00+07:00").to("by_radio", true)
+    };
+    let early = secretary.reports(new("2026-02"));
+    assert_eq!((&early["status"], codes(&early["errors"])), (&json!("rejected"), vec!["submission.form_not_in_force"]));
+    app.set_clock("2026-03-11T02:00:00Z");
+    secretary.renew();
+    secretary.reports_as("accepted", new("2026-02").with("captured_at", "2026-03-11T08:00:00+07:00"));
+    let old_draft = meeting(HUOI_SANG);
+    let kept = secretary.reports_as("accepted", old_draft);
+    let record = secretary.read(&format!("/v1/records/{}", text(&kept["record"])));
+    assert_eq!(record["data"]["present"], 11);
+}
+
+fn only_an_administrator_publishes(app: &TestApp) {
+    for login in [SECRETARY, COMMUNE] {
+        app.sign_in(login).post("/v1/forms", &version_two()).problem(403, "access.forbidden");
+    }
+    app.anonymous().post("/v1/forms", &version_two()).problem(401, "auth.required");
+}
+
+fn a_wrong_definition_is_refused_with_its_place_and_reason(app: &TestApp) {
+    let admin = app.sign_in(ADMIN);
+    let broken = |pointer: &str, value: Value| {
+        let mut form = version_two();
+        *form.pointer_mut(pointer).expect("a place") = value;
+        form
+    };
+    let cases = [
+        (broken("/fields/0/type", json!("colour")), "/fields/0/type"),
+        (broken("/fields/1/group", json!("nobody")), "/fields/1"),
+        (broken("/rules/0/expr", json!("present +")), "/rules/0/expr"),
+        (broken("/rules/0/expr", json!("no_such_field == 1")), "/rules/0/expr"),
+        (broken("/natural_key/0/fields", json!(["no_such_field"])), "/natural_key/0"),
+    ];
+    for (form, place) in cases {
+        let problem = admin.post("/v1/forms", &form).problem(422, "form.definition_invalid");
+        let told = text(&problem["errors"][0]["pointer"]);
+        assert!(told.starts_with(place), "{told} is not {place}: {problem}");
+    }
+    admin.post("/v1/forms", &json!([1])).problem(422, "form.definition_invalid");
+}
+
+fn what_was_published_never_changes(app: &TestApp) {
+    let admin = app.sign_in(ADMIN);
+    let mut again = built_in(MEETING);
+    again["label"]["vi"] = json!("Tên khác");
+    admin.post("/v1/forms", &again).problem(409, "form.version_published");
+    let form = admin.read("/v1/forms/branch_meeting");
+    assert!(!form.to_string().contains("Tên khác"), "{form}");
+}
+
+fn a_new_form_can_be_filled_in_at_once(app: &TestApp) {
+    let (admin, secretary, officer) = (app.sign_in(ADMIN), app.sign_in(SECRETARY), app.sign_in(OFFICER));
+    admin.post("/v1/forms", &visit(false)).expect(201);
+    let report = || Submission::create("visit", id(), HUOI_SANG).to("purpose", "Thăm hộ nghèo");
+    let result = secretary.reports_as("accepted", report());
+    officer.reports_as("accepted", report());
+    let record = officer.read(&format!("/v1/records/{}", text(&result["record"])));
+    assert_eq!(record["data"], json!({"purpose": "Thăm hộ nghèo"}));
+}
+
+fn a_form_with_personal_fields_says_whose_they_are(app: &TestApp) {
+    let problem = app.sign_in(ADMIN).post("/v1/forms", &visit(true)).problem(422, "form.definition_invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/subject", "{problem}");
+}
+
+/// A form of one field.
+fn visit(personal: bool) -> Value {
+    let purpose = json!({"name": "purpose", "type": "text", "label": {"vi": "Mục đích", "en": "Purpose"},
+        "max_length": 60, "personal": personal});
+    json!({"code": "visit", "version": 1, "valid_from": "2026-01-01", "label": {"vi": "Thăm hỏi", "en": "Visit"},
+        "source": {"vi": "Thử nghiệm", "en": "A test"}, "unit_kinds": ["branch"], "fields": [purpose]})
+}
