@@ -4,17 +4,23 @@
 pub mod answer;
 pub mod auth;
 pub mod body;
+pub mod conflicts;
 pub mod decisions;
 pub mod docs;
 pub mod error;
+pub mod forms;
 pub mod health;
 pub mod listen;
 pub mod me;
 pub mod openapi;
+pub mod page;
 pub mod publishing;
 pub mod push;
+pub mod quarantine;
+pub mod records;
 pub mod routes;
 pub mod sessions;
+pub mod units;
 
 use crate::telemetry::RequestSpan;
 use actix_web::body::MessageBody;

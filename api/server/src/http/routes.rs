@@ -1,6 +1,6 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
-use super::{decisions, docs, health, me, publishing, push, sessions};
+use super::{conflicts, decisions, docs, forms, health, me, publishing, push, quarantine, records, sessions, units};
 use actix_web::http::Method;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -19,13 +19,27 @@ pub fn table(config: &mut ServiceConfig) {
         // me
         .service(me::get_me)
         .service(me::get_can)
+        // units
+        .service(units::get_units)
+        .service(units::get_unit)
         // forms
+        .service(forms::get_forms)
+        .service(forms::get_form)
+        .service(forms::get_form_version)
         .service(publishing::post_form)
         // sync
         .service(push::post_push)
         .service(push::get_limits)
         .service(push::post_submission)
+        // records
+        .service(records::get_records)
+        .service(records::get_record)
+        .service(records::get_record_submissions)
         // review
+        .service(conflicts::get_conflicts)
+        .service(conflicts::get_conflict)
+        .service(quarantine::get_quarantine)
+        .service(quarantine::get_quarantined)
         .service(decisions::post_resolution)
         .service(decisions::post_release)
         .service(decisions::post_discard)
