@@ -118,15 +118,18 @@ fn run(order: &[Said]) -> Record {
     record
 }
 
-/// For each path the set of claims; whether it is contested; whether the record is live and flagged.
-fn outcome(record: &Record) -> (BTreeMap<String, (BTreeSet<String>, bool)>, bool, Vec<String>) {
+/// By path the set of claims, and whether it is contested.
+type Claims = BTreeMap<String, (BTreeSet<String>, bool)>;
+
+/// For each path its claims; whether the record is live and flagged.
+fn outcome(record: &Record) -> (Claims, bool, Vec<String>) {
     let claims = |cell: &muong_domain::record::Cell| cell.claims.iter().map(|claim| claim.value.to_string()).collect();
     let cells = record.cells.iter().map(|(path, cell)| (path.to_string(), (claims(cell), cell.contest.is_some())));
     (cells.collect(), record.is_live(), record.questions.keys().map(ToString::to_string).collect())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn property_6_permuting_concurrent_submissions_changes_neither_claims_nor_flags(
@@ -170,8 +173,8 @@ proptest! {
     }
 
     #[test]
-    fn a_contested_path_keeps_showing_what_it_showed(to in 1_u8..4, other in 1_u8..4) {
-        prop_assume!(to != other);
+    fn a_contested_path_keeps_showing_what_it_showed(to in 1_u8..4, by in 1_u8..3) {
+        let other = (to - 1 + by) % 3 + 1;
         let said = submissions(&[vec![Deed::Edit { path: 0, to }], vec![Deed::Edit { path: 0, to: other }]]);
         let record = run(&interleave(&said, &[0]));
         prop_assert_eq!(record.cells[&Path::field("place")].shown(), &json!(to));

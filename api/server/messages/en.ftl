@@ -278,3 +278,5 @@ form-version_published = This version has been published already and never chang
 form-version_incompatible = This version cannot stand beside the published ones: { $reason }. Give what has changed a new name.
 request-cursor_invalid = This cursor does not belong to this list. Start again without a cursor.
 server-not_ready = The service is not ready: the database cannot be reached or is not up to date. Try again shortly; if it goes on, run “muong migrate”.
+person-name_needs_branch = Searching by name needs one branch: people are looked up by name within a branch only. Give the id of a branch as “unit”, and the form of persons.
+    .title = Search by name needs a branch

@@ -278,3 +278,5 @@ form-version_published = Phiên bản này đã được ban hành và không th
 form-version_incompatible = Phiên bản này không thể dùng cùng các phiên bản đã ban hành: { $reason }. Hãy đặt tên mới cho phần thay đổi.
 request-cursor_invalid = Con trỏ này không thuộc danh sách đang xem. Hãy bắt đầu lại không kèm con trỏ.
 server-not_ready = Dịch vụ chưa sẵn sàng: không kết nối được cơ sở dữ liệu hoặc cơ sở dữ liệu chưa cập nhật. Hãy thử lại sau ít phút; nếu vẫn vậy, hãy chạy “muong migrate”.
+person-name_needs_branch = Tìm theo tên cần một chi bộ: chỉ tra cứu người theo tên trong phạm vi một chi bộ. Hãy nêu mã chi bộ ở “unit” và biểu mẫu về người.
+    .title = Tìm theo tên cần chi bộ

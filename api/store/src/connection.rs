@@ -51,10 +51,28 @@ impl DatabaseUrl {
             Self::Sqlite(path) => {
                 let mut conn = SqliteConnection::establish(path)?;
                 conn.batch_execute(SQLITE_PRAGMAS)?;
+                enter_wal(&mut conn)?;
                 Ok(Connection::Sqlite(conn))
             }
             Self::Postgres(url) => Ok(Connection::Postgres(PgConnection::establish(url)?)),
         }
+    }
+}
+
+/// How often, and how long apart, a connection tries to switch a file to WAL: for ten seconds in all.
+const WAL_ATTEMPTS: u32 = 200;
+const WAL_PAUSE: Duration = Duration::from_millis(50);
+
+/// Switching a new file to WAL does not wait for another process that does the same (`busy_timeout` does not count
+/// for it), so we do. A file that is in WAL already stays so and answers at once.
+fn enter_wal(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut attempt = 1;
+    loop {
+        match conn.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(_locked) if attempt < WAL_ATTEMPTS => std::thread::sleep(WAL_PAUSE),
+            ended => return Ok(ended?),
+        }
+        attempt += 1;
     }
 }
 

@@ -21,18 +21,20 @@ pub const BIND_CHUNK: usize = 1_000;
 
 /// Begins a transaction that may write. SQLite takes its lock now: a deferred upgrade answers BUSY whatever the timeout.
 pub fn begin_write(conn: &mut Connection) -> Result<(), StoreError> {
-    Ok(match conn {
+    match conn {
         Connection::Sqlite(c) => c.batch_execute("BEGIN IMMEDIATE")?,
         Connection::Postgres(c) => c.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED")?,
-    })
+    }
+    Ok(())
 }
 
 /// Begins a transaction that only reads, all of it in one snapshot.
 pub fn begin_read(conn: &mut Connection) -> Result<(), StoreError> {
-    Ok(match conn {
+    match conn {
         Connection::Sqlite(c) => c.batch_execute("BEGIN DEFERRED")?,
         Connection::Postgres(c) => c.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?,
-    })
+    }
+    Ok(())
 }
 
 /// Commits.
@@ -49,7 +51,7 @@ pub fn rollback(conn: &mut Connection) {
 }
 
 /// The settings of a new SQLite connection. FULL, since in WAL mode NORMAL can lose an acknowledged commit.
-pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; \
      PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;";
 

@@ -21,11 +21,18 @@ pub enum MigrationStatus {
 pub fn migrate(conn: &mut Connection) -> Result<Vec<String>, StoreError> {
     dialect::lock_for_migration(conn)?;
     let applied = match conn {
-        Connection::Sqlite(c) => c.run_pending_migrations(SQLITE).map(names),
-        Connection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(names),
+        // Under the write lock from the beginning: of two processes on a new file, one migrates and the other waits.
+        Connection::Sqlite(c) => {
+            c.immediate_transaction(|c| c.run_pending_migrations(SQLITE).map(names).map_err(failed))
+        }
+        Connection::Postgres(c) => c.run_pending_migrations(POSTGRES).map(names).map_err(failed),
     };
     dialect::unlock_for_migration(conn)?;
-    applied.map_err(|error| StoreError::Migration(error.to_string()))
+    applied
+}
+
+fn failed(error: impl ToString) -> StoreError {
+    StoreError::Migration(error.to_string())
 }
 
 fn names(versions: Vec<diesel::migration::MigrationVersion<'_>>) -> Vec<String> {

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 /// The forms that come with the program.
 pub const BUILT_IN: [(&str, &str); 3] = [
-    ("branch_meeting.json", include_str!("../../../../forms/branch_meeting.json")),
-    ("person.json", include_str!("../../../../forms/person.json")),
-    ("development_step.json", include_str!("../../../../forms/development_step.json")),
+    ("forms/branch_meeting.json", include_str!("../../../../forms/branch_meeting.json")),
+    ("forms/person.json", include_str!("../../../../forms/person.json")),
+    ("forms/development_step.json", include_str!("../../../../forms/development_step.json")),
 ];
 
 /// Why a version is not published.
