@@ -1,6 +1,7 @@
 //! Lists in pages: the limit, the opaque cursor, and the stated reason. A cursor belongs to one list with one filter.
 
 use super::error::Problem;
+use crate::usecases::review::Reason;
 use actix_web::HttpRequest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -64,8 +65,26 @@ pub fn invalid(parameter: &str) -> Problem {
     Problem::new("request.query_invalid").findings([Finding::new("request.query_invalid", format!("/{parameter}"))])
 }
 
-/// Whether the reader states a reason (`x-reason`, percent-encoded UTF-8).
+/// Whether the reader states a reason (`x-reason`, percent-encoded UTF-8) that says something.
 pub fn with_reason(request: &HttpRequest) -> bool {
-    let reason = request.headers().get("x-reason").and_then(|value| value.to_str().ok());
-    reason.is_some_and(|reason| !reason.trim().is_empty() && reason.len() <= 6_000)
+    let stated = request.headers().get("x-reason").and_then(|value| percent_decoded(value.as_bytes()));
+    stated.is_some_and(|text| Reason::parse(&text).is_some())
+}
+
+/// RFC 3986 §2.1, over UTF-8; none when it is not that.
+fn percent_decoded(encoded: &[u8]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        if *first == b'%' {
+            let (digits, tail) = tail.split_at_checked(2)?;
+            let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = tail;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
