@@ -7,8 +7,9 @@ use crate::schema::{personal_keys, record_aliases, records, unit_closure};
 use crate::scope::Scope;
 use crate::transaction::{Reading, Tx};
 use chrono::NaiveDate;
-use diesel::dsl::{exists, not};
+use diesel::dsl::{exists, not, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel::upsert::excluded;
 use muong_domain::access::Grant;
 use muong_domain::id::{RecordId, Seq, UnitId};
@@ -315,27 +316,36 @@ pub struct RecordFilter {
     pub after: Option<RecordId>,
 }
 
+/// Appended to a column, it keeps SQLite from the indexes that begin with it. Without statistics SQLite takes every
+/// equality for as good as any other, and would walk all records of a form to find the few of one unit (37 ms of 30,691
+/// meetings; from the unit it is 0.03 ms). PostgreSQL has statistics and goes by the unit either way.
+const NOT_BY_INDEX: &str = "";
+
 /// The first `limit` ids in order of id.
 pub fn list(read: &mut impl Reading, filter: &RecordFilter, limit: i64) -> Result<Vec<RecordId>, StoreError> {
     let tops: Vec<Id> = filter.scope.tops.iter().copied().map(Id::from).collect();
     let ids: Vec<Id> = on_backend!(read.conn(), c => {
-        let mut query = records::table.filter(records::form.eq(&filter.form)).into_boxed();
+        let mut query = records::table.into_boxed();
         query = if filter.scope.narrow {
-            query.filter(records::unit_id.eq_any(unit_closure::table
-                .filter(unit_closure::ancestor_id.eq_any(tops))
-                .select(unit_closure::descendant_id)))
+            query.filter(records::form.concat(NOT_BY_INDEX).eq(&filter.form))
+                .filter(records::unit_id.eq_any(unit_closure::table
+                    .filter(unit_closure::ancestor_id.eq_any(tops))
+                    .select(unit_closure::descendant_id)))
         } else {
-            query.filter(exists(unit_closure::table
-                .filter(unit_closure::descendant_id.eq(records::unit_id))
-                .filter(unit_closure::ancestor_id.eq_any(tops))))
+            query.filter(records::form.eq(&filter.form))
+                .filter(exists(unit_closure::table
+                    .filter(unit_closure::descendant_id.eq(records::unit_id))
+                    .filter(unit_closure::ancestor_id.eq_any(tops))))
         };
         if let Some(subject) = filter.subject {
             query = query.filter(records::subject.eq(Some(Id::from(subject))));
         }
-        if let Some(live) = filter.live {
-            query = query.filter(records::state.eq(if live { "live" } else { "deleted" }));
+        // Written out, not bound: only so do the partial indexes of what is withdrawn and of what is disputed serve.
+        match filter.live {
+            Some(true) => query = query.filter(records::state.eq("live")),
+            Some(false) => query = query.filter(sql::<Bool>("records.state = 'deleted'")),
+            None => {}
         }
-        // Written as `disputed`, not as `disputed = ?`: only so does the partial index serve.
         match filter.disputed {
             Some(true) => query = query.filter(records::disputed),
             Some(false) => query = query.filter(not(records::disputed)),
@@ -361,7 +371,7 @@ pub fn below(read: &mut impl Reading, form: &str, unit: UnitId) -> Result<Vec<St
         .filter(records::unit_id.eq_any(unit_closure::table
             .filter(unit_closure::ancestor_id.eq(Id::from(unit)))
             .select(unit_closure::descendant_id)))
-        .filter(records::form.eq(form))
+        .filter(records::form.concat(NOT_BY_INDEX).eq(form))
         .order(records::id)
         .select(Row::as_select())
         .load(c))?;

@@ -178,6 +178,7 @@ CREATE INDEX records_by_subject ON records (subject, form, id);
 CREATE INDEX records_by_form ON records (form, id);
 CREATE INDEX records_by_day ON records (form, occurred_on, id);
 CREATE INDEX records_disputed ON records (form, id) WHERE disputed;
+CREATE INDEX records_deleted ON records (form, id) WHERE state = 'deleted';
 
 -- Other ids under which phones know a record; an alias speaks only within the unit that it was used in.
 CREATE TABLE record_aliases (
