@@ -25,6 +25,11 @@ request-method_not_allowed = This address does not take that method; allowed: { 
     .title = Method not allowed
 request-query_invalid = A query parameter is missing, unknown or of the wrong type. Compare with the documentation at /docs and send it again.
     .title = Invalid query
+request-parameter_invalid = The parameter “{ $parameter }” is not well-formed; expected: { $expected }. Correct it and send the request again.
+request-parameter_unknown = This address has no parameter “{ $parameter }”. Leave it out, or compare its name with the documentation at /docs, and send the request again.
+request-parameter_repeated = The parameter “{ $parameter }” stands more than once. Keep one and send the request again.
+request-reason_invalid = The reason in the header “x-reason” is empty, too long or unreadable. State it briefly in percent-encoded UTF-8 and send the request again.
+    .title = Invalid reason
 request-path_invalid = A part of the path is not well-formed; an identifier, for one, must be a UUID. Correct the path and send it again.
     .title = Invalid path
 request-busy = The server has too much to do and has not handled this request. Send it again in a few seconds; your data is still on your device.
@@ -163,6 +168,8 @@ quarantine-reason_required = A decision needs a reason. Give a short one and sen
 
 ## People
 
+person-name_needs_branch = Searching by name needs one branch: people are looked up by name within a branch only. Give the id of a branch as “unit”, and the form of persons.
+    .title = Search by name needs a branch
 person-unknown = The server has no such person within your scope. Send that person's record first, or sync and choose again.
 person-card_taken = This party card number belongs to another member. Check the number; if it is right, tell your superior.
 person-erased = This person's data has been erased as the law demands, so nothing can be added. Do not send it again; if this is a mistake, tell your superior.
@@ -278,5 +285,3 @@ form-version_published = This version has been published already and never chang
 form-version_incompatible = This version cannot stand beside the published ones: { $reason }. Give what has changed a new name.
 request-cursor_invalid = This cursor does not belong to this list. Start again without a cursor.
 server-not_ready = The service is not ready: the database cannot be reached or is not up to date. Try again shortly; if it goes on, run “muong migrate”.
-person-name_needs_branch = Searching by name needs one branch: people are looked up by name within a branch only. Give the id of a branch as “unit”, and the form of persons.
-    .title = Search by name needs a branch

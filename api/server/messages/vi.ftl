@@ -25,6 +25,11 @@ request-method_not_allowed = Địa chỉ này không nhận phương thức v�
     .title = Phương thức không được phép
 request-query_invalid = Tham số trên đường dẫn thiếu, thừa hoặc sai kiểu. Hãy đối chiếu với tài liệu ở /docs rồi gửi lại.
     .title = Tham số không hợp lệ
+request-parameter_invalid = Tham số “{ $parameter }” không đúng dạng; cần: { $expected }. Hãy sửa tham số này rồi gửi lại.
+request-parameter_unknown = Địa chỉ này không có tham số “{ $parameter }”. Hãy bỏ tham số đó, hoặc đối chiếu tên với tài liệu ở /docs rồi gửi lại.
+request-parameter_repeated = Tham số “{ $parameter }” có mặt nhiều lần. Hãy giữ lại một lần rồi gửi lại.
+request-reason_invalid = Lý do trong tiêu đề “x-reason” trống, quá dài hoặc không đọc được. Hãy ghi lý do ngắn gọn bằng UTF-8, mã hóa phần trăm, rồi gửi lại.
+    .title = Lý do không hợp lệ
 request-path_invalid = Một phần của đường dẫn không đúng dạng, ví dụ mã định danh phải là UUID. Hãy sửa đường dẫn rồi gửi lại.
     .title = Đường dẫn không hợp lệ
 request-busy = Máy chủ đang có quá nhiều việc nên chưa xử lý yêu cầu này. Hãy gửi lại sau ít giây; dữ liệu trên máy của bạn vẫn còn nguyên.
@@ -163,6 +168,8 @@ quarantine-reason_required = Quyết định phải có lý do. Hãy ghi lý do 
 
 ## People
 
+person-name_needs_branch = Tìm theo tên cần một chi bộ: chỉ tra cứu người theo tên trong phạm vi một chi bộ. Hãy nêu mã chi bộ ở “unit” và biểu mẫu về người.
+    .title = Tìm theo tên cần chi bộ
 person-unknown = Máy chủ chưa có người này trong phạm vi bạn phụ trách. Hãy gửi hồ sơ của người đó trước, hoặc đồng bộ rồi chọn lại.
 person-card_taken = Số thẻ đảng này đang thuộc về một đảng viên khác. Hãy kiểm tra lại số thẻ; nếu đúng, hãy báo cấp trên.
 person-erased = Dữ liệu của người này đã được xóa theo quy định nên không thể ghi thêm. Không cần gửi lại; nếu có nhầm lẫn, hãy báo cấp trên.
@@ -278,5 +285,3 @@ form-version_published = Phiên bản này đã được ban hành và không th
 form-version_incompatible = Phiên bản này không thể dùng cùng các phiên bản đã ban hành: { $reason }. Hãy đặt tên mới cho phần thay đổi.
 request-cursor_invalid = Con trỏ này không thuộc danh sách đang xem. Hãy bắt đầu lại không kèm con trỏ.
 server-not_ready = Dịch vụ chưa sẵn sàng: không kết nối được cơ sở dữ liệu hoặc cơ sở dữ liệu chưa cập nhật. Hãy thử lại sau ít phút; nếu vẫn vậy, hãy chạy “muong migrate”.
-person-name_needs_branch = Tìm theo tên cần một chi bộ: chỉ tra cứu người theo tên trong phạm vi một chi bộ. Hãy nêu mã chi bộ ở “unit” và biểu mẫu về người.
-    .title = Tìm theo tên cần chi bộ

@@ -7,7 +7,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
-use muong_domain::refusal::Finding;
+use muong_domain::refusal::{Finding, Text};
 use muong_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -254,14 +254,16 @@ pub struct TextBody {
     pub en: String,
 }
 
+impl From<Text> for TextBody {
+    fn from(text: Text) -> Self {
+        Self { vi: text.vi, en: text.en }
+    }
+}
+
 impl From<&Finding> for FindingBody {
     fn from(finding: &Finding) -> Self {
         let text = messages::of_finding(finding);
-        Self {
-            code: finding.code.as_str().to_owned(),
-            pointer: finding.pointer.clone(),
-            message: TextBody { vi: text.vi, en: text.en },
-        }
+        Self { code: finding.code.as_str().to_owned(), pointer: finding.pointer.clone(), message: text.into() }
     }
 }
 

@@ -1,87 +1,124 @@
-//! `/v1/forms`: what reports are made of, verbatim as published, with a strong ETag.
+//! `/v1/forms`: what reports are made of. Definitions are served as they were published, byte for byte, so that a phone
+//! that hashes one gets what the log holds. Publishing is `publishing.rs`'s.
 
 use super::error::{Problem, ProblemBody};
+use super::query::Params;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::list_forms::{Forms, list_forms, read_form};
-use actix_web::http::header::{ETAG, EntityTag, IfNoneMatch, TryIntoHeaderValue};
-use actix_web::web::{Data, Header, Path};
-use actix_web::{HttpResponse, get};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use actix_web::http::header::{self, EntityTag, Header, IfNoneMatch};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
 use muong_domain::form::Form;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use utoipa::ToSchema;
 
-fn form_body(form: &Form, today: NaiveDate) -> Result<Value, Problem> {
-    let definition: Value = serde_json::from_str(form.definition_json()).map_err(|e| Problem::internal(&e))?;
-    Ok(json!({
-        "code": form.code(), "version": form.version(), "in_force": form.in_force(today),
-        "valid_from": form.definition().valid_from, "valid_to": form.definition().valid_to, "definition": definition,
-    }))
+/// A published version of a form.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Form, example = json!({
+    "code": "branch_meeting", "version": 1, "valid_from": "2025-07-01", "valid_to": null, "in_force": true,
+    "definition": {"code": "branch_meeting", "version": 1, "fields": []}
+}))]
+pub struct FormBody<'a> {
+    /// The form.
+    code: &'a str,
+    /// The version, from 1.
+    version: i32,
+    /// The first day on which phones offer it.
+    valid_from: NaiveDate,
+    /// The day from which they offer it no more; old drafts stay valid.
+    valid_to: Option<NaiveDate>,
+    /// Whether phones offer it today.
+    in_force: bool,
+    /// The whole definition, as it was published: canonical JSON (RFC 8785).
+    #[schema(value_type = Object)]
+    definition: &'a RawValue,
 }
 
-/// The answer with its tag, or 304 when the client has it already.
-fn tagged(
-    forms: &Forms,
-    known: &IfNoneMatch,
-    body: impl FnOnce() -> Result<Value, Problem>,
-) -> Result<HttpResponse, Problem> {
-    let tag = EntityTag::new_strong(URL_SAFE_NO_PAD.encode(forms.fingerprint()));
-    let has = match known {
-        IfNoneMatch::Any => true,
-        // RFC 9110 §13.1.2 compares weakly: a proxy that compresses may have weakened the tag.
-        IfNoneMatch::Items(items) => items.iter().any(|item| item.weak_eq(&tag)),
-    };
-    let mut answer = if has { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    if let Ok(value) = tag.try_into_value() {
-        answer.insert_header((ETAG, value));
+/// Every published version.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Forms)]
+pub struct FormsBody<'a> {
+    /// By code and version.
+    items: Vec<FormBody<'a>>,
+    /// Always null: there is one page.
+    next: Option<String>,
+}
+
+impl<'a> FormBody<'a> {
+    fn of(form: &'a Form, today: NaiveDate) -> Result<Self, Problem> {
+        Ok(Self {
+            code: form.code(),
+            version: form.version(),
+            valid_from: form.definition().valid_from,
+            valid_to: form.definition().valid_to,
+            in_force: form.in_force(today),
+            definition: serde_json::from_str(form.definition_json()).map_err(|error| Problem::internal(&error))?,
+        })
     }
-    Ok(if has { answer.finish() } else { answer.json(body()?) })
 }
 
-fn one(forms: &Forms, known: &IfNoneMatch) -> Result<HttpResponse, Problem> {
-    tagged(forms, known, || {
-        let form = forms.forms.first().ok_or_else(|| Problem::new("access.not_found"))?;
-        form_body(form, forms.today)
-    })
+/// Answers with a tag over what is answered, or with 304 when the client has just that.
+fn answer<'a, T: Serialize>(
+    request: &HttpRequest,
+    forms: &'a Forms,
+    body: impl FnOnce(Vec<FormBody<'a>>) -> Option<T>,
+) -> Result<HttpResponse, Problem> {
+    let hash: String = forms.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = EntityTag::new_strong(hash);
+    let known = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+        Err(_unreadable) => false,
+    };
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // To be kept, but asked about each time: a new version must not wait for a cache.
+    response.insert_header((header::ETAG, tag)).insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    if known {
+        return Ok(response.finish());
+    }
+    let shown: Vec<FormBody<'a>> =
+        forms.forms.iter().map(|form: &Arc<Form>| FormBody::of(form, forms.today)).collect::<Result<_, _>>()?;
+    let body = body(shown).ok_or_else(|| Problem::new("access.not_found"))?;
+    Ok(response.json(body))
 }
 
 /// List forms
 ///
-/// Every version of every form. Send the `ETag` back in `If-None-Match`, and nothing new costs nothing.
+/// Every published version of every form, whole. `If-None-Match` with the `ETag` of the last answer saves the way.
 #[utoipa::path(
     tag = "forms",
-    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has.")),
+    params(("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer.")),
     responses(
-        (status = 200, description = "`items`: the versions.", body = Value),
-        (status = 304, description = "Nothing new."),
+        (status = 200, description = "The forms.", body = FormsBody<'_>, headers(("etag" = String, description = "Changes with any version, and on the day when one comes into force or ends."))),
+        (status = 304, description = "Nothing has changed."),
+        (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/forms")]
-pub async fn get_forms(
-    app: Data<App>,
-    who: Authenticated,
-    known: Option<Header<IfNoneMatch>>,
-) -> Result<HttpResponse, Problem> {
+pub async fn get_forms(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Params::read(&request)?.finish_bare()?;
     let forms = list_forms(&app, &who).await?;
-    let known = known.map_or(IfNoneMatch::Items(Vec::new()), |header| header.into_inner());
-    tagged(&forms, &known, || {
-        let items: Result<Vec<Value>, Problem> = forms.forms.iter().map(|f| form_body(f, forms.today)).collect();
-        Ok(json!({"items": items?, "next": null}))
-    })
+    answer(&request, &forms, |items| Some(FormsBody { items, next: None }))
 }
 
 /// Read a form
 ///
-/// The version in force, or else the newest.
+/// The version in force today; when none is, the newest.
 #[utoipa::path(
     tag = "forms",
-    params(("code" = String, Path, description = "The form."), ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has.")),
+    params(
+        ("code" = String, Path, description = "The form.", example = "branch_meeting"),
+        ("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
+    ),
     responses(
-        (status = 200, description = "The version.", body = Value),
-        (status = 304, description = "Nothing new."),
+        (status = 200, description = "The form.", body = FormBody<'_>),
+        (status = 304, description = "It has not changed."),
+        (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such form.", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -91,22 +128,27 @@ pub async fn get_form(
     app: Data<App>,
     who: Authenticated,
     code: Path<String>,
-    known: Option<Header<IfNoneMatch>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let known = known.map_or(IfNoneMatch::Items(Vec::new()), |header| header.into_inner());
-    one(&read_form(&app, &who, code.into_inner(), None).await?, &known)
+    Params::read(&request)?.finish_bare()?;
+    let forms = read_form(&app, &who, code.into_inner(), None).await?;
+    answer(&request, &forms, |mut items| items.pop())
 }
 
-/// Read one version of a form
+/// Read a version of a form
 ///
-/// Published versions never change.
+/// Also one that is no longer, or not yet, in force.
 #[utoipa::path(
     tag = "forms",
-    params(("code" = String, Path, description = "The form."), ("version" = i32, Path, description = "The version."), ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the client has.")),
+    params(
+        ("code" = String, Path, description = "The form.", example = "branch_meeting"),
+        ("version" = i32, Path, description = "The version.", example = 1),
+        ("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
+    ),
     responses(
-        (status = 200, description = "The version.", body = Value),
-        (status = 304, description = "Nothing new."),
-        (status = 400, description = "Not a number.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The version.", body = FormBody<'_>),
+        (status = 304, description = "It has not changed."),
+        (status = 400, description = "The version is no number.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such version.", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -116,9 +158,10 @@ pub async fn get_form_version(
     app: Data<App>,
     who: Authenticated,
     path: Path<(String, i32)>,
-    known: Option<Header<IfNoneMatch>>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    Params::read(&request)?.finish_bare()?;
     let (code, version) = path.into_inner();
-    let known = known.map_or(IfNoneMatch::Items(Vec::new()), |header| header.into_inner());
-    one(&read_form(&app, &who, code, Some(version)).await?, &known)
+    let forms = read_form(&app, &who, code, Some(version)).await?;
+    answer(&request, &forms, |mut items| items.pop())
 }

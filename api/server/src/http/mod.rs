@@ -17,6 +17,8 @@ pub mod page;
 pub mod publishing;
 pub mod push;
 pub mod quarantine;
+pub mod query;
+pub mod reason;
 pub mod records;
 pub mod routes;
 pub mod sessions;

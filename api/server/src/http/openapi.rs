@@ -26,7 +26,7 @@ pub const BEARER: &str = "bearer";
     tags(
         (name = "sign-in", description = "Signing in and out, and the devices that one does it on."),
         (name = "me", description = "Who one is here, and what one may do."),
-        (name = "units", description = "The organisation."),
+        (name = "units", description = "The organisation, with its history."),
         (name = "forms", description = "What reports are made of, as data."),
         (name = "sync", description = "What phones say, and how it is answered."),
         (name = "records", description = "What the store holds, and who said it."),

@@ -1,90 +1,85 @@
-//! Lists in pages: the limit, the opaque cursor, and the stated reason. A cursor belongs to one list with one filter.
+//! One page of a list: where it begins, its shape on the wire, and the cursor that leads to the next one.
+//!
+//! A cursor is a position and a fingerprint of the list and its filters. It grants nothing: what a reader may see is
+//! asked anew for each page, so there is no secret in it and no signature on it.
 
 use super::error::Problem;
-use crate::usecases::review::Reason;
-use actix_web::HttpRequest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use muong_domain::refusal::Finding;
-use serde_json::{Value, json};
+use muong_domain::id::Seq;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
-/// How many items a page holds unless it is said.
-const DEFAULT_LIMIT: usize = 50;
-/// How many it may hold.
-const MAX_LIMIT: usize = 500;
-/// How many bytes of the filter's hash stand in a cursor: a mix-up is to be noticed, nothing is protected by it.
-const TAG: usize = 8;
+/// Eight bytes tell lists apart well enough: they guard against a mistake, not against an attack.
+const FINGERPRINT: usize = 8;
 
-/// A list with its filter: what a cursor belongs to.
-pub struct Listing([u8; TAG]);
+/// A list and its filters, as a cursor remembers them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    fingerprint: [u8; FINGERPRINT],
+}
 
-impl Listing {
-    /// The list behind this request: its path and every parameter but cursor and limit.
-    pub fn of(request: &HttpRequest) -> Self {
-        let mut parts: Vec<&str> = (request.query_string().split('&'))
-            .filter(|part| !part.starts_with("cursor=") && !part.starts_with("limit="))
-            .collect();
-        parts.sort_unstable();
-        let hash = Sha256::digest(format!("{}?{}", request.path(), parts.join("&")));
-        let mut tag = [0; TAG];
-        tag.copy_from_slice(&hash[..TAG]);
-        Self(tag)
+impl Cursor {
+    /// Of a list (its path) with its filters.
+    pub fn of(list: &str, filters: &BTreeMap<String, String>) -> Self {
+        let text = serde_json::to_vec(&(list, filters)).expect("texts serialise");
+        let hash: [u8; 32] = Sha256::digest(text).into();
+        let mut fingerprint = [0; FINGERPRINT];
+        fingerprint.copy_from_slice(&hash[..FINGERPRINT]);
+        Self { fingerprint }
     }
 
-    /// The position that a cursor of this list stands for.
-    pub fn position<T: std::str::FromStr>(&self, cursor: Option<&str>) -> Result<Option<T>, Problem> {
-        let Some(cursor) = cursor else { return Ok(None) };
-        let invalid =
-            || Problem::new("request.cursor_invalid").findings([Finding::new("request.cursor_invalid", "/cursor")]);
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-        let position = bytes.strip_prefix(&self.0).ok_or_else(invalid)?;
-        let text = std::str::from_utf8(position).map_err(|_| invalid())?;
-        text.parse().map(Some).map_err(|_| invalid())
+    fn written(&self, position: Uuid) -> String {
+        let mut bytes = self.fingerprint.to_vec();
+        bytes.extend_from_slice(position.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The answer: the items, and the cursor of the next page when there is one.
-    pub fn answer(&self, items: Vec<Value>, next: Option<impl ToString>) -> Value {
-        let cursor = next.map(|position| {
-            let mut bytes = self.0.to_vec();
-            bytes.extend_from_slice(position.to_string().as_bytes());
-            URL_SAFE_NO_PAD.encode(bytes)
-        });
-        json!({"items": items, "next": cursor})
+    /// The position in a cursor of this list.
+    pub fn position(&self, cursor: &str) -> Result<Uuid, Problem> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+        let position = bytes.strip_prefix(&self.fingerprint).and_then(|rest| Uuid::from_slice(rest).ok());
+        position.ok_or_else(|| Problem::new("request.cursor_invalid"))
     }
 }
 
-/// The limit of a page, within bounds.
-pub fn limit(asked: Option<usize>) -> Result<usize, Problem> {
-    let limit = asked.unwrap_or(DEFAULT_LIMIT);
-    if (1..=MAX_LIMIT).contains(&limit) { Ok(limit) } else { Err(invalid("limit")) }
+/// Which page is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageAsked {
+    /// At most so many items.
+    pub limit: usize,
+    /// After this position.
+    pub after: Option<Uuid>,
+    pub(super) list: Cursor,
 }
 
-/// A parameter that cannot be.
-pub fn invalid(parameter: &str) -> Problem {
-    Problem::new("request.query_invalid").findings([Finding::new("request.query_invalid", format!("/{parameter}"))])
-}
-
-/// Whether the reader states a reason (`x-reason`, percent-encoded UTF-8) that says something.
-pub fn with_reason(request: &HttpRequest) -> bool {
-    let stated = request.headers().get("x-reason").and_then(|value| percent_decoded(value.as_bytes()));
-    stated.is_some_and(|text| Reason::parse(&text).is_some())
-}
-
-/// RFC 3986 §2.1, over UTF-8; none when it is not that.
-fn percent_decoded(encoded: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        if *first == b'%' {
-            let (digits, tail) = tail.split_at_checked(2)?;
-            let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = tail;
-        } else {
-            bytes.push(*first);
-        }
+impl PageAsked {
+    /// The cursor of the next page.
+    pub fn next(&self, last: Option<impl Into<Uuid>>) -> Option<String> {
+        last.map(|last| self.list.written(last.into()))
     }
-    String::from_utf8(bytes).ok()
+
+    /// The entry after which a list of entries goes on.
+    pub fn after_seq(&self) -> Seq {
+        let number = self.after.and_then(|position| i64::try_from(position.as_u128()).ok());
+        Seq(number.unwrap_or_default())
+    }
+}
+
+/// The position of an entry, for a list in the order of the log.
+pub fn position_of(seq: Seq) -> Uuid {
+    Uuid::from_u128(u128::try_from(seq.0).unwrap_or_default())
+}
+
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct PageBody<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The cursor of the next page: to be sent as `cursor` with the same filters. Null: there are no more.
+    #[schema(example = "k3J5c2VjcmV0IQGZ0qRvXnwRmlI_bRwLjnI")]
+    pub next: Option<String>,
 }

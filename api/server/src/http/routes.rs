@@ -34,7 +34,7 @@ pub fn table(config: &mut ServiceConfig) {
         // records
         .service(records::get_records)
         .service(records::get_record)
-        .service(records::get_record_submissions)
+        .service(records::get_submissions)
         // review
         .service(conflicts::get_conflicts)
         .service(conflicts::get_conflict)

@@ -1,53 +1,130 @@
-//! `/v1/units`: the units that the caller's grants cover, and those above them.
+//! `/v1/units`: the units that exist for the caller, with their history.
 
 use super::error::{Problem, ProblemBody};
-use super::page::{Listing, invalid, limit};
+use super::page::PageBody;
+use super::query::Params;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::list_units::{UnitQuery, list_units};
 use crate::usecases::read_unit::{SeenUnit, read_unit};
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, get};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use chrono::NaiveDate;
+use muong_domain::id::UnitId;
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Which units.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct UnitsParams {
-    /// Only this unit and those below it.
-    below: Option<Uuid>,
-    /// Only of this kind (`branch`, `commune_committee` …).
+/// A unit: what it is today (or was last), and its whole history.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Unit, example = json!({
+    "id": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e72", "tree": "party", "kind": "branch", "name": "Chi bộ bản Huổi Sang",
+    "parent": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e71", "active": true, "founded_on": "1996-05-19",
+    "versions": [{"valid_from": "1996-05-19", "valid_to": null, "kind": "branch", "name": "Chi bộ bản Huổi Sang",
+        "parent": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e71"}],
+    "codes": []
+}))]
+pub struct UnitBody {
+    /// Never changes.
+    id: Uuid,
+    /// `party` or `administrative`.
+    tree: &'static str,
+    /// Its kind today, or its last.
     kind: Option<String>,
-    /// Only what has, or had, this code, as `scheme:code`.
-    code: Option<String>,
-    /// At most so many: 1 to 500, 50 unless said.
-    limit: Option<usize>,
-    /// The `next` of the page before.
-    cursor: Option<String>,
+    /// Its name today, or its last.
+    name: Option<String>,
+    /// The unit above it today, or its last.
+    parent: Option<Uuid>,
+    /// Whether it stands today.
+    active: bool,
+    /// When it was founded, where that is known.
+    founded_on: Option<NaiveDate>,
+    /// What it was called and where it stood, the oldest first.
+    versions: Vec<UnitVersionBody>,
+    /// Its codes: texts, whose leading zeros count.
+    codes: Vec<UnitCodeBody>,
 }
 
-fn unit_body(seen: &SeenUnit) -> Value {
-    let (unit, current) = (&seen.unit, seen.current());
-    json!({
-        "id": unit.id, "tree": unit.tree, "founded_on": unit.founded_on, "active": seen.is_active(),
-        "kind": current.map(|v| &v.kind), "name": current.map(|v| &v.name), "parent": current.and_then(|v| v.parent),
-        "codes": unit.codes, "versions": unit.versions,
-    })
+/// What a unit was, from a day on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnitVersion)]
+pub struct UnitVersionBody {
+    /// The first day.
+    valid_from: NaiveDate,
+    /// The day after the last; null: still.
+    valid_to: Option<NaiveDate>,
+    /// Its kind.
+    #[schema(example = "branch")]
+    kind: String,
+    /// Its name.
+    #[schema(example = "Chi bộ bản Huổi Sang")]
+    name: String,
+    /// The unit above it.
+    parent: Option<Uuid>,
+}
+
+/// A code of a unit.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UnitCode)]
+pub struct UnitCodeBody {
+    /// Whose code.
+    #[schema(example = "gso")]
+    scheme: String,
+    /// The code.
+    #[schema(example = "03160")]
+    code: String,
+    /// The first day.
+    valid_from: NaiveDate,
+    /// The day after the last; null: still.
+    valid_to: Option<NaiveDate>,
+}
+
+impl From<SeenUnit> for UnitBody {
+    fn from(seen: SeenUnit) -> Self {
+        let current = seen.current().cloned();
+        let active = seen.is_active();
+        let versions = seen.unit.versions.into_iter().map(|version| UnitVersionBody {
+            valid_from: version.valid_from,
+            valid_to: version.valid_to,
+            kind: version.kind,
+            name: version.name,
+            parent: version.parent.map(Uuid::from),
+        });
+        let codes = seen.unit.codes.into_iter().map(|code| UnitCodeBody {
+            scheme: code.scheme,
+            code: code.code,
+            valid_from: code.valid_from,
+            valid_to: code.valid_to,
+        });
+        Self {
+            id: seen.unit.id.uuid(),
+            tree: seen.unit.tree.as_str(),
+            parent: current.as_ref().and_then(|version| version.parent).map(Uuid::from),
+            kind: current.as_ref().map(|version| version.kind.clone()),
+            name: current.map(|version| version.name),
+            active,
+            founded_on: seen.unit.founded_on,
+            versions: versions.collect(),
+            codes: codes.collect(),
+        }
+    }
 }
 
 /// List units
 ///
-/// In order of id, each with its whole history.
+/// Those that the caller's grants cover, and those above them; in order of id.
 #[utoipa::path(
     tag = "units",
-    params(UnitsParams),
+    params(
+        ("below" = Option<Uuid>, Query, description = "Only this unit and those below it."),
+        ("kind" = Option<String>, Query, description = "Only of this kind.", example = "branch"),
+        ("code" = Option<String>, Query, description = "Only what has, or had, this code: `scheme:code`.", example = "gso:03160"),
+        ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
+    ),
     responses(
-        (status = 200, description = "A page: `items` and `next`.", body = Value),
-        (status = 400, description = "A parameter or the cursor is wrong.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "A page.", body = PageBody<UnitBody>),
+        (status = 400, description = "The query or the cursor cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -56,37 +133,35 @@ pub async fn get_units(
     app: Data<App>,
     who: Authenticated,
     request: HttpRequest,
-    params: Query<UnitsParams>,
-) -> Result<Json<Value>, Problem> {
-    let listing = Listing::of(&request);
-    let UnitsParams { below, kind, code, limit: asked, cursor } = params.into_inner();
-    let code = match code {
-        None => None,
-        Some(code) => {
-            let (scheme, code) = code.split_once(':').ok_or_else(|| invalid("code"))?;
-            Some((scheme.to_owned(), code.to_owned()))
-        }
-    };
-    let (after, limit) = (listing.position(cursor.as_deref())?, limit(asked)?);
-    let query = UnitQuery { below: below.map(Into::into), kind, code, after, limit };
-    let page = list_units(&app, &who, query).await?;
-    Ok(Json(listing.answer(page.items.iter().map(unit_body).collect(), page.next)))
+) -> Result<Json<PageBody<UnitBody>>, Problem> {
+    let mut params = Params::read(&request)?;
+    let (below, kind, code) = (params.id("below"), params.text("kind"), params.code("code"));
+    let page = params.finish()?;
+    let query = UnitQuery { below, kind, code, after: page.after.map(UnitId::new), limit: page.limit };
+    let found = list_units(&app, &who, query).await?.map(UnitBody::from);
+    Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
 
 /// Read a unit
 ///
-/// With its versions and codes.
+/// With every version of its name, kind and place, and every code.
 #[utoipa::path(
     tag = "units",
     params(("id" = Uuid, Path, description = "The unit.")),
     responses(
-        (status = 200, description = "The unit.", body = Value),
-        (status = 400, description = "Not an id.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The unit.", body = UnitBody),
+        (status = 400, description = "The id cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such unit within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/units/{id}")]
-pub async fn get_unit(app: Data<App>, who: Authenticated, id: Path<Uuid>) -> Result<Json<Value>, Problem> {
-    Ok(Json(unit_body(&read_unit(&app, &who, id.into_inner().into()).await?)))
+pub async fn get_unit(
+    app: Data<App>,
+    who: Authenticated,
+    id: Path<Uuid>,
+    request: HttpRequest,
+) -> Result<Json<UnitBody>, Problem> {
+    Params::read(&request)?.finish_bare()?;
+    Ok(Json(read_unit(&app, &who, id.into_inner().into()).await?.into()))
 }

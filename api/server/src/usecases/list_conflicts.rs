@@ -54,7 +54,7 @@ pub async fn list_conflicts(
         found.extend(of_kind(snapshot, reader, &query, true)?);
         found.sort_unstable_by_key(|conflict| conflict.id);
         let page = Page::new(found, query.limit, |conflict: &StoredConflict| conflict.id);
-        reader.note_persons(page.items.iter().map(|conflict| (conflict.unit, conflict.subject)));
+        reader.note_persons(page.items.iter().map(|conflict| (Some(conflict.unit), conflict.subject)));
         let (items, next) = (see(snapshot, page.items)?, page.next);
         Ok(Page { items, next })
     })

@@ -71,7 +71,7 @@ pub async fn list_quarantine(
 }
 
 fn note(reader: &Reader, seen: &[StoredQuarantine]) {
-    reader.note_persons(seen.iter().filter_map(|waiting| Some((waiting.unit?, waiting.subject))));
+    reader.note_persons(seen.iter().map(|waiting| (waiting.unit, waiting.subject)));
 }
 
 type View = (Whose, Option<Vec<String>>, bool);

@@ -16,9 +16,17 @@ pub fn data(form: &Form, record: &Record, values: Values) -> Value {
     }
 }
 
-/// Whether the value at a path is to be left out.
+/// Whether the value at a path is to be left out. A question about a whole record or a rule may be about any field.
 pub fn hides(form: Option<&Form>, path: &Path, values: Values) -> bool {
-    values == Values::Masked && form.is_none_or(|form| form.is_personal(path))
+    let personal =
+        |form: &Form| if path.as_str().starts_with('$') { has_personal(form) } else { form.is_personal(path) };
+    values == Values::Masked && form.is_none_or(personal)
+}
+
+fn has_personal(form: &Form) -> bool {
+    let definition = form.definition();
+    let of_items = definition.items.iter().flat_map(|list| &list.fields);
+    definition.fields.iter().chain(of_items).any(|field| field.personal)
 }
 
 /// A submission as it was said, personal changes replaced by `{"masked": true}`.

@@ -88,7 +88,7 @@ pub async fn read_conflict(
             return Err(Failure::refused("access.not_found"));
         };
         let values = reader.sees_conflict(&stored.form, stored.unit)?;
-        reader.note_persons([(stored.unit, stored.subject)]);
+        reader.note_persons([(Some(stored.unit), stored.subject)]);
         detail(snapshot, reader, stored, values)
     })
     .await

@@ -64,7 +64,7 @@ pub fn see(
     for (record, alias) in records::aliases_of_all(snapshot, &ids)? {
         aliases.entry(record).or_default().push(alias);
     }
-    reader.note_persons(found.iter().map(|(stored, _)| (stored.record.unit, stored.subject)));
+    reader.note_persons(found.iter().map(|(stored, _)| (Some(stored.record.unit), stored.subject)));
     let seen = found.into_iter().map(|(stored, values)| {
         let form = reader.form(&stored.record.form);
         let form = form.ok_or_else(|| StoreError::corrupt("a record's form", &stored.record.form))?;

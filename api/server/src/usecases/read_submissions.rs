@@ -81,7 +81,7 @@ pub async fn read_submissions(
 ) -> Result<Submissions, Failure> {
     read_as(app, who, with_reason, move |snapshot, reader| {
         let (stored, values) = find(snapshot, reader, record)?;
-        reader.note_persons([(stored.record.unit, stored.subject)]);
+        reader.note_persons([(Some(stored.record.unit), stored.subject)]);
         let mut ids = vec![stored.record.id];
         ids.extend(records::aliases_of(snapshot, stored.record.id)?);
         let found = submissions::of_record(snapshot, &ids, stored.record.unit, after, one_more(limit))?;

@@ -224,12 +224,12 @@ impl Reader {
 
     /// Notes which persons were read by virtue of a stated reason. Ids only: neither values nor the reason, which is
     /// free text and may name somebody, have a place in a log of the program.
-    pub fn note_persons(&self, seen: impl IntoIterator<Item = (UnitId, Option<RecordId>)>) {
+    pub fn note_persons(&self, seen: impl IntoIterator<Item = (Option<UnitId>, Option<RecordId>)>) {
         if !self.with_reason {
             return;
         }
-        let needed = |unit: &UnitId| {
-            let line = self.reference.units.ancestors(*unit);
+        let needed = |unit: &Option<UnitId>| {
+            let line = unit.map(|unit| self.reference.units.ancestors(unit)).unwrap_or_default();
             authorize(&self.actor, ReadPersons, &line, self.now, false).is_err()
         };
         let people: BTreeSet<String> = (seen.into_iter())
