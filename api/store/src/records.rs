@@ -316,9 +316,9 @@ pub struct RecordFilter {
     pub after: Option<RecordId>,
 }
 
-/// Appended to a column, it keeps SQLite from the indexes that begin with it. Without statistics SQLite takes every
-/// equality for as good as any other, and would walk all records of a form to find the few of one unit (37 ms of 30,691
-/// meetings; from the unit it is 0.03 ms). PostgreSQL has statistics and goes by the unit either way.
+/// Appended to a column, it keeps a database from the indexes that begin with it. SQLite, which keeps no statistics, takes
+/// every equality for as good as any other and would walk all records of a form to find the few of one unit (37 ms of
+/// 30,691 meetings; from the unit it is 0.03 ms); PostgreSQL falls into the same after many changes without a vacuum.
 const NOT_BY_INDEX: &str = "";
 
 /// The first `limit` ids in order of id.

@@ -177,7 +177,7 @@ CREATE TABLE records (
 CREATE UNIQUE INDEX records_by_natural_key ON records (form, natural_key);
 CREATE INDEX records_by_unit ON records (unit_id, form, id);
 CREATE INDEX records_by_subject ON records (subject, form, id);
-CREATE INDEX records_by_form ON records (form, id);
+CREATE INDEX records_by_form ON records (form, id, unit_id); -- unit_id: so that a list in order of id needs no row
 CREATE INDEX records_by_day ON records (form, occurred_on, id);
 CREATE INDEX records_disputed ON records (form, id) WHERE disputed;
 CREATE INDEX records_deleted ON records (form, id) WHERE state = 'deleted';
