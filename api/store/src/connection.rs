@@ -1,6 +1,6 @@
 //! Addresses, connections and pools of either database.
 
-use crate::dialect::SQLITE_PRAGMAS;
+use crate::dialect::{SQLITE_PRAGMAS, SQLITE_WRITER_PRAGMAS};
 use crate::error::StoreError;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
@@ -73,6 +73,17 @@ fn enter_wal(conn: &mut SqliteConnection) -> Result<(), StoreError> {
             ended => return Ok(ended?),
         }
         attempt += 1;
+    }
+}
+
+impl DatabaseUrl {
+    /// Opens the connection that all changes go through.
+    pub(crate) fn open_for_writing(&self) -> Result<Connection, StoreError> {
+        let mut conn = self.open()?;
+        if let Connection::Sqlite(c) = &mut conn {
+            c.batch_execute(SQLITE_WRITER_PRAGMAS)?;
+        }
+        Ok(conn)
     }
 }
 

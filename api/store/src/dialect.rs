@@ -56,6 +56,9 @@ pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronou
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; \
      PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;";
 
+/// The one writer touches scattered pages of every index: it may keep 64 MiB of them, once a process.
+pub const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -65536;";
+
 #[derive(QueryableByName)]
 struct Lineage {
     #[diesel(sql_type = Text)]

@@ -38,9 +38,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// A stored value that does not read.
+    /// A stored value that does not read. What the reason quotes is left out: it is a stored value, perhaps somebody's
+    /// name, and this goes to the log.
     pub fn corrupt(what: &'static str, reason: impl ToString) -> Self {
-        Self::Corrupt { what, reason: reason.to_string() }
+        Self::Corrupt { what, reason: without_quotes(&reason.to_string()) }
     }
 
     /// Whether the connection itself is gone, so that another one may do better.
@@ -53,5 +54,44 @@ impl StoreError {
                     Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) | Error::BrokenTransactionManager
                 )
         )
+    }
+}
+
+/// The text with everything between quotation marks or backticks left out.
+fn without_quotes(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut inside = None;
+    let mut escaped = false;
+    for letter in text.chars() {
+        match inside {
+            None => {
+                clean.push(letter);
+                inside = ['"', '`'].into_iter().find(|mark| *mark == letter);
+            }
+            Some(_) if escaped => escaped = false,
+            Some(_) if letter == '\\' => escaped = true,
+            Some(mark) if letter == mark => {
+                clean.push('…');
+                clean.push(letter);
+                inside = None;
+            }
+            Some(_) => {}
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_value_that_an_error_quotes_stays_out_of_it() {
+        let parsed = serde_json::from_str::<i64>(r#""Vừ A \"Chá\"""#).expect_err("not a number");
+        let error = StoreError::corrupt("a step's facts", parsed);
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("Vừ") && !text.contains("Chá") && text.contains("expected i64"), "{text}");
+        assert!(!StoreError::corrupt("x", "unknown variant `Vừ`, expected one").to_string().contains("Vừ"));
+        assert!(!StoreError::corrupt("x", "cut off: \"Vừ A Chá").to_string().contains("Vừ"));
     }
 }

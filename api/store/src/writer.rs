@@ -101,7 +101,7 @@ impl Writer {
     /// Starts the writer's thread on a connection of its own.
     pub fn start(url: DatabaseUrl, options: WriterOptions, now: Now) -> Result<(Self, JoinHandle<()>), StoreError> {
         let (queue, waiting) = sync_channel(options.queue);
-        let conn = url.open()?;
+        let conn = url.open_for_writing()?;
         let worker = Worker { url, conn, options, now };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
@@ -218,7 +218,7 @@ impl Worker {
     }
 
     fn reconnect(&mut self) -> bool {
-        match self.url.open() {
+        match self.url.open_for_writing() {
             Ok(conn) => {
                 self.conn = conn;
                 true

@@ -62,6 +62,14 @@ impl Catalog {
 
     /// Adds a version; returns it shared.
     pub fn insert(&mut self, form: Form) -> Result<Arc<Form>, CatalogError> {
+        self.admits(&form)?;
+        let form = Arc::new(form);
+        self.forms.entry(form.code().to_owned()).or_default().insert(form.version(), Arc::clone(&form));
+        Ok(form)
+    }
+
+    /// Whether a version could be added, without adding it.
+    pub fn admits(&self, form: &Form) -> Result<(), CatalogError> {
         let (code, version) = (form.code().to_owned(), form.version());
         if self.get(&code, version).is_some() {
             return Err(CatalogError::Published { code, version });
@@ -71,9 +79,7 @@ impl Catalog {
                 return Err(CatalogError::Incompatible { code, version, place, reason, other: other.version() });
             }
         }
-        let form = Arc::new(form);
-        self.forms.entry(code).or_default().insert(version, Arc::clone(&form));
-        Ok(form)
+        Ok(())
     }
 }
 

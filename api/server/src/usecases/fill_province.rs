@@ -179,7 +179,7 @@ fn finish(ahead: &mut VecDeque<Sent>, tally: &mut Tally, bar: &ProgressBar) -> R
         *tally.statuses.entry(status).or_default() += 1;
         if !is_foreseen(status, expected.get(&id)) {
             tally.unexpected += 1;
-            tracing::debug!(submission = %id, status, ?result, "a sample was answered otherwise than foreseen");
+            tracing::debug!(submission = %id, status, "a sample was answered otherwise than foreseen");
         }
     }
     bar.inc(count);

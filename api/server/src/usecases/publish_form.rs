@@ -2,7 +2,7 @@
 
 use crate::reference::{Reference, ReferenceCache};
 use muong_domain::access::{Action, Actor, Authority, Denied, authorize};
-use muong_domain::form::{Catalog, CatalogError, DefinitionError, Form};
+use muong_domain::form::{CatalogError, DefinitionError, Form};
 use muong_domain::id::{UnitId, derived};
 use muong_store::feed::{self, FeedRow};
 use muong_store::{LogEntry, Outcome, StoreError, Tx, forms};
@@ -52,9 +52,7 @@ pub fn publish_form(
     form: &Form,
 ) -> Result<Outcome<i64, PublishRefusal>, StoreError> {
     let seq = tx.head().reference_seq;
-    let mut catalog: Catalog = cache.get(tx, seq)?.catalog.clone();
-    let again = Form::parse(form.code(), form.definition_json()).map_err(|e| StoreError::corrupt("a form", e))?;
-    if let Err(refusal) = catalog.insert(again) {
+    if let Err(refusal) = cache.get(tx, seq)?.catalog.admits(form) {
         return Ok(Outcome::Refuse(PublishRefusal::Catalog(refusal)));
     }
     let id = derived("form", &[form.code().as_bytes(), &form.version().to_be_bytes()]);

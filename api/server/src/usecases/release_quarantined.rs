@@ -43,19 +43,10 @@ pub fn release_quarantined(
 ) -> Result<Outcome<Vec<Recorded>, ReviewRefusal>, StoreError> {
     let seq = tx.head().reference_seq;
     let reference = cache.get(tx, seq)?;
-    let Some(waiting) = quarantine::find(tx, release.quarantine)? else {
-        return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
-    };
-    let grant = match review::authorize_review(actor, &reference, waiting.unit, tx.received_at()) {
-        Ok(grant) => grant,
-        Err(ReviewRefusal::Forbidden) if waiting.author != actor.user => {
-            return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
-        }
+    let (waiting, grant) = match review::waiting_for_decision(tx, actor, &reference, release.quarantine)? {
+        Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),
     };
-    if waiting.closed.is_some() {
-        return Ok(Outcome::Refuse(ReviewRefusal::AlreadyClosed { what: "quarantine" }));
-    }
     let releasing = Releasing { reference, grant, limits, reason: &release.reason };
     match releasing.release(tx, &waiting, release.decision)? {
         Err(errors) => Ok(Outcome::Refuse(ReviewRefusal::NotReleasable(errors))),

@@ -3,9 +3,10 @@
 use crate::reference::{Reference, is_about_person};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
-use muong_domain::id::{UnitId, UserId};
+use muong_domain::id::{QuarantineId, UnitId, UserId};
 use muong_domain::refusal::Finding;
-use muong_store::{LogEntry, StoreError};
+use muong_store::quarantine::{self, StoredQuarantine};
+use muong_store::{LogEntry, StoreError, Tx};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -70,6 +71,23 @@ pub fn authorize_review(
     authorize(actor, Action::Review, &line, at, true).map_err(|denied| match denied {
         Denied::Outside => ReviewRefusal::NotFound,
         Denied::NotAllowed(_) | Denied::ReasonRequired(_) => ReviewRefusal::Forbidden,
+    })
+}
+
+/// The waiting submission that a reviewer wants to decide upon, with the right to. Who may not review it learns that it
+/// exists only if it is their own.
+pub fn waiting_for_decision(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    reference: &Reference,
+    id: QuarantineId,
+) -> Result<Result<(StoredQuarantine, Grant), ReviewRefusal>, StoreError> {
+    let Some(waiting) = quarantine::find(tx, id)? else { return Ok(Err(ReviewRefusal::NotFound)) };
+    Ok(match authorize_review(actor, reference, waiting.unit, tx.received_at()) {
+        Err(ReviewRefusal::Forbidden) if waiting.author != actor.user => Err(ReviewRefusal::NotFound),
+        Err(refusal) => Err(refusal),
+        Ok(_) if waiting.closed.is_some() => Err(ReviewRefusal::AlreadyClosed { what: "quarantine" }),
+        Ok(grant) => Ok((waiting, grant)),
     })
 }
 

@@ -4,6 +4,7 @@
 //! all, then what is wrong with it alone, then what it builds on, and only then what it meets.
 
 use super::assess::Assessed;
+use super::notes::notes;
 use super::outcome::{ConflictNote, FieldOutcome, Status};
 use super::person;
 use super::working_set::{PERSON, STEP, WorkingSet};
@@ -19,7 +20,7 @@ use muong_domain::submission::{Base, Kind, Submission};
 use muong_domain::validate::{Broken, PathChange, check_merged};
 use muong_store::records::StoredRecord;
 use muong_store::{Head, Reading, StoreError};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -438,42 +439,4 @@ pub fn seen(base: &Base, head: &Head) -> Seen {
     let Some(v) = base.v else { return Seen::UpTo(Seq::ZERO) };
     let known_until = if base.epoch == Some(head.epoch) { head.seq } else { head.epoch_began };
     if v <= known_until { Seen::UpTo(v) } else { Seen::Unknown }
-}
-
-/// What the author is told of each conflict: the names that differ, what was there, what was said, what is shown.
-fn notes(record: &Record, changes: &[PathChange], outcomes: &BTreeMap<Path, PathOutcome>, v: Seq) -> Vec<ConflictNote> {
-    let mut notes = Vec::new();
-    for open in record.open_conflicts() {
-        let change = changes.iter().find(|change| change.path == open.path);
-        let met = outcomes.get(&open.path) == Some(&PathOutcome::Conflict) || open.contest.opened == v;
-        if !met {
-            continue;
-        }
-        let shown = record.cells.get(&open.path).map_or(&Value::Null, |cell| cell.shown());
-        let pick = |value: Option<&Value>| value.map_or(Value::Null, |value| differing(value, &open.fields));
-        notes.push(ConflictNote {
-            id: open.id,
-            code: open.contest.code.clone(),
-            base: pick(change.map(|c| &c.from)),
-            yours: pick(change.map(|c| &c.to)),
-            current: pick(Some(shown)),
-            path: open.path,
-            fields: open.fields,
-        });
-    }
-    notes
-}
-
-/// Of a group only the fields that differ; any other value whole.
-fn differing(value: &Value, fields: &[String]) -> Value {
-    match value {
-        Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .filter(|(name, _)| fields.contains(name))
-                .map(|(n, v)| (n.clone(), v.clone()))
-                .collect::<Map<_, _>>(),
-        ),
-        other => other.clone(),
-    }
 }

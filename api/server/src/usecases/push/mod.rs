@@ -2,6 +2,7 @@
 
 pub mod assess;
 pub mod judge;
+pub mod notes;
 pub mod outcome;
 pub mod person;
 pub mod receive;
