@@ -40,6 +40,10 @@ pub fn parse(text: &[u8]) -> Result<Value, IJsonError> {
     })
 }
 
+/// How serde_json's own tokens begin: an object with such a name would be read as something else than it is
+/// (`RawValue` inside it is parsed anew, past every check here).
+const PRIVATE: &str = "$serde_json::private::";
+
 const TOO_DEEP: &str = "too deep";
 const NUL: &str = "U+0000";
 
@@ -111,6 +115,9 @@ impl<'de> Visitor<'de> for Strict {
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             clean(&name)?;
+            if name.starts_with(PRIVATE) {
+                return Err(A::Error::custom("a name that is reserved"));
+            }
             let value = map.next_value_seed(inner)?;
             if members.insert(name, value).is_some() {
                 return Err(A::Error::custom("a name stands twice in one object"));
@@ -154,6 +161,13 @@ mod tests {
         assert_eq!(parse(deep.as_bytes()), Err(IJsonError::TooDeep));
         let fine = "[".repeat(MAX_DEPTH) + &"]".repeat(MAX_DEPTH);
         assert!(parse(fine.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn the_parsers_own_tokens_are_refused() {
+        for text in [r#"{"$serde_json::private::RawValue":"[]"}"#, r#"[{"a":{"$serde_json::private::Number":"1"}}]"#] {
+            assert!(matches!(parse(text.as_bytes()), Err(IJsonError::NotIJson(_))), "{text}");
+        }
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub fn merge(
         let merging = Merging { author, v, writers: &writers, care: care(&change.path) };
         outcomes.insert(change.path.clone(), merging.merge(cell, change));
     }
-    record.cells.retain(|_, cell| !cell.claims.is_empty());
+    // A cell that has been in question keeps its count: the next question is another one.
+    record.cells.retain(|_, cell| !cell.claims.is_empty() || cell.rounds > 0);
     record.writers = writers;
     revive(record, author);
     settle(record, v);
@@ -223,6 +224,7 @@ pub struct Resolution {
 /// Resolves the question at `path`: what the reviewer had seen gives way to the decision, what was not stays open in
 /// a round of its own. Answers whether the question is closed for good.
 pub fn resolve(record: &mut Record, path: &Path, decision: SubmissionId, v: Seq, resolution: Resolution) -> bool {
+    let was_live = record.is_live();
     let Some(cell) = record.cells.get_mut(path) else { return false };
     let writers = &record.writers;
     let was_seen = |seq: &Seq| writers.get(seq).is_some_and(|w| resolution.seen.contains(&w.submission));
@@ -237,6 +239,10 @@ pub fn resolve(record: &mut Record, path: &Path, decision: SubmissionId, v: Seq,
         cell.open(v, "merge.conflict");
     }
     record.writers.insert(v, Writer { submission: decision, device: DeviceId::new(uuid::Uuid::nil()), n: 0 });
+    if !was_live {
+        // Tidying up a question of a withdrawn record does not bring it back.
+        record.deletions.iter_mut().for_each(|deletion| deletion.saw = deletion.saw.max(v));
+    }
     settle(record, v);
     closed
 }

@@ -124,7 +124,8 @@ type Claims = BTreeMap<String, (BTreeSet<String>, bool)>;
 /// For each path its claims; whether the record is live and flagged.
 fn outcome(record: &Record) -> (Claims, bool, Vec<String>) {
     let claims = |cell: &muong_domain::record::Cell| cell.claims.iter().map(|claim| claim.value.to_string()).collect();
-    let cells = record.cells.iter().map(|(path, cell)| (path.to_string(), (claims(cell), cell.contest.is_some())));
+    let told = record.cells.iter().filter(|(_, cell)| !cell.claims.is_empty());
+    let cells = told.map(|(path, cell)| (path.to_string(), (claims(cell), cell.contest.is_some())));
     (cells.collect(), record.is_live(), record.questions.keys().map(ToString::to_string).collect())
 }
 
@@ -243,4 +244,32 @@ fn edit_beside_delete_ends_live_and_flagged_in_either_order() {
     assert!(!seen.is_live());
     apply(&mut seen, &edit(0, 1, "place", 0, 1), Seq(9), Seen::UpTo(Seq(8)));
     assert!(seen.is_live() && seen.open_conflicts().is_empty(), "who had seen the delete revives it unflagged");
+}
+
+#[test]
+fn a_question_asked_anew_is_another_one_and_tidying_up_a_withdrawn_record_leaves_it_withdrawn() {
+    let mut record = beginning();
+    apply(&mut record, &edit(0, 1, "place", 0, 1), Seq(2), Seen::UpTo(Seq(1)));
+    apply(&mut record, &edit(1, 1, "place", 0, 2), Seq(3), Seen::UpTo(Seq(1)));
+    let first = record.open_conflicts()[0].id;
+    apply(&mut record, &Said { device: 2, n: 1, change: None }, Seq(4), Seen::UpTo(Seq(3)));
+    assert!(!record.is_live());
+    let resolution = Resolution { value: json!(2), seen: BTreeSet::from([SubmissionId::new(uuid(0))]) };
+    let path = Path::field("place");
+    merge::resolve(&mut record, &path, SubmissionId::new(uuid(77)), Seq(5), resolution);
+    assert!(!record.is_live(), "a decision about a field is none about the record");
+    let anew = Author {
+        submission: SubmissionId::new(uuid(78)),
+        device: DeviceId::new(uuid(5)),
+        n: 1,
+        seen: Seen::UpTo(Seq(5)),
+    };
+    merge::begin_anew(&mut record, &anew);
+    for (v, (device, to)) in (6..).zip([(6, 7_u8), (7, 8)]) {
+        let change = PathChange { path: path.clone(), from: Value::Null, to: json!(to), pointer: String::new() };
+        let said = Said { device, n: 1, change: Some(change) };
+        apply(&mut record, &said, Seq(v), Seen::UpTo(Seq(5)));
+    }
+    let open = record.open_conflicts();
+    assert!(record.is_live() && open.len() == 1 && open[0].id != first, "{open:?}");
 }

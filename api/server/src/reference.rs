@@ -73,9 +73,16 @@ pub fn is_about_person(form: &Form) -> bool {
 #[derive(Debug, Default)]
 pub struct ReferenceCache {
     current: RwLock<Option<Arc<Reference>>>,
+    unsettled: bool,
 }
 
 impl ReferenceCache {
+    /// One that also keeps what its transaction has changed and not yet committed: for whoever is alone with it and gives
+    /// up altogether when anything fails, as a replay does.
+    pub fn of_one_writer() -> Self {
+        Self { unsettled: true, ..Self::default() }
+    }
+
     /// Units and forms as of `seq`, which the caller has just read from the head in the same transaction.
     pub fn get(&self, read: &mut impl Reading, seq: Seq) -> Result<Arc<Reference>, StoreError> {
         let cached = self.current.read().ok().and_then(|current| current.clone());
@@ -83,6 +90,9 @@ impl ReferenceCache {
             return Ok(reference);
         }
         let fresh = Arc::new(Reference::load(read, seq)?);
+        if !read.is_settled() && !self.unsettled {
+            return Ok(fresh); // another process may yet take this seq for something else
+        }
         if let Ok(mut current) = self.current.write() {
             // A slower thread may come with an older reading: the newest stays.
             if current.as_ref().is_none_or(|c| c.seq < fresh.seq) {

@@ -112,12 +112,12 @@ impl ManageConnection for Manager {
 
     fn has_broken(&self, conn: &mut Connection) -> bool {
         use diesel::connection::TransactionManager;
-        match conn {
-            Connection::Sqlite(_) => false,
-            Connection::Postgres(c) => {
-                std::thread::panicking() || diesel::connection::AnsiTransactionManager::is_broken_transaction_manager(c)
+        // Who panicked with a transaction open must not hand it on.
+        std::thread::panicking()
+            || match conn {
+                Connection::Sqlite(_) => false,
+                Connection::Postgres(c) => diesel::connection::AnsiTransactionManager::is_broken_transaction_manager(c),
             }
-        }
     }
 }
 

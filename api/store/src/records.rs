@@ -198,8 +198,15 @@ pub fn insert_aliases(tx: &mut Tx<'_>, aliases: &[(RecordId, UnitId, RecordId, S
     Ok(())
 }
 
-/// Writes records, new and changed.
-pub fn save(tx: &mut Tx<'_>, changes: Vec<RecordChange>) -> Result<(), StoreError> {
+/// Writes records, new and changed. All of those in `rekeyed`, which are among them, let go of their natural key before any
+/// takes one: in one batch a key may go from one record to another.
+pub fn save(tx: &mut Tx<'_>, rekeyed: &[RecordId], changes: Vec<RecordChange>) -> Result<(), StoreError> {
+    for chunk in rekeyed.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        on_backend!(tx.conn(), c => diesel::update(records::table.filter(records::id.eq_any(ids)))
+            .set(records::natural_key.eq(None::<String>))
+            .execute(c))?;
+    }
     let rows: Vec<Row> = changes.into_iter().map(Row::from).collect();
     for chunk in rows.chunks(BIND_CHUNK) {
         save_chunk(tx, chunk)?;

@@ -147,12 +147,14 @@ pub struct Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    /// Begins and takes the head. `now` becomes the receipt time of everything that is written.
-    pub(crate) fn begin(conn: &'c mut Connection, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    /// Begins and takes the head. `now` is asked once the head is held, and becomes the receipt time of everything that is
+    /// written: so that it runs with the seq, however long others held the head.
+    pub(crate) fn begin(conn: &'c mut Connection, now: impl FnOnce() -> DateTime<Utc>) -> Result<Self, StoreError> {
         dialect::begin_write(conn)?;
         match lock_head(conn) {
             Ok(head) => {
                 // Microseconds are what both databases keep; rules and hashes must see the same instant as a reader.
+                let now = now();
                 let at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
                 Ok(Self { conn, began: head.clone(), head, at, entries: Vec::new() })
             }
@@ -340,7 +342,7 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
             .execute(c))?;
         return Ok(true);
     }
-    let mut tx = Tx::begin(conn, now)?;
+    let mut tx = Tx::begin(conn, || now)?;
     let changed = tx.head.lineage != lineage;
     if changed {
         let previous = tx.head.epoch;
@@ -373,6 +375,12 @@ pub(crate) fn read_head(conn: &mut Connection) -> Result<Head, StoreError> {
 pub trait Reading {
     /// The connection, for the store's own functions.
     fn conn(&mut self) -> &mut Connection;
+
+    /// Whether the reference data that is read here is everybody's: not a change of this transaction's own, which may yet
+    /// be undone.
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 impl Reading for Snapshot<'_> {
@@ -384,6 +392,10 @@ impl Reading for Snapshot<'_> {
 impl Reading for Tx<'_> {
     fn conn(&mut self) -> &mut Connection {
         self.conn
+    }
+
+    fn is_settled(&self) -> bool {
+        self.head.reference_seq == self.began.reference_seq
     }
 }
 

@@ -179,7 +179,7 @@ impl Worker {
     /// One transaction for all. A refusal that has written something fails the group, so that alone it is rolled back.
     fn attempt(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
         let alone = group.len() == 1;
-        let mut tx = Tx::begin(&mut self.conn, (self.now)())?;
+        let mut tx = Tx::begin(&mut self.conn, &*self.now)?;
         for change in group.iter_mut() {
             let before = tx.head().seq;
             match change.run(&mut tx) {

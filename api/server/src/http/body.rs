@@ -60,7 +60,10 @@ pub async fn json<T: DeserializeOwned>(
 
 /// Parses a JSON body; an error names the place and never quotes the value, which may be personal.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    parse_borrowed(body)
+    let value = parse_borrowed(body)?;
+    // Also where the type takes any JSON: no name twice, no U+0000, no depth that others could not read back.
+    muong_domain::json::parse(body).map_err(|_| Problem::new("request.malformed").with("line", 1).with("column", 1))?;
+    Ok(value)
 }
 
 /// Parses a frame that borrows raw items from the body.

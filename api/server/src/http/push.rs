@@ -10,7 +10,7 @@ use crate::usecases::authenticate::Authenticated;
 use crate::usecases::push::PushRefusal;
 use crate::usecases::push::outcome::{ConflictNote, FieldOutcome, ItemResult, Pushed, Recorded, Since, Status};
 use crate::usecases::push::receive::receive;
-use crate::usecases::push::said::Origin;
+use crate::usecases::push::said::{Origin, is_of_our_time};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -243,6 +243,9 @@ fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Vec<u8>>), Problem>
     }
     if client.as_ref().is_some_and(|client| client.len() > MAX_CLIENT || client.contains('\0')) {
         return Err(Problem::new("request.malformed").findings([Finding::new("request.malformed", "/client")]));
+    }
+    if sent_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) {
+        return Err(Problem::new("request.malformed").findings([Finding::new("request.malformed", "/sent_at")]));
     }
     let start = shadow.as_ptr() as usize;
     let slice = |raw: &&RawValue| {

@@ -9,8 +9,9 @@ use super::push::said::{Origin, Said};
 use super::push::working_set::WorkingSet;
 use super::review::{self, Reason, ReviewRefusal};
 use crate::config::Limits;
-use crate::reference::{Reference, ReferenceCache};
-use muong_domain::access::{Actor, Grant};
+use crate::reference::{Reference, ReferenceCache, is_about_person};
+use chrono::{DateTime, Utc};
+use muong_domain::access::{Action, Actor, Grant, authorize};
 use muong_domain::id::{QuarantineId, derived};
 use muong_domain::refusal::Finding;
 use muong_domain::time::local_date;
@@ -19,8 +20,12 @@ use muong_store::quarantine::{self, Closing, StoredQuarantine};
 use muong_store::submissions;
 use muong_store::{Outcome, StoreError, Tx};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// How many submissions one release may take along: each is judged while everybody else waits.
+const MAX_FOLLOWERS: usize = 500;
 
 /// What is to be released, by whom and why.
 #[derive(Clone, Debug)]
@@ -47,15 +52,27 @@ pub fn release_quarantined(
         Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),
     };
+    if waiting.author == actor.user && !may_report(actor, &reference, &waiting, tx.received_at()) {
+        // Otherwise whoever may review but not report would report by releasing what they were forbidden.
+        return Ok(Outcome::Refuse(ReviewRefusal::Forbidden));
+    }
     let releasing = Releasing { reference, grant, limits, reason: &release.reason };
     match releasing.release(tx, &waiting, release.decision)? {
         Err(errors) => Ok(Outcome::Refuse(ReviewRefusal::NotReleasable(errors))),
         Ok(recorded) => {
             let mut all = vec![recorded];
-            releasing.release_followers(tx, &waiting, release.decision, &mut all)?;
+            releasing.release_followers(tx, waiting, release.decision, &mut all)?;
             Ok(Outcome::Commit(all))
         }
     }
+}
+
+/// Whether somebody may report for that unit themselves.
+fn may_report(actor: &Actor, reference: &Reference, waiting: &StoredQuarantine, at: DateTime<Utc>) -> bool {
+    let form = waiting.form.as_deref().and_then(|code| reference.catalog.newest(code));
+    let action = Action::to_report(form.is_none_or(|form| is_about_person(form)));
+    let line = waiting.unit.map(|unit| reference.units.ancestors(unit)).unwrap_or_default();
+    authorize(actor, action, &line, at, false).is_ok()
 }
 
 /// A release under way; also how a replay repeats one from the log.
@@ -99,6 +116,7 @@ impl Releasing<'_> {
         let head = tx.head().clone();
         let trial = Trial {
             submission: &submission,
+            author: stored.author,
             device: stored.device,
             assessed,
             right: Right::Granted(self.grant),
@@ -119,7 +137,7 @@ impl Releasing<'_> {
             review::entry(&self.grant, self.grant.user(), "release", decision, admission.status.as_str(), &body);
         let v = tx.append(entry);
         desk.close_replaced(&submission, v, &mut admission.warnings);
-        let recorded = desk.apply(&trial, admission, v)?;
+        let recorded = desk.apply(submission.id, admission, v);
         let outcome = serde_json::to_vec(&recorded).expect("a result serialises");
         let closed = StoredQuarantine {
             closed: Some(v),
@@ -146,19 +164,28 @@ impl Releasing<'_> {
         review::body(&json!({"quarantine": waiting.id, "reason": self.reason.as_str()}))
     }
 
-    /// What builds on it waited with it and is released with it; what still cannot be merged goes on waiting.
+    /// What builds on it waited with it and is released with it; what still cannot be merged goes on waiting, and so does
+    /// what names another unit, which the reviewer's grant says nothing of. At most [`MAX_FOLLOWERS`]: the rest is
+    /// released by a decision of its own.
     fn release_followers(
         &self,
         tx: &mut Tx<'_>,
-        released: &StoredQuarantine,
+        released: StoredQuarantine,
         decision: Uuid,
         all: &mut Vec<Recorded>,
     ) -> Result<(), StoreError> {
-        for follower in quarantine::waiting_on(tx, released.submission)? {
-            let own = derived("release", &[decision.as_bytes(), follower.id.uuid().as_bytes()]);
-            if let Ok(recorded) = self.release(tx, &follower, own)? {
-                all.push(recorded);
-                self.release_followers(tx, &follower, decision, all)?;
+        let unit = released.unit;
+        let mut followed = VecDeque::from([released]);
+        while let Some(leader) = followed.pop_front() {
+            for follower in quarantine::waiting_on(tx, leader.submission)? {
+                if follower.unit != unit || all.len() > MAX_FOLLOWERS {
+                    continue;
+                }
+                let own = derived("release", &[decision.as_bytes(), follower.id.uuid().as_bytes()]);
+                if let Ok(recorded) = self.release(tx, &follower, own)? {
+                    all.push(recorded);
+                    followed.push_back(follower);
+                }
             }
         }
         Ok(())

@@ -44,7 +44,7 @@ struct Told {
 
 /// Replays the whole log of `source` into the empty store behind `target`; answers how many entries.
 pub fn replay_log(source: &Database, target: &Writer, limits: &Limits) -> Result<usize, WriterError> {
-    let cache = Arc::new(ReferenceCache::default());
+    let cache = Arc::new(ReferenceCache::of_one_writer());
     let first = first_epoch(source)?;
     begin(target, first)?;
     let (mut after, mut count) = (muong_domain::id::Seq::ZERO, 0);

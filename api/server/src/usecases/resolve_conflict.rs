@@ -247,20 +247,25 @@ impl Resolving<'_> {
         touched: &[Path],
     ) -> Result<Vec<Finding>, StoreError> {
         let basis = Basis { rules: &set.reference.rules, calendar: &set.reference.calendar, today: context.today };
+        let cards = person::cards_after(set, record, record.is_live().then_some(view), &basis)?;
+        let taken = person::card_taken(set, tx, &cards, "/choose")?;
         if !record.is_live() {
-            return person::check_withdrawal(set, &before.record, &basis);
+            let mut errors = person::check_withdrawal(set, &before.record, &basis)?;
+            errors.extend(taken);
+            return Ok(errors);
         }
         let mut errors: Vec<Finding> = check_merged(form, view, context)
             .into_iter()
             .filter(|rule| rule.level == Level::Error && rule.reads.iter().any(|path| touched.contains(path)))
             .map(|rule| rule.finding)
+            .chain(taken)
             .collect();
         let of_person = person::check(set, record, view, &basis)?;
         errors.extend(of_person.into_iter().filter(|(level, _)| *level == Level::Error).map(|(_, finding)| finding));
         if let Some(key) = form.natural_key(view, record.unit)
             && set.holder_of(tx, form.code(), &key)?.is_some_and(|holder| holder != record.id)
         {
-            errors.push(Finding::new("merge.key_taken", "/choice"));
+            errors.push(Finding::new("merge.key_taken", "/choose"));
         }
         Ok(errors)
     }
@@ -292,6 +297,15 @@ impl Resolving<'_> {
             natural_key: form.natural_key(view, record.unit).or_else(|| before.natural_key.clone()),
             record,
         };
+        let basis = Basis {
+            rules: &set.reference.rules,
+            calendar: &set.reference.calendar,
+            today: local_date(tx.received_at()),
+        };
+        let cards = person::cards_after(&set, &stored.record, stored.live.then_some(view), &basis)?;
+        for (person, digest) in cards {
+            set.hold_card(self.grant, person, digest);
+        }
         set.put(self.grant, &before.record.open_conflicts(), stored);
         set.decided(self.conflict.id, self.decision.id);
         set.flush(tx)?;

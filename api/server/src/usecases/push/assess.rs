@@ -46,6 +46,10 @@ fn assess(submission: &Submission, reference: &Reference, today: NaiveDate) -> A
     let context = reference.context(submission.unit, today);
     let (form, mut errors) = form_of(submission, reference, today);
     let mut assessed = Assessed { form, line, context, checked: Checked::default(), view: View::default(), key: None };
+    if assessed.context.is_none() {
+        // Its author is told that it is outside; who would release it, that there is no place for it.
+        errors.push(Finding::new("scope.unknown_unit", "/unit"));
+    }
     if let (Some(form), Some(context)) = (&assessed.form, &assessed.context) {
         assessed.checked = normalise_and_check(form, submission, context);
         assessed.view = view_of(form, &assessed.checked.changes);

@@ -11,8 +11,8 @@ use super::working_set::{PERSON, STEP, WorkingSet};
 use crate::reference::is_about_person;
 use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
 use muong_domain::development::Basis;
-use muong_domain::form::{Form, View};
-use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, derived};
+use muong_domain::form::{Form, Subject, View};
+use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UserId, derived};
 use muong_domain::merge::{self, Author, Care, PathOutcome, Seen};
 use muong_domain::record::{Path, Record};
 use muong_domain::refusal::{Finding, Level};
@@ -61,6 +61,8 @@ pub struct Admission {
     pub conflicts: Vec<ConflictNote>,
     /// What its author should know.
     pub warnings: Vec<Finding>,
+    /// The party cards of the people whom it concerns, as they are active afterwards.
+    pub cards: Vec<person::Card>,
 }
 
 /// Why it is not merged.
@@ -93,6 +95,8 @@ impl Exclusion {
 pub struct Trial<'a> {
     /// What it says.
     pub submission: &'a Submission,
+    /// Who said it.
+    pub author: UserId,
     /// The device that its author wrote it on.
     pub device: DeviceId,
     /// What is known of it alone.
@@ -138,7 +142,7 @@ impl Trial<'_> {
             return Ok(verdict);
         }
         match self.submission.kind {
-            Kind::Delete => self.judge_delete(set, grant),
+            Kind::Delete => self.judge_delete(set, tx, grant),
             Kind::Create | Kind::Edit => self.judge_change(set, tx, grant),
         }
     }
@@ -168,7 +172,8 @@ impl Trial<'_> {
     /// What it builds on: not there yet, or waiting itself.
     fn check_predecessor(&self, set: &WorkingSet) -> Option<Verdict> {
         let after = self.submission.base.as_ref().and_then(|base| base.after)?;
-        match set.known(after) {
+        // Only an own one: of another's nobody is told whether it is there, or waits.
+        match set.known(after).filter(|known| known.author == self.author) {
             None if self.submission.after_lost => None,
             None => Some(Verdict::Missing(after.uuid())),
             Some(_) => {
@@ -177,7 +182,7 @@ impl Trial<'_> {
         }
     }
 
-    fn target(&self, set: &mut WorkingSet, tx: &mut impl Reading) -> Result<Target, StoreError> {
+    fn target(&self, set: &mut WorkingSet, tx: &mut impl Reading, key: Option<&String>) -> Result<Target, StoreError> {
         let Submission { record, unit, kind, .. } = *self.submission;
         if let Some(stored) = set.resolve(record, unit) {
             return Ok(Target::Existing { id: stored.record.id, alias: None });
@@ -185,7 +190,7 @@ impl Trial<'_> {
         if kind != Kind::Create {
             return Ok(Target::Unknown);
         }
-        if let (Some(form), Some(key)) = (&self.assessed.form, &self.assessed.key)
+        if let (Some(form), Some(key)) = (&self.assessed.form, key)
             && let Some(id) = set.holder_of(tx, form.code(), key)?
         {
             return Ok(Target::Existing { id, alias: Some(record) });
@@ -198,9 +203,30 @@ impl Trial<'_> {
         Ok(Target::New { id: record, alias: None })
     }
 
+    /// The person is named as the phone knows them: an alias stands for its record, in this unit alone. From here on only
+    /// the record's own id is used, so that no rule ever looks at a person of another unit.
+    fn name_subject(&self, set: &WorkingSet, form: &Form, changes: &mut [PathChange]) {
+        let Subject::Field(field) = &form.definition().subject else { return };
+        let path = form.path_of(field);
+        let canonical = |value: &mut Value| {
+            let id = value.as_str().and_then(|text| text.parse().ok());
+            if let Some(stored) = id.and_then(|id| set.resolve(id, self.submission.unit)) {
+                *value = Value::from(stored.record.id.to_string());
+            }
+        };
+        for change in changes.iter_mut().filter(|change| change.path == path) {
+            for side in [&mut change.from, &mut change.to] {
+                match side {
+                    Value::Object(members) => members.get_mut(field).into_iter().for_each(canonical),
+                    value => canonical(value),
+                }
+            }
+        }
+    }
+
     /// A record that is not there: lost, waiting, or still on its way.
     fn absent(&self, set: &WorkingSet, record: RecordId, lost: &'static str, pointer: &str) -> Verdict {
-        match set.brings(record) {
+        match set.brings(record, self.submission.unit) {
             Some(waiting) => Exclusion::waits(waiting),
             None if self.submission.after_lost => Exclusion::rejected(vec![Finding::new(lost, pointer)]),
             None => Verdict::Missing(record.uuid()),
@@ -209,7 +235,11 @@ impl Trial<'_> {
 
     fn judge_change(&self, set: &mut WorkingSet, tx: &mut impl Reading, grant: Grant) -> Result<Verdict, StoreError> {
         let Some(form) = self.assessed.form.clone() else { return Ok(Exclusion::rejected(Vec::new())) };
-        let (before, mut record, alias) = match self.target(set, tx)? {
+        let mut changes = self.assessed.checked.changes.clone();
+        self.name_subject(set, &form, &mut changes);
+        let alone = View::from_paths(&form, changes.iter().map(|change| (change.path.clone(), change.to.clone())));
+        let key = form.natural_key(&alone, self.submission.unit);
+        let (before, mut record, alias) = match self.target(set, tx, key.as_ref())? {
             Target::Unknown => {
                 return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
             }
@@ -225,7 +255,6 @@ impl Trial<'_> {
             }
         };
         let author = self.author(before.is_some());
-        let mut changes = self.assessed.checked.changes.clone();
         if self.submission.kind == Kind::Create {
             merge::begin_anew(&mut record, &author);
             changes.iter_mut().for_each(|change| change.from = Value::Null);
@@ -271,11 +300,12 @@ impl Trial<'_> {
         }
         let mut warnings = self.assessed.checked.warnings.clone();
         let mut errors = self.check_rules(merging, &mut merged, &view, &mut warnings);
-        self.check_person(set, tx, &merged, &view, &mut errors, &mut warnings)?;
+        let cards = self.check_person(set, tx, &merged, &view, &mut errors, &mut warnings)?;
         if !errors.is_empty() {
             return Ok(Exclusion::rejected(errors));
         }
-        Ok(Verdict::In(Box::new(self.admit(merging, merged, outcomes, &view, key, warnings))))
+        let admission = self.admit(merging, merged, outcomes, &view, key);
+        Ok(Verdict::In(Box::new(Admission { warnings, cards, ..admission })))
     }
 
     /// A step is about a person who must be there, in the same unit.
@@ -335,17 +365,15 @@ impl Trial<'_> {
         view: &View,
         errors: &mut Vec<Finding>,
         warnings: &mut Vec<Finding>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<person::Card>, StoreError> {
         let basis = self.basis(set);
         for (level, finding) in person::check(set, merged, view, &basis)? {
             add(if level == Level::Error { errors } else { warnings }, finding);
         }
-        if let Some(digest) = person::card_digest(set, merged, view, &basis)?
-            && set.holder_of_card(tx, &digest)?.is_some_and(|holder| holder != merged.id)
-        {
-            errors.push(Finding::new("person.card_taken", "/set/party_card/to"));
-        }
-        Ok(())
+        let cards = person::cards_after(set, merged, Some(view), &basis)?;
+        let pointer = if merged.form == PERSON { "/set/party_card/to" } else { "/set/step/to" };
+        errors.extend(person::card_taken(set, tx, &cards, pointer)?);
+        Ok(cards)
     }
 
     /// What the rules about persons rest on.
@@ -361,7 +389,6 @@ impl Trial<'_> {
         outcomes: BTreeMap<Path, PathOutcome>,
         view: &View,
         key: Option<String>,
-        warnings: Vec<Finding>,
     ) -> Admission {
         let conflicts = notes(&merged, merging.changes, &outcomes, self.v);
         let status = match (conflicts.is_empty(), merging.before) {
@@ -380,10 +407,11 @@ impl Trial<'_> {
             Some(_) => outcomes.into_iter().map(|(path, outcome)| (path, outcome.into())).collect(),
             None => BTreeMap::new(), // everything in a new record is applied
         };
-        Admission { grant: merging.grant, status, stored, alias: merging.alias, fields, conflicts, warnings }
+        let (grant, alias) = (merging.grant, merging.alias);
+        Admission { grant, status, stored, alias, fields, conflicts, warnings: Vec::new(), cards: Vec::new() }
     }
 
-    fn judge_delete(&self, set: &WorkingSet, grant: Grant) -> Result<Verdict, StoreError> {
+    fn judge_delete(&self, set: &WorkingSet, tx: &mut impl Reading, grant: Grant) -> Result<Verdict, StoreError> {
         let unknown = || self.absent(set, self.submission.record, "submission.unknown_record", "/record");
         let Some(stored) = set.resolve(self.submission.record, self.submission.unit) else { return Ok(unknown()) };
         if self.submission.form.as_ref().is_some_and(|form| *form != stored.record.form) {
@@ -398,8 +426,11 @@ impl Trial<'_> {
         let mut record = stored.record.clone();
         let outcome = merge::delete(&mut record, &author, self.v);
         let live = record.is_live();
+        let view = person::view_of(set, &record);
+        let cards = person::cards_after(set, &record, live.then_some(&view), &self.basis(set))?;
         if !live {
-            let errors = person::check_withdrawal(set, &stored.record, &self.basis(set))?;
+            let mut errors = person::check_withdrawal(set, &stored.record, &self.basis(set))?;
+            errors.extend(person::card_taken(set, tx, &cards, "/record")?);
             if !errors.is_empty() {
                 return Ok(Exclusion::rejected(errors));
             }
@@ -415,6 +446,7 @@ impl Trial<'_> {
             fields: BTreeMap::new(),
             conflicts,
             warnings: Vec::new(),
+            cards,
         })))
     }
 }

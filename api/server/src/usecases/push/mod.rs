@@ -13,8 +13,8 @@ use crate::reference::{Reference, ReferenceCache};
 use assess::Assessed;
 use chrono::{DateTime, Utc};
 use judge::{Admission, Exclusion, Right, Trial, Verdict};
-use muong_domain::access::{Actor, Grant};
-use muong_domain::id::{QuarantineId, Seq, SubmissionId, UserId, derived};
+use muong_domain::access::Actor;
+use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
 use muong_domain::time::local_date;
@@ -26,7 +26,7 @@ use said::{Origin, Said};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
-use working_set::{Known, PERSON, STEP, WorkingSet};
+use working_set::{Known, WorkingSet};
 
 /// A push that is ready to be made: everything that can be done before the lock has been done.
 #[derive(Clone)]
@@ -149,7 +149,7 @@ impl Desk<'_> {
 
     /// The same id with another content: kept under a derived id, since nothing that was sent is lost.
     fn take_reused(&mut self, tx: &mut Tx<'_>, said: &Said, author: UserId) -> Result<ItemResult, StoreError> {
-        let surrogate = said.surrogate();
+        let surrogate = said.surrogate(author);
         self.set.learn_submissions(tx, &[surrogate])?;
         if self.set.known(surrogate).is_some() {
             return Ok(named(self.duplicate(surrogate)?, said.id));
@@ -184,6 +184,7 @@ impl Desk<'_> {
         let head = tx.head().clone();
         let trial = Trial {
             submission,
+            author,
             device: self.origin.device,
             assessed,
             right,
@@ -217,51 +218,32 @@ impl Desk<'_> {
         };
         let v = tx.append(entry);
         self.close_replaced(trial.submission, v, &mut admission.warnings);
-        let recorded = self.apply(trial, admission, v)?;
+        let subject = admission.stored.subject;
+        let recorded = self.apply(said.id, admission, v);
         let stored = self.stored(said, said.id, v, Some(trial.submission), Some(trial.assessed), &recorded);
+        let stored = StoredSubmission { subject, ..stored };
         self.set.receive(stored, Known { hash: said.hash, author: self.origin.user, result: recorded.clone() });
         Ok(ItemResult::Recorded(recorded))
     }
 
     /// Lets what was judged become part of the record, as entry `v`.
-    pub fn apply(&mut self, trial: &Trial<'_>, admission: Admission, v: Seq) -> Result<Recorded, StoreError> {
-        let Admission { grant, status, stored, alias, fields, conflicts, warnings } = admission;
-        let (id, unit, form) = (stored.record.id, stored.record.unit, stored.record.form.clone());
-        let subject = stored.subject;
+    pub fn apply(&mut self, said: SubmissionId, admission: Admission, v: Seq) -> Recorded {
+        let Admission { grant, status, stored, alias, fields, conflicts, warnings, cards } = admission;
+        let (id, unit) = (stored.record.id, stored.record.unit);
         let before = self.set.record(id).map(|old| old.record.open_conflicts()).unwrap_or_default();
         if let Some(alias) = alias {
             self.set.alias(alias, unit, id, v);
         }
         self.set.put(grant, &before, stored);
-        if form == PERSON || form == STEP {
-            self.renew_card(trial, grant, subject.unwrap_or(id))?;
+        for (person, digest) in cards {
+            self.set.hold_card(grant, person, digest);
         }
-        let mut recorded = Recorded::new(trial.submission.id, status, v);
+        let mut recorded = Recorded::new(said, status, v);
         recorded.record = Some(id);
         recorded.fields = fields;
         recorded.conflicts = conflicts;
         recorded.warnings = warnings;
-        Ok(recorded)
-    }
-
-    /// Whether a person's card is active depends on the person and on every step.
-    fn renew_card(
-        &mut self,
-        trial: &Trial<'_>,
-        grant: Grant,
-        person: muong_domain::id::RecordId,
-    ) -> Result<(), StoreError> {
-        let Some(stored) = self.set.record(person) else { return Ok(()) };
-        let view = person::view_of(&self.set, &stored.record);
-        let digest = match stored.live {
-            true => person::card_digest(&self.set, &stored.record, &view, &trial.basis(&self.set))?,
-            false => None,
-        };
-        // A card that was never there need not be let go.
-        if digest.is_some() || stored.record.cells.keys().any(|path| path.as_str() == "party_card") {
-            self.set.hold_card(grant, person, digest);
-        }
-        Ok(())
+        recorded
     }
 
     /// Records what is not merged, as waiting in quarantine.
@@ -324,6 +306,15 @@ impl Desk<'_> {
         }
     }
 
+    /// The person that a submission is about, as the unit that it names knows them. One of another unit is nobody here:
+    /// what was said of them must not be kept under that person's name.
+    fn own_subject(&self, id: RecordId, unit: UnitId) -> Option<RecordId> {
+        match self.set.resolve(id, unit) {
+            Some(stored) => Some(stored.record.id),
+            None => (!self.set.is_taken(id)).then_some(id),
+        }
+    }
+
     fn stored(
         &self,
         said: &Said,
@@ -349,7 +340,7 @@ impl Desk<'_> {
             origin: origin_text(self.origin, submission),
             content_hash: said.hash.to_vec(),
             status: recorded.status.as_str().to_owned(),
-            subject: submission.and_then(|s| form?.subject(&assessed?.view, s.record)),
+            subject: submission.and_then(|s| self.own_subject(form?.subject(&assessed?.view, s.record)?, s.unit)),
             body: said.body.clone(),
             result: serde_json::to_vec(recorded).expect("a result serialises"),
         }

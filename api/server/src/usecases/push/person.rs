@@ -9,7 +9,7 @@ use muong_domain::form::View;
 use muong_domain::id::RecordId;
 use muong_domain::record::Record;
 use muong_domain::refusal::{Finding, Level};
-use muong_store::StoreError;
+use muong_store::{Reading, StoreError};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,12 @@ const PRESENCE: [&str; 2] = ["decision_reference", "exception_reference"];
 const FACTS: [&str; 9] =
     ["certificate_on", "eligible", "yes", "until", "discipline", "status", "decision_on", "ceremony_on", "official_on"];
 
+/// The field of a person that holds the party card.
+const CARD_FIELD: &str = "party_card";
+
+/// A person, and the digest of the party card that is active afterwards; none when it is let go.
+pub type Card = (RecordId, Option<Vec<u8>>);
+
 /// The shown values of a record, by the newest version of its form.
 pub fn view_of(set: &WorkingSet, record: &Record) -> View {
     match set.reference.catalog.newest(&record.form) {
@@ -27,9 +33,9 @@ pub fn view_of(set: &WorkingSet, record: &Record) -> View {
     }
 }
 
-/// The step that a record says; none while what makes it one is missing.
-pub fn step_of(id: RecordId, view: &View) -> Result<Option<Step>, StoreError> {
-    let (Some(kind), Some(on)) = (view.get("step"), view.get("on")) else { return Ok(None) };
+/// The step that a record says; none while what makes it one is missing, or of a kind that no rule knows.
+pub fn step_of(id: RecordId, view: &View) -> Option<Step> {
+    let (kind, on) = (view.get("step")?, view.get("on")?);
     let mut facts = Map::new();
     for name in FACTS {
         if let Some(value) = view.get(name).filter(|value| !value.is_null()) {
@@ -42,11 +48,20 @@ pub fn step_of(id: RecordId, view: &View) -> Result<Option<Step>, StoreError> {
     if let Some(card) = view.get("party_card").filter(|card| !card.is_null()) {
         facts.insert("card".to_owned(), card.clone());
     }
-    let read = |value: Value| -> Result<StepFacts, serde_json::Error> { serde_json::from_value(value) };
-    let facts = read(Value::Object(facts)).map_err(|error| StoreError::corrupt("a step's facts", error))?;
-    let kind = serde_json::from_value(kind.clone()).map_err(|error| StoreError::corrupt("a step's kind", error))?;
-    let on = serde_json::from_value(on.clone()).map_err(|error| StoreError::corrupt("a step's date", error))?;
-    Ok(Some(Step { id, kind, on, facts }))
+    let (Ok(kind), Ok(on)) = (serde_json::from_value(kind.clone()), serde_json::from_value(on.clone())) else {
+        return None;
+    };
+    Some(Step { id, kind, on, facts: read_facts(facts) })
+}
+
+/// A published version may know codes that the rules do not: such a fact is nothing that a rule could ask for.
+fn read_facts(mut facts: Map<String, Value>) -> StepFacts {
+    let read = |facts: &Map<String, Value>| serde_json::from_value::<StepFacts>(Value::Object(facts.clone()));
+    if let Ok(all) = read(&facts) {
+        return all;
+    }
+    facts.retain(|name, value| read(&Map::from_iter([(name.clone(), value.clone())])).is_ok());
+    read(&facts).unwrap_or_default()
 }
 
 /// What the rules know of a person.
@@ -58,7 +73,7 @@ fn facts_of(view: &View) -> PersonFacts {
 fn held_steps(set: &WorkingSet, person: RecordId) -> Result<Vec<Step>, StoreError> {
     let mut held = Vec::new();
     for stored in set.steps_of(person) {
-        held.extend(step_of(stored.record.id, &view_of(set, &stored.record))?);
+        held.extend(step_of(stored.record.id, &view_of(set, &stored.record)));
     }
     Ok(held)
 }
@@ -75,7 +90,10 @@ pub fn check(
             let Some(person) = view.text("person").and_then(|id| id.parse().ok()) else { return Ok(Vec::new()) };
             let facts = set.record(person).map(|p| facts_of(&view_of(set, &p.record))).unwrap_or_default();
             let held = held_steps(set, person)?;
-            Ok(step_of(record.id, view)?.map_or_else(Vec::new, |new| check_step(&facts, &held, &new, basis)))
+            let mut findings = moved_away(set, record, person, basis)?;
+            findings
+                .extend(step_of(record.id, view).map_or_else(Vec::new, |new| check_step(&facts, &held, &new, basis)));
+            Ok(findings)
         }
         PERSON => {
             let held = held_steps(set, record.id)?;
@@ -85,6 +103,20 @@ pub fn check(
         }
         _ => Ok(Vec::new()),
     }
+}
+
+/// A step that is given to another person is withdrawn from the one whose it was.
+fn moved_away(
+    set: &WorkingSet,
+    record: &Record,
+    to: RecordId,
+    basis: &Basis<'_>,
+) -> Result<Vec<(Level, Finding)>, StoreError> {
+    let Some(old) = set.record(record.id).filter(|old| old.live && old.subject.is_some_and(|from| from != to)) else {
+        return Ok(Vec::new());
+    };
+    let errors = check_withdrawal(set, &old.record, basis)?;
+    Ok(errors.into_iter().map(|finding| (Level::Error, finding)).collect())
 }
 
 /// A party card is an official member's. Who has no steps yet may still be one: the entry comes after the person.
@@ -108,7 +140,7 @@ pub fn check_withdrawal(set: &WorkingSet, record: &Record, basis: &Basis<'_>) ->
     match record.form.as_str() {
         STEP => {
             let (Some(person), Some(step)) =
-                (view.text("person").and_then(|id| id.parse().ok()), step_of(record.id, &view)?)
+                (view.text("person").and_then(|id| id.parse().ok()), step_of(record.id, &view))
             else {
                 return Ok(Vec::new());
             };
@@ -122,16 +154,76 @@ pub fn check_withdrawal(set: &WorkingSet, record: &Record, basis: &Basis<'_>) ->
     }
 }
 
-/// The digest of a person's active card: unique among all people. None when there is none, or it is not active.
-pub fn card_digest(
+/// The party cards of the people whom a changed record concerns, as they are active once it is changed; none is a card
+/// that is let go. `view` is what the record shows then; none when it no longer stands.
+pub fn cards_after(
     set: &WorkingSet,
     record: &Record,
-    view: &View,
+    view: Option<&View>,
     basis: &Basis<'_>,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let Some(card) = view.text("party_card").filter(|_| record.form == PERSON) else { return Ok(None) };
-    let held = held_steps(set, record.id)?;
-    let standing = fold(&held, basis.rules).standing;
+) -> Result<Vec<Card>, StoreError> {
+    let mut people: Vec<RecordId> = match record.form.as_str() {
+        PERSON => vec![record.id],
+        // The one whose step it is, and the one whose it was.
+        STEP => view.and_then(person_in).into_iter().chain(set.record(record.id).and_then(|old| old.subject)).collect(),
+        _ => Vec::new(),
+    };
+    people.sort_unstable();
+    people.dedup();
+    let mut cards = Vec::new();
+    for person in people {
+        if let Some(card) = card_after(set, person, record, view, basis)? {
+            cards.push((person, card));
+        }
+    }
+    Ok(cards)
+}
+
+fn person_in(view: &View) -> Option<RecordId> {
+    view.text("person").and_then(|id| id.parse().ok())
+}
+
+/// None when the person has never had a card.
+fn card_after(
+    set: &WorkingSet,
+    person: RecordId,
+    changed: &Record,
+    view: Option<&View>,
+    basis: &Basis<'_>,
+) -> Result<Option<Option<Vec<u8>>>, StoreError> {
+    let own = changed.id == person;
+    let held = set.record(person);
+    let stored = if own { Some(changed) } else { held.map(|held| &held.record) };
+    let Some(stored) = stored else { return Ok(None) };
+    if !stored.cells.keys().any(|path| path.as_str() == CARD_FIELD) {
+        return Ok(None);
+    }
+    let live = if own { view.is_some() } else { held.is_some_and(|held| held.live) };
+    let shown = view_of(set, stored);
+    let Some(card) = shown.text(CARD_FIELD).filter(|_| live) else { return Ok(Some(None)) };
+    let mut steps = held_steps(set, person)?;
+    steps.retain(|step| step.id != changed.id);
+    if let Some(view) = view.filter(|view| !own && person_in(view) == Some(person)) {
+        steps.extend(step_of(changed.id, view));
+    }
+    let standing = fold(&steps, basis.rules).standing;
     let active = standing.is_member() || is_before_recognition(standing);
-    Ok(active.then(|| Sha256::digest(format!("party_card\0{card}")).to_vec()))
+    Ok(Some(active.then(|| Sha256::digest(format!("{CARD_FIELD}\0{card}")).to_vec())))
+}
+
+/// That one of these cards is somebody else's.
+pub fn card_taken(
+    set: &WorkingSet,
+    tx: &mut impl Reading,
+    cards: &[Card],
+    pointer: &str,
+) -> Result<Option<Finding>, StoreError> {
+    for (person, digest) in cards {
+        if let Some(digest) = digest
+            && set.holder_of_card(tx, digest)?.is_some_and(|holder| holder != *person)
+        {
+            return Ok(Some(Finding::new("person.card_taken", pointer)));
+        }
+    }
+    Ok(None)
 }

@@ -2,7 +2,7 @@
 //! Everything here happens before any lock.
 
 use crate::config::Limits;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use muong_domain::id::{DeviceId, SubmissionId, UserId, derived};
 use muong_domain::json::{self, IJsonError};
 use muong_domain::refusal::Finding;
@@ -13,6 +13,15 @@ use sha2::{Digest, Sha256};
 /// What of the envelope does not belong to the content: the same thing said again under another number, from another
 /// device or with less hope is the same thing.
 const NOT_CONTENT: [&str; 3] = ["n", "after_lost", "device"];
+
+/// The years that an instant may lie in. Clocks of phones are wrong by decades; by centuries only on purpose, and then
+/// neither a local date nor PostgreSQL can hold them.
+const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
+
+/// Whether an instant can be kept.
+pub fn is_of_our_time(at: &DateTime<Utc>) -> bool {
+    YEARS.contains(&at.year())
+}
 
 /// One item, read as far as it can be.
 #[derive(Clone, Debug)]
@@ -57,6 +66,11 @@ impl Said {
             Ok(submission) if submission.n < 1 => {
                 Self::unreadable(bytes, id, Finding::new("submission.malformed", "/n").with("reason", "n < 1"))
             }
+            Ok(submission) if submission.captured_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) => {
+                let reason = format!("not within {YEARS:?}");
+                let finding = Finding::new("submission.malformed", "/captured_at").with("reason", reason);
+                Self::unreadable(bytes, id, finding)
+            }
             Ok(submission) => {
                 let body = json::canonical(&value);
                 Self { id: submission.id, hash: content_hash(value), body, submission: Ok(Box::new(submission)) }
@@ -75,9 +89,9 @@ impl Said {
         Self { id, hash, body: bytes.to_vec(), submission: Err(Box::new(finding)) }
     }
 
-    /// The id under which it is kept when its own is taken by another content.
-    pub fn surrogate(&self) -> SubmissionId {
-        SubmissionId::new(derived("reused", &[self.id.uuid().as_bytes(), &self.hash]))
+    /// The id under which it is kept when its own is taken by another content, or by another author.
+    pub fn surrogate(&self, author: UserId) -> SubmissionId {
+        SubmissionId::new(derived("reused", &[self.id.uuid().as_bytes(), &self.hash, author.uuid().as_bytes()]))
     }
 }
 

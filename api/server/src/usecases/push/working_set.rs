@@ -43,10 +43,12 @@ pub struct WorkingSet {
     pub reference: Arc<Reference>,
     known: HashMap<SubmissionId, Known>,
     quarantine: HashMap<SubmissionId, StoredQuarantine>,
-    waiting: HashMap<RecordId, SubmissionId>,
+    waiting: HashMap<(RecordId, UnitId), SubmissionId>,
     aliases: HashMap<(RecordId, UnitId), RecordId>,
     records: HashMap<RecordId, StoredRecord>,
     keys: HashMap<String, RecordId>,
+    /// Keys whose holder has been asked for: what stands not in `keys` then is held by nobody.
+    asked: HashSet<String>,
     about: HashMap<RecordId, BTreeSet<RecordId>>,
     written: Written,
 }
@@ -57,6 +59,7 @@ struct Written {
     submissions: Vec<StoredSubmission>,
     aliases: Vec<(RecordId, UnitId, RecordId, Seq)>,
     records: BTreeMap<RecordId, Grant>,
+    rekeyed: BTreeSet<RecordId>,
     conflicts: BTreeMap<ConflictId, StoredConflict>,
     quarantine: BTreeSet<SubmissionId>,
     cards: BTreeMap<RecordId, (Grant, Option<Vec<u8>>)>,
@@ -87,6 +90,7 @@ impl WorkingSet {
             aliases: HashMap::new(),
             records: HashMap::new(),
             keys: HashMap::new(),
+            asked: HashSet::new(),
             about: HashMap::new(),
             written: Written::default(),
         };
@@ -111,10 +115,12 @@ impl WorkingSet {
 
     /// Reads submissions by id, and where they wait.
     pub fn learn_submissions(&mut self, tx: &mut Tx<'_>, ids: &[SubmissionId]) -> Result<(), StoreError> {
-        for stored in submissions::by_ids(tx, ids)? {
+        // What is known already may have been changed by this batch since.
+        let new: Vec<SubmissionId> = ids.iter().copied().filter(|id| !self.known.contains_key(id)).collect();
+        for stored in submissions::by_ids(tx, &new)? {
             self.known.insert(stored.id, known(&stored)?);
         }
-        let found: Vec<SubmissionId> = ids.iter().copied().filter(|id| self.known.contains_key(id)).collect();
+        let found: Vec<SubmissionId> = new.into_iter().filter(|id| self.known.contains_key(id)).collect();
         for waiting in quarantine::of_submissions(tx, &found)? {
             self.quarantine.insert(waiting.submission, waiting);
         }
@@ -138,8 +144,9 @@ impl WorkingSet {
         let canonical = ids.into_iter().chain(self.aliases.values().copied()).collect::<HashSet<_>>();
         self.learn(records::by_ids(tx, &canonical.into_iter().collect::<Vec<_>>())?);
         for (form, keys) in keys {
-            let found = records::by_keys(tx, form, &keys.into_iter().collect::<Vec<_>>())?;
+            let found = records::by_keys(tx, form, &keys.iter().cloned().collect::<Vec<_>>())?;
             self.learn(found);
+            self.asked.extend(keys);
         }
         Ok(())
     }
@@ -171,7 +178,8 @@ impl WorkingSet {
             absent.extend(subject.filter(|person| !self.records.contains_key(person)));
         }
         for (record, waiting) in quarantine::open_of_records(tx, &absent.into_iter().collect::<Vec<_>>())? {
-            self.waiting.entry(record).or_insert(waiting.submission);
+            let Some(unit) = waiting.unit else { continue };
+            self.waiting.entry((record, unit)).or_insert(waiting.submission);
             self.quarantine.insert(waiting.submission, waiting);
         }
         Ok(())
@@ -211,9 +219,9 @@ impl WorkingSet {
         self.quarantine.get(&id)
     }
 
-    /// The submission in quarantine that would bring this record.
-    pub fn brings(&self, record: RecordId) -> Option<SubmissionId> {
-        let waiting = self.waiting.get(&record).copied()?;
+    /// The submission in quarantine that would bring this record, in the same unit.
+    pub fn brings(&self, record: RecordId, unit: UnitId) -> Option<SubmissionId> {
+        let waiting = self.waiting.get(&(record, unit)).copied()?;
         self.quarantine.get(&waiting).is_some_and(|q| q.closed.is_none()).then_some(waiting)
     }
 
@@ -235,7 +243,7 @@ impl WorkingSet {
 
     /// The record that holds a natural key.
     pub fn holder_of(&mut self, tx: &mut impl Reading, form: &str, key: &str) -> Result<Option<RecordId>, StoreError> {
-        if !self.keys.contains_key(key) {
+        if !self.keys.contains_key(key) && self.asked.insert(key.to_owned()) {
             let found = records::by_keys(tx, form, &[key.to_owned()])?;
             // What this batch has already changed is newer than what the table holds.
             let found = found.into_iter().filter(|stored| !self.records.contains_key(&stored.record.id)).collect();
@@ -271,6 +279,8 @@ impl WorkingSet {
         if let Some(old) = self.records.get(&stored.record.id) {
             if let Some(key) = old.natural_key.as_ref().filter(|key| stored.natural_key.as_ref() != Some(key)) {
                 self.keys.remove(key);
+                self.asked.insert(key.clone());
+                self.written.rekeyed.insert(stored.record.id);
             }
             if let Some(person) = old.subject.filter(|person| stored.subject != Some(*person)) {
                 self.about.entry(person).or_default().remove(&stored.record.id);
@@ -316,8 +326,8 @@ impl WorkingSet {
 
     /// Notes a waiting submission as it now stands.
     pub fn wait(&mut self, waiting: StoredQuarantine, record: Option<RecordId>) {
-        if let Some(record) = record.filter(|_| waiting.closed.is_none()) {
-            self.waiting.entry(record).or_insert(waiting.submission);
+        if let (Some(record), Some(unit), None) = (record, waiting.unit, waiting.closed) {
+            self.waiting.entry((record, unit)).or_insert(waiting.submission);
         }
         self.written.quarantine.insert(waiting.submission);
         self.quarantine.insert(waiting.submission, waiting);
@@ -335,7 +345,7 @@ impl WorkingSet {
             stamps.push(stamp(id.uuid(), stored.record.unit, &stored.record.form, stored.record.version, stored.live));
             changes.push(self.change(grant, stored));
         }
-        records::save(tx, changes)?;
+        records::save(tx, &written.rekeyed.into_iter().collect::<Vec<_>>(), changes)?;
         records::insert_aliases(tx, &written.aliases)?;
         conflicts::save(tx, &written.conflicts.into_values().collect::<Vec<_>>())?;
         let waiting: Vec<StoredQuarantine> =
