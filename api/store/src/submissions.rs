@@ -40,7 +40,7 @@ pub struct StoredSubmission {
     pub status: String,
     /// The person it is about.
     pub subject: Option<RecordId>,
-    /// Canonical JSON, or the bytes as they came.
+    /// The bytes as they came.
     pub body: Vec<u8>,
     /// The answer, as JSON.
     pub result: Vec<u8>,

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 /// How many batches may wait for the writer while the next is made: they then share a transaction.
-const AHEAD: usize = 8;
+const AHEAD: usize = 32;
 /// A hash that no password has: accounts that only stand as authors cannot sign in.
 const NO_PASSWORD: &str = "!";
 /// The right by which a province is set up.

@@ -204,24 +204,29 @@ impl Trial<'_> {
     }
 
     /// The person is named as the phone knows them: an alias stands for its record, in this unit alone. From here on only
-    /// the record's own id is used, so that no rule ever looks at a person of another unit.
-    fn name_subject(&self, set: &WorkingSet, form: &Form, changes: &mut [PathChange]) {
-        let Subject::Field(field) = &form.definition().subject else { return };
+    /// the record's own id is used, so that no rule ever looks at a person of another unit. Answers whether anything was
+    /// named otherwise.
+    fn name_subject(&self, set: &WorkingSet, form: &Form, changes: &mut [PathChange]) -> bool {
+        let Subject::Field(field) = &form.definition().subject else { return false };
         let path = form.path_of(field);
-        let canonical = |value: &mut Value| {
+        let mut renamed = false;
+        let mut canonical = |value: &mut Value| {
             let id = value.as_str().and_then(|text| text.parse().ok());
-            if let Some(stored) = id.and_then(|id| set.resolve(id, self.submission.unit)) {
+            let stored = id.and_then(|id| set.resolve(id, self.submission.unit));
+            if let Some(stored) = stored.filter(|stored| Some(stored.record.id) != id) {
                 *value = Value::from(stored.record.id.to_string());
+                renamed = true;
             }
         };
         for change in changes.iter_mut().filter(|change| change.path == path) {
             for side in [&mut change.from, &mut change.to] {
                 match side {
-                    Value::Object(members) => members.get_mut(field).into_iter().for_each(canonical),
+                    Value::Object(members) => members.get_mut(field).into_iter().for_each(&mut canonical),
                     value => canonical(value),
                 }
             }
         }
+        renamed
     }
 
     /// A record that is not there: lost, waiting, or still on its way.
@@ -236,9 +241,13 @@ impl Trial<'_> {
     fn judge_change(&self, set: &mut WorkingSet, tx: &mut impl Reading, grant: Grant) -> Result<Verdict, StoreError> {
         let Some(form) = self.assessed.form.clone() else { return Ok(Exclusion::rejected(Vec::new())) };
         let mut changes = self.assessed.checked.changes.clone();
-        self.name_subject(set, &form, &mut changes);
-        let alone = View::from_paths(&form, changes.iter().map(|change| (change.path.clone(), change.to.clone())));
-        let key = form.natural_key(&alone, self.submission.unit);
+        let key = match self.name_subject(set, &form, &mut changes) {
+            true => {
+                let alone = changes.iter().map(|change| (change.path.clone(), change.to.clone()));
+                form.natural_key(&View::from_paths(&form, alone), self.submission.unit)
+            }
+            false => self.assessed.key.clone(),
+        };
         let (before, mut record, alias) = match self.target(set, tx, key.as_ref())? {
             Target::Unknown => {
                 return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));

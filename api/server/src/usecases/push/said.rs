@@ -30,7 +30,7 @@ pub struct Said {
     pub id: SubmissionId,
     /// SHA-256 over the canonical content, or over the bytes of what cannot be read.
     pub hash: [u8; 32],
-    /// The canonical text, or the bytes as they came.
+    /// The bytes as they came.
     pub body: Vec<u8>,
     /// The submission, or why it cannot be read.
     pub submission: Result<Box<Submission>, Box<Finding>>,
@@ -72,8 +72,8 @@ impl Said {
                 Self::unreadable(bytes, id, finding)
             }
             Ok(submission) => {
-                let body = json::canonical(&value);
-                Self { id: submission.id, hash: content_hash(value), body, submission: Ok(Box::new(submission)) }
+                let (id, body) = (submission.id, bytes.to_vec());
+                Self { id, hash: content_hash(value), body, submission: Ok(Box::new(submission)) }
             }
             Err(error) => {
                 let pointer = pointer(error.path());
