@@ -18,6 +18,7 @@ mod acceptance {
     mod s5_one_name_four_ways;
     mod s6_dates_that_cannot_be;
     mod s7_nothing_leaks;
+    mod sealed;
     mod signing_in;
     mod simple_clients;
 }

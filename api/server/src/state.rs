@@ -4,13 +4,15 @@
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::reference::ReferenceCache;
+use crate::security::master_key::{self, MasterKeyError};
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::token::{self, AccessClaims, KeyError, Keys};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use muong_domain::id::SessionId;
-use muong_store::{Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate};
+use muong_store::{Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate, seal};
+use std::convert::Infallible;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +39,16 @@ pub enum StartError {
          (or MUONG_SIGNING_KEY_FILE)"
     )]
     NoSharedKey,
+    /// The master key cannot be used.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// Several processes may share a PostgreSQL database, so no process makes a master key for itself alone.
+    #[error(
+        "neither master_key_file nor MUONG_MASTER_KEY is set, and on PostgreSQL every replica must have the same: make one \
+         with 'openssl rand -base64 32 > master_key.txt' and name it in master_key_file (or MUONG_MASTER_KEY_FILE). Keep a \
+         copy in a safe place: without it no personal data can be read"
+    )]
+    NoSharedMasterKey,
     /// The writer failed.
     #[error("the database: {0}")]
     Writer(#[from] muong_store::WriterError),
@@ -70,10 +82,14 @@ impl Storage {
             tracing::info!("a new epoch of the log begins");
         }
         drop(conn);
+        let own = (url.kind() == "sqlite").then(|| config.data_dir.join(master_key::FILE));
+        let vault = master_key::vault(config, own.as_deref(), entropy)?.ok_or(StartError::NoSharedMasterKey)?;
+        let vault = Arc::new(vault);
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
-        let database = Database::open(url.clone(), readers)?;
+        let database = Database::open(url.clone(), Arc::clone(&vault), readers)?;
         let options = WriterOptions { queue: config.write_queue.get(), ..WriterOptions::default() };
-        let (writer, thread) = Writer::start(url, options, Arc::new(move || clock.now()))?;
+        let (writer, thread) = Writer::start(url, vault, options, Arc::new(move || clock.now()))?;
+        writer.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
         Ok(Self { database, writer, thread })
     }
 

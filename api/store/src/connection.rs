@@ -2,10 +2,12 @@
 
 use crate::dialect::{SQLITE_PRAGMAS, SQLITE_WRITER_PRAGMAS};
 use crate::error::StoreError;
+use crate::vault::Vault;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One connection to one of the two databases.
@@ -125,12 +127,13 @@ impl ManageConnection for Manager {
 #[derive(Clone)]
 pub struct Database {
     url: DatabaseUrl,
+    vault: Arc<Vault>,
     readers: Pool<Manager>,
 }
 
 impl Database {
     /// Opens a pool of at most `readers` connections; the first is made at once, so that a wrong address fails here.
-    pub fn open(url: DatabaseUrl, readers: u32) -> Result<Self, StoreError> {
+    pub fn open(url: DatabaseUrl, vault: Arc<Vault>, readers: u32) -> Result<Self, StoreError> {
         drop(url.open()?);
         let pool = Pool::builder()
             .max_size(readers)
@@ -138,7 +141,7 @@ impl Database {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(5))
             .build_unchecked(Manager(url.clone()));
-        Ok(Self { url, readers: pool })
+        Ok(Self { url, vault, readers: pool })
     }
 
     /// Whether the database answers, and whether it is up to date with this binary.
@@ -149,6 +152,11 @@ impl Database {
     /// The address.
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
+    }
+
+    /// The keys that its personal values are sealed under.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
     /// A connection for reading.

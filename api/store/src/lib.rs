@@ -13,6 +13,7 @@ mod schema;
 mod scope;
 mod state_hash;
 mod transaction;
+mod vault;
 mod writer;
 
 pub mod conflicts;
@@ -23,6 +24,7 @@ pub mod log;
 pub mod quarantine;
 pub mod receipts;
 pub mod records;
+pub mod seal;
 pub mod submissions;
 pub mod units;
 
@@ -37,4 +39,5 @@ pub use migrate::{MigrationStatus, migrate, migration_status};
 pub use scope::Scope;
 pub use state_hash::state_hash;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
+pub use vault::{Chance, MasterKey, Source, Vault};
 pub use writer::{Writer, WriterError, WriterOptions};

@@ -5,7 +5,9 @@ use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{personal_keys, record_aliases, records, unit_closure};
 use crate::scope::Scope;
+use crate::seal::{self, Keyring, Owner};
 use crate::transaction::{Reading, Tx};
+use crate::vault::Place;
 use chrono::NaiveDate;
 use diesel::dsl::{exists, not, sql};
 use diesel::prelude::*;
@@ -60,31 +62,41 @@ struct Row {
     personal: Option<Vec<u8>>,
 }
 
-impl TryFrom<Row> for StoredRecord {
-    type Error = StoreError;
+impl Row {
+    fn place(&self) -> Place {
+        Place { column: "records/personal", row: self.id.0, version: self.version }
+    }
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    /// Whose the personal part is: the person it is about; of a record about nobody, its own.
+    fn owner(&self) -> Owner {
+        Owner::Person(RecordId::new(self.subject.unwrap_or(self.id).0))
+    }
+
+    /// The key must have been learnt.
+    fn open(self, keyring: &Keyring) -> Result<StoredRecord, StoreError> {
+        let personal = match &self.personal {
+            Some(sealed) => keyring.open(self.owner(), self.place(), sealed)?,
+            None => None,
+        };
         let mut record =
-            Record::new(RecordId::new(row.id.0), &row.form, UnitId::new(row.unit_id.0), Seq(row.created_seq));
-        record.version = Seq(row.version);
-        let personal = row.personal.map(String::from_utf8).transpose();
+            Record::new(RecordId::new(self.id.0), &self.form, UnitId::new(self.unit_id.0), Seq(self.created_seq));
+        record.version = Seq(self.version);
+        let personal = personal.map(String::from_utf8).transpose();
         let personal = personal.map_err(|error| StoreError::corrupt("a record's personal part", error))?;
-        (record.restore(&row.cells.0, personal.as_deref()))
+        (record.restore(&self.cells.0, personal.as_deref()))
             .map_err(|error| StoreError::corrupt("a record's state", error))?;
-        Ok(Self {
+        Ok(StoredRecord {
             record,
-            subject: row.subject.map(|id| RecordId::new(id.0)),
-            live: row.state == "live",
-            occurred_on: row.occurred_on,
-            natural_key: row.natural_key,
+            subject: self.subject.map(|id| RecordId::new(id.0)),
+            live: self.state == "live",
+            occurred_on: self.occurred_on,
+            natural_key: self.natural_key,
         })
     }
-}
 
-impl From<RecordChange> for Row {
-    fn from(change: RecordChange) -> Self {
+    fn seal(tx: &mut Tx<'_>, change: RecordChange) -> Result<Self, StoreError> {
         let StoredRecord { record, subject, live, occurred_on, natural_key } = change.stored;
-        Self {
+        let mut row = Self {
             id: record.id.into(),
             unit_id: record.unit.into(),
             subject: subject.map(Id::from),
@@ -96,13 +108,19 @@ impl From<RecordChange> for Row {
             occurred_on,
             natural_key,
             cells: Json(change.open),
-            personal: change.personal.map(String::into_bytes),
+            personal: None,
+        };
+        if let Some(personal) = change.personal {
+            row.personal = Some(seal::seal(tx, row.owner(), row.place(), personal.as_bytes())?);
         }
+        Ok(row)
     }
 }
 
-fn domain(rows: Vec<Row>) -> Result<Vec<StoredRecord>, StoreError> {
-    rows.into_iter().map(StoredRecord::try_from).collect()
+fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredRecord>, StoreError> {
+    seal::learn(read, rows.iter().filter(|row| row.personal.is_some()).map(Row::owner))?;
+    let (_, keyring) = read.parts();
+    rows.into_iter().map(|row| row.open(keyring)).collect()
 }
 
 /// Records by id.
@@ -114,9 +132,20 @@ pub fn by_ids(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<StoredRec
             .filter(records::id.eq_any(ids))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(domain(rows)?);
+        found.extend(domain(read, rows)?);
     }
     Ok(found)
+}
+
+/// All records after an id, in order of id; for whoever walks the whole store.
+pub(crate) fn page(read: &mut impl Reading, after: RecordId, limit: i64) -> Result<Vec<StoredRecord>, StoreError> {
+    let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
+        .filter(records::id.gt(Id::from(after)))
+        .order(records::id)
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
+    domain(read, rows)
 }
 
 /// Records of a form by natural key.
@@ -128,7 +157,7 @@ pub fn by_keys(read: &mut impl Reading, form: &str, keys: &[String]) -> Result<V
             .filter(records::natural_key.eq_any(chunk.iter().map(|key| Some(key.as_str()))))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(domain(rows)?);
+        found.extend(domain(read, rows)?);
     }
     Ok(found)
 }
@@ -144,7 +173,7 @@ pub fn about(read: &mut impl Reading, form: &str, people: &[RecordId]) -> Result
             .order(records::id)
             .select(Row::as_select())
             .load(c))?;
-        found.extend(domain(rows)?);
+        found.extend(domain(read, rows)?);
     }
     Ok(found)
 }
@@ -207,7 +236,7 @@ pub fn save(tx: &mut Tx<'_>, rekeyed: &[RecordId], changes: Vec<RecordChange>) -
             .set(records::natural_key.eq(None::<String>))
             .execute(c))?;
     }
-    let rows: Vec<Row> = changes.into_iter().map(Row::from).collect();
+    let rows = changes.into_iter().map(|change| Row::seal(tx, change)).collect::<Result<Vec<_>, _>>()?;
     for chunk in rows.chunks(BIND_CHUNK) {
         save_chunk(tx, chunk)?;
     }
@@ -248,41 +277,54 @@ fn save_chunk(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Who holds these values.
-pub fn holders(
-    read: &mut impl Reading,
-    kind: &str,
-    digests: &[Vec<u8>],
-) -> Result<Vec<(Vec<u8>, RecordId)>, StoreError> {
+/// What a value that must be unique is kept as: without the key nobody can test a guess.
+fn index_digest(keyring: &Keyring, kind: &str, value: &str) -> Result<Vec<u8>, StoreError> {
+    Ok(keyring.index()?.digest(format!("{kind}\0{value}").as_bytes()).to_vec())
+}
+
+/// Who holds these values, as (value, record).
+pub fn holders(read: &mut impl Reading, kind: &str, values: &[String]) -> Result<Vec<(String, RecordId)>, StoreError> {
+    let (conn, keyring) = read.parts();
     let mut found = Vec::new();
-    for chunk in digests.chunks(BIND_CHUNK) {
-        let rows: Vec<(Vec<u8>, Id)> = on_backend!(read.conn(), c => personal_keys::table
+    for chunk in values.chunks(BIND_CHUNK) {
+        let digests = chunk.iter().map(|value| index_digest(keyring, kind, value)).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<(Vec<u8>, Id)> = on_backend!(&mut *conn, c => personal_keys::table
             .filter(personal_keys::kind.eq(kind))
-            .filter(personal_keys::digest.eq_any(chunk))
+            .filter(personal_keys::digest.eq_any(&digests))
             .select((personal_keys::digest, personal_keys::record_id))
             .load(c))?;
-        found.extend(rows.into_iter().map(|(digest, id)| (digest, RecordId::new(id.0))));
+        for (digest, id) in rows {
+            let value = digests.iter().position(|known| *known == digest).and_then(|index| chunk.get(index));
+            found.extend(value.map(|value| (value.clone(), RecordId::new(id.0))));
+        }
     }
     Ok(found)
 }
 
-/// Lets a record hold one value of this kind, or none.
-pub fn hold(
-    tx: &mut Tx<'_>,
-    _grant: &Grant,
-    kind: &str,
-    record: RecordId,
-    digest: Option<&[u8]>,
-) -> Result<(), StoreError> {
-    let id = Id::from(record);
-    on_backend!(tx.conn(), c => diesel::delete(personal_keys::table)
-        .filter(personal_keys::record_id.eq(id))
-        .filter(personal_keys::kind.eq(kind))
-        .execute(c))?;
-    if let Some(digest) = digest {
-        on_backend!(tx.conn(), c => diesel::insert_into(personal_keys::table)
-            .values((personal_keys::kind.eq(kind), personal_keys::digest.eq(digest), personal_keys::record_id.eq(id)))
+/// Lets records hold one value of this kind each, or none. All let go of what they held before any takes: in one batch a
+/// value may go from one record to another.
+pub fn hold(tx: &mut Tx<'_>, kind: &str, held: &[(Grant, RecordId, Option<String>)]) -> Result<(), StoreError> {
+    let (conn, keyring) = tx.parts();
+    for chunk in held.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().map(|(_, record, _)| Id::from(*record)).collect();
+        on_backend!(&mut *conn, c => diesel::delete(personal_keys::table)
+            .filter(personal_keys::record_id.eq_any(ids))
+            .filter(personal_keys::kind.eq(kind))
             .execute(c))?;
+    }
+    let taken = held.iter().filter_map(|(_, record, value)| Some((record, value.as_ref()?)));
+    let rows = taken
+        .map(|(record, value)| {
+            let digest = index_digest(keyring, kind, value)?;
+            Ok((
+                personal_keys::kind.eq(kind),
+                personal_keys::digest.eq(digest),
+                personal_keys::record_id.eq(Id::from(*record)),
+            ))
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    for chunk in rows.chunks(BIND_CHUNK) {
+        on_backend!(&mut *conn, c => diesel::insert_into(personal_keys::table).values(chunk).execute(c))?;
     }
     Ok(())
 }
@@ -382,5 +424,5 @@ pub fn below(read: &mut impl Reading, form: &str, unit: UnitId) -> Result<Vec<St
         .order(records::id)
         .select(Row::as_select())
         .load(c))?;
-    domain(rows)
+    domain(read, rows)
 }

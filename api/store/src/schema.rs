@@ -318,6 +318,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    data_keys (kind, owner) {
+        kind -> Text,
+        owner -> sql::Id,
+        master -> Text,
+        wrapped -> Nullable<Binary>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     feed_head,
     log,
@@ -339,5 +351,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     conflicts,
     quarantine,
     decisions,
-    feed
+    feed,
+    data_keys
 );

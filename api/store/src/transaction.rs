@@ -8,10 +8,13 @@ use crate::connection::{Connection, Database};
 use crate::dialect;
 use crate::error::StoreError;
 use crate::schema::{feed_head, log};
+use crate::seal::{self, Keyring};
+use crate::vault::Vault;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The head of the log.
@@ -144,19 +147,25 @@ pub struct Tx<'c> {
     began: Head,
     at: DateTime<Utc>,
     entries: Vec<LogRow>,
+    keyring: Keyring,
 }
 
 impl<'c> Tx<'c> {
     /// Begins and takes the head. `now` is asked once the head is held, and becomes the receipt time of everything that is
     /// written: so that it runs with the seq, however long others held the head.
-    pub(crate) fn begin(conn: &'c mut Connection, now: impl FnOnce() -> DateTime<Utc>) -> Result<Self, StoreError> {
+    pub(crate) fn begin(
+        conn: &'c mut Connection,
+        vault: Option<Arc<Vault>>,
+        now: impl FnOnce() -> DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         dialect::begin_write(conn)?;
         match lock_head(conn) {
             Ok(head) => {
                 // Microseconds are what both databases keep; rules and hashes must see the same instant as a reader.
                 let now = now();
                 let at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
-                Ok(Self { conn, began: head.clone(), head, at, entries: Vec::new() })
+                let keyring = Keyring::new(vault);
+                Ok(Self { conn, began: head.clone(), head, at, entries: Vec::new(), keyring })
             }
             Err(error) => {
                 dialect::rollback(conn);
@@ -246,6 +255,7 @@ impl<'c> Tx<'c> {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
+        seal::flush(self.conn, &mut self.keyring)?;
         if !self.is_dirty() {
             return Ok(());
         }
@@ -342,7 +352,7 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
             .execute(c))?;
         return Ok(true);
     }
-    let mut tx = Tx::begin(conn, || now)?;
+    let mut tx = Tx::begin(conn, None, || now)?;
     let changed = tx.head.lineage != lineage;
     if changed {
         let previous = tx.head.epoch;
@@ -357,6 +367,7 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
 /// A read transaction: everything that is read through it is of one moment.
 pub struct Snapshot<'c> {
     conn: &'c mut Connection,
+    keyring: Keyring,
 }
 
 impl Snapshot<'_> {
@@ -373,8 +384,18 @@ pub(crate) fn read_head(conn: &mut Connection) -> Result<Head, StoreError> {
 
 /// What reads may go through: a snapshot, or the write transaction that is under way.
 pub trait Reading {
-    /// The connection, for the store's own functions.
-    fn conn(&mut self) -> &mut Connection;
+    /// The connection, and the keys that have been read through it, for the store's own functions.
+    fn parts(&mut self) -> (&mut Connection, &mut Keyring);
+
+    /// The connection alone.
+    fn conn(&mut self) -> &mut Connection {
+        self.parts().0
+    }
+
+    /// Whether somebody has been erased: whether their key has been destroyed. It must have been learnt.
+    fn is_erased(&mut self, owner: seal::Owner) -> bool {
+        self.parts().1.is_destroyed(owner)
+    }
 
     /// Whether the reference data that is read here is everybody's: not a change of this transaction's own, which may yet
     /// be undone.
@@ -384,14 +405,14 @@ pub trait Reading {
 }
 
 impl Reading for Snapshot<'_> {
-    fn conn(&mut self) -> &mut Connection {
-        self.conn
+    fn parts(&mut self) -> (&mut Connection, &mut Keyring) {
+        (self.conn, &mut self.keyring)
     }
 }
 
 impl Reading for Tx<'_> {
-    fn conn(&mut self) -> &mut Connection {
-        self.conn
+    fn parts(&mut self) -> (&mut Connection, &mut Keyring) {
+        (self.conn, &mut self.keyring)
     }
 
     fn is_settled(&self) -> bool {
@@ -412,7 +433,7 @@ impl Database {
         let mut reader = self.reader()?;
         let conn: &mut Connection = &mut reader;
         dialect::begin_read(conn)?;
-        let result = f(&mut Snapshot { conn });
+        let result = f(&mut Snapshot { conn, keyring: Keyring::new(Some(Arc::clone(self.vault()))) });
         match &result {
             Ok(_) => dialect::commit(conn)?,
             Err(_) => dialect::rollback(conn),

@@ -3,6 +3,7 @@
 use crate::connection::{Connection, DatabaseUrl};
 use crate::error::StoreError;
 use crate::transaction::{Outcome, Tx};
+use crate::vault::Vault;
 use chrono::{DateTime, Utc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -99,10 +100,15 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the writer's thread on a connection of its own.
-    pub fn start(url: DatabaseUrl, options: WriterOptions, now: Now) -> Result<(Self, JoinHandle<()>), StoreError> {
+    pub fn start(
+        url: DatabaseUrl,
+        vault: Arc<Vault>,
+        options: WriterOptions,
+        now: Now,
+    ) -> Result<(Self, JoinHandle<()>), StoreError> {
         let (queue, waiting) = sync_channel(options.queue);
         let conn = url.open_for_writing()?;
-        let worker = Worker { url, conn, options, now };
+        let worker = Worker { url, vault, conn, options, now };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || worker.serve(&waiting))
@@ -144,6 +150,7 @@ impl Writer {
 
 struct Worker {
     url: DatabaseUrl,
+    vault: Arc<Vault>,
     conn: Connection,
     options: WriterOptions,
     now: Now,
@@ -179,7 +186,7 @@ impl Worker {
     /// One transaction for all. A refusal that has written something fails the group, so that alone it is rolled back.
     fn attempt(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
         let alone = group.len() == 1;
-        let mut tx = Tx::begin(&mut self.conn, &*self.now)?;
+        let mut tx = Tx::begin(&mut self.conn, Some(Arc::clone(&self.vault)), &*self.now)?;
         for change in group.iter_mut() {
             let before = tx.head().seq;
             match change.run(&mut tx) {

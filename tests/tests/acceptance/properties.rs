@@ -10,12 +10,12 @@ use muong_server::usecases::push::said::{Origin, Said};
 use muong_server::usecases::push::{Prepared, push_submissions, reference_now};
 use muong_server::usecases::replay_log::replay_log;
 use muong_store::{
-    Database, DatabaseUrl, Outcome, Writer, WriterOptions, establish_epoch, grants, log, migrate, state_hash,
+    Database, DatabaseUrl, Outcome, Writer, WriterOptions, establish_epoch, grants, log, migrate, seal, state_hash,
 };
 use muong_tests::Submission;
 use muong_tests::builders::{self, MEETING, begin_numbering, meeting};
 use muong_tests::database::{Backend, TestDatabase};
-use muong_tests::province::{COMMUNE, HUOI_SANG, OFFICER, PHIENG_SANG, SECRETARY, found, user_id};
+use muong_tests::province::{self, COMMUNE, HUOI_SANG, OFFICER, PHIENG_SANG, SECRETARY, found, user_id};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -39,9 +39,12 @@ impl Store {
         let now = "2026-03-09T02:11:00Z".parse().expect("an instant");
         establish_epoch(&mut conn, Entropy::System.uuid(now), now).expect("an epoch");
         let clock = Clock::Fixed(now);
+        let vault = province::vault();
         let (writer, _thread) =
-            Writer::start(url.clone(), WriterOptions::default(), Arc::new(move || clock.now())).expect("a writer");
-        let database = Database::open(url, 2).expect("readers");
+            Writer::start(url.clone(), vault.clone(), WriterOptions::default(), Arc::new(move || clock.now()))
+                .expect("a writer");
+        province::commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));
+        let database = Database::open(url, vault, 2).expect("readers");
         Self { database, writer, cache: Arc::new(ReferenceCache::default()), _kept: kept }
     }
 

@@ -3,5 +3,6 @@
 pub mod demo;
 pub mod migrate;
 pub mod openapi;
+pub mod rotate_master;
 pub mod serve;
 pub mod user;

@@ -174,6 +174,7 @@ fn finish(ahead: &mut VecDeque<Sent>, tally: &mut Tally, bar: &ProgressBar) -> R
         let (id, status) = match result {
             ItemResult::Recorded(recorded) => (recorded.id, recorded.status.as_str()),
             ItemResult::Duplicate(original, _) => (original.id, "duplicate"),
+            ItemResult::Erased(id) => (*id, "duplicate"),
             ItemResult::Deferred { id, .. } => (*id, "deferred"),
         };
         *tally.statuses.entry(status).or_default() += 1;

@@ -30,6 +30,8 @@ pub enum Content {
     Bytes(String),
     /// Not to be shown: it cannot be read, so nobody can tell which of it is personal.
     Masked,
+    /// Gone: whom it was about has been erased.
+    Erased,
 }
 
 /// A quarantined submission with all that a decision needs.
@@ -80,7 +82,7 @@ pub async fn read_quarantined(
         let names = names(snapshot, people.collect::<Vec<_>>())?;
         let released = stored.outcome.as_deref().map(|outcome| parsed("a release", outcome)).transpose()?;
         Ok(QuarantinedDetail {
-            content: content(form, &submission.body, values),
+            content: submission.told.map_or(Content::Erased, |told| content(form, &told.body, values)),
             device: submission.device,
             captured_at: submission.captured_at,
             origin,

@@ -24,10 +24,11 @@ use muong_store::log::{StoredEntry, append_copy};
 use muong_store::submissions::StoredSubmission;
 use muong_store::units::Coverage;
 use muong_store::{
-    Database, Outcome, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log, quarantine,
+    Database, Outcome, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log, quarantine, seal,
     submissions, units,
 };
 use serde::Deserialize;
+use std::convert::Infallible;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -47,6 +48,7 @@ pub fn replay_log(source: &Database, target: &Writer, limits: &Limits) -> Result
     let cache = Arc::new(ReferenceCache::of_one_writer());
     let first = first_epoch(source)?;
     begin(target, first)?;
+    take_over_keys(source, target)?;
     let (mut after, mut count) = (muong_domain::id::Seq::ZERO, 0);
     loop {
         let page = source.read(|snapshot| told(snapshot, after))?;
@@ -64,6 +66,19 @@ pub fn replay_log(source: &Database, target: &Writer, limits: &Limits) -> Result
     }
     close_trees(target)?;
     Ok(count)
+}
+
+/// With the same keys everything digests to the same again; and what has been erased stays so.
+fn take_over_keys(source: &Database, target: &Writer) -> Result<(), WriterError> {
+    let mut last: Option<seal::KeyCopy> = None;
+    loop {
+        let page = source.read(|snapshot| seal::copies(snapshot, last.as_ref(), 1_000))?;
+        let Some(end) = page.last().cloned() else { break };
+        last = Some(end);
+        target.write::<(), Infallible>(1, move |tx| seal::take_over(tx, &page).map(Outcome::Commit))?;
+    }
+    target.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
+    Ok(())
 }
 
 /// The closure of the trees follows from the units; no rule asks for it, so it is made once, at the end.
@@ -161,13 +176,15 @@ fn retell_submission(
 ) -> Result<(), StoreError> {
     let seq = tx.head().reference_seq;
     let reference = cache.get(tx, seq)?;
-    let said = Said::read(&stored.body, limits);
+    let told = stored.told.as_ref().ok_or_else(|| StoreError::corrupt("a submission", "erased"))?;
+    let mut said = Said::read(&told.body, limits);
+    said.name(tx)?;
     let assessed = Assessed::of(&said, &reference, local_date(tx.received_at()));
     let items = [(said, assessed)];
     let [(said, assessed)] = &items;
     let set = WorkingSet::load(tx, reference, &items)?;
     let recorded: Recorded =
-        serde_json::from_slice(&stored.result).map_err(|error| StoreError::corrupt("a result", error))?;
+        serde_json::from_slice(&told.result).map_err(|error| StoreError::corrupt("a result", error))?;
     let origin: Origin = origin(stored)?;
     let mut desk = Desk { set, origin: &origin };
     let was_authorised = recorded.status != Status::Forbidden;
@@ -179,7 +196,7 @@ fn retell_submission(
         // Forbidden then, or its id was taken: so it is now.
         let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on: None };
         let read = said.submission.as_deref().ok().zip(assessed.as_ref()).filter(|_| stored.id == said.id);
-        desk.exclude(tx, said, stored.id, stored.author, read, exclusion);
+        desk.exclude(tx, said, stored.id, stored.author, read, exclusion)?;
     }
     desk.set.flush(tx)
 }

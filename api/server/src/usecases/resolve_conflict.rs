@@ -2,7 +2,7 @@
 
 use super::push::person;
 use super::push::working_set::WorkingSet;
-use super::review::{self, Reason, ReviewRefusal};
+use super::review::{self, Deciding, Reason, ReviewRefusal};
 use crate::reference::ReferenceCache;
 use muong_domain::access::{Actor, Grant};
 use muong_domain::development::Basis;
@@ -288,7 +288,9 @@ impl Resolving<'_> {
             "reason": self.decision.reason.as_str(),
         }));
         let outcome = if still_open.is_some() { "open" } else { "closed" };
-        let entry = review::entry(&self.grant, self.grant.user(), "resolve", self.decision.id, outcome, &body);
+        let subject = self.conflict.subject;
+        let deciding = Deciding { kind: "resolve", id: self.decision.id, subject, outcome, body: &body };
+        let entry = review::entry(tx, &self.grant, deciding)?;
         let v = tx.append(entry);
         let stored = StoredRecord {
             subject: form.subject(view, record.id),

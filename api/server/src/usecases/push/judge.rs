@@ -19,6 +19,7 @@ use muong_domain::refusal::{Finding, Level};
 use muong_domain::submission::{Base, Kind, Submission};
 use muong_domain::validate::{Broken, PathChange, check_merged};
 use muong_store::records::StoredRecord;
+use muong_store::seal::Owner;
 use muong_store::{Head, Reading, StoreError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,6 +139,9 @@ impl Trial<'_> {
         if !self.assessed.checked.errors.is_empty() {
             return Ok(Exclusion::rejected(self.assessed.checked.errors.clone()));
         }
+        if self.is_about_erased(set, tx) {
+            return Ok(Exclusion::rejected(vec![Finding::new("person.erased", "/record")]));
+        }
         if let Some(verdict) = self.check_predecessor(set) {
             return Ok(verdict);
         }
@@ -145,6 +149,15 @@ impl Trial<'_> {
             Kind::Delete => self.judge_delete(set, tx, grant),
             Kind::Create | Kind::Edit => self.judge_change(set, tx, grant),
         }
+    }
+
+    /// Whether the record is about somebody whose data has been erased: nothing more may be said of them.
+    fn is_about_erased(&self, set: &WorkingSet, tx: &mut impl Reading) -> bool {
+        let Submission { record, unit, .. } = *self.submission;
+        let named = self.assessed.form.as_ref().and_then(|form| form.subject(&self.assessed.view, record));
+        let held = set.resolve(record, unit).and_then(|stored| stored.subject);
+        let canonical = |person| set.resolve(person, unit).map_or(person, |stored| stored.record.id);
+        named.map(canonical).into_iter().chain(held).any(|person| tx.is_erased(Owner::Person(person)))
     }
 
     fn authorize(&self, action: Action) -> Result<Grant, Finding> {

@@ -19,10 +19,11 @@ use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
 use muong_domain::time::local_date;
 use muong_store::quarantine::{Closing, StoredQuarantine};
-use muong_store::submissions::StoredSubmission;
-use muong_store::{LogEntry, Outcome, StoreError, Tx};
+use muong_store::seal::{self, Owner};
+use muong_store::submissions::{StoredSubmission, Told};
+use muong_store::{LogEntry, Outcome, Reading, StoreError, Tx};
 use outcome::{ItemResult, Pushed, Recorded, Since, Status};
-use said::{Origin, Said};
+use said::{Origin, Said, content_digest};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -90,6 +91,9 @@ pub fn push_submissions(
         cache.get(tx, seq)?
     };
     push.refresh(&reference, local_date(tx.received_at()));
+    for (said, _) in &mut push.items {
+        said.name(tx)?;
+    }
     if let Some(refusal) = find_fork(tx, push)? {
         return Ok(Outcome::Refuse(refusal));
     }
@@ -136,7 +140,11 @@ impl Desk<'_> {
         let Some(known) = self.set.known(said.id) else {
             return self.take_new(tx, said, said.id, assessed, Right::Author(actor));
         };
-        if known.hash == said.hash && known.author == actor.user {
+        if known.author != actor.user {
+            return self.take_reused(tx, said, actor.user);
+        }
+        // Of somebody erased the content can no longer be compared: the id alone answers.
+        if known.result.is_none() || content_digest(tx, known.owner, &said.hash)?.as_slice() == known.digest {
             return self.duplicate(said.id);
         }
         self.take_reused(tx, said, actor.user)
@@ -144,12 +152,13 @@ impl Desk<'_> {
 
     fn duplicate(&self, id: SubmissionId) -> Result<ItemResult, StoreError> {
         let known = self.set.known(id).ok_or_else(|| StoreError::corrupt("a submission", "not loaded"))?;
-        Ok(ItemResult::Duplicate(known.result.clone(), self.set.quarantined(id).map(since).transpose()?.flatten()))
+        let Some(result) = known.result.clone() else { return Ok(ItemResult::Erased(id)) };
+        Ok(ItemResult::Duplicate(result, self.set.quarantined(id).map(since).transpose()?.flatten()))
     }
 
     /// The same id with another content: kept under a derived id, since nothing that was sent is lost.
     fn take_reused(&mut self, tx: &mut Tx<'_>, said: &Said, author: UserId) -> Result<ItemResult, StoreError> {
-        let surrogate = said.surrogate(author);
+        let surrogate = said.surrogate(tx, author)?;
         self.set.learn_submissions(tx, &[surrogate])?;
         if self.set.known(surrogate).is_some() {
             return Ok(named(self.duplicate(surrogate)?, said.id));
@@ -159,7 +168,7 @@ impl Desk<'_> {
             errors: vec![Finding::new("submission.id_reused", "/id")],
             waits_on: None,
         };
-        Ok(named(self.exclude(tx, said, surrogate, author, None, exclusion), said.id))
+        Ok(named(self.exclude(tx, said, surrogate, author, None, exclusion)?, said.id))
     }
 
     /// Judges and records one item that has not been received before.
@@ -177,7 +186,7 @@ impl Desk<'_> {
             (Err(finding), _) => {
                 let exclusion =
                     Exclusion { status: Status::Rejected, errors: vec![(**finding).clone()], waits_on: None };
-                return Ok(self.exclude(tx, said, id, author, None, exclusion));
+                return self.exclude(tx, said, id, author, None, exclusion);
             }
             (Ok(_), None) => return Err(StoreError::corrupt("a push", "not assessed")),
         };
@@ -194,7 +203,7 @@ impl Desk<'_> {
         };
         match trial.judge(&mut self.set, tx)? {
             Verdict::Missing(missing) => Ok(ItemResult::Deferred { id, missing }),
-            Verdict::Out(exclusion) => Ok(self.exclude(tx, said, id, author, Some((submission, assessed)), exclusion)),
+            Verdict::Out(exclusion) => self.exclude(tx, said, id, author, Some((submission, assessed)), exclusion),
             Verdict::In(admission) => self.admit(tx, said, &trial, *admission),
         }
     }
@@ -206,6 +215,9 @@ impl Desk<'_> {
         trial: &Trial<'_>,
         mut admission: Admission,
     ) -> Result<ItemResult, StoreError> {
+        let subject = admission.stored.subject;
+        let owner = subject.map_or(Owner::Store, Owner::Person);
+        let content_hash = content_digest(tx, owner, &said.hash)?;
         let entry = LogEntry {
             actor: Some(self.origin.user),
             device: Some(self.origin.device),
@@ -213,16 +225,15 @@ impl Desk<'_> {
             kind: "submission",
             reference: said.id.uuid(),
             outcome: admission.status.as_str().to_owned(),
-            content_hash: said.hash,
+            content_hash,
             command: None,
         };
         let v = tx.append(entry);
         self.close_replaced(trial.submission, v, &mut admission.warnings);
-        let subject = admission.stored.subject;
         let recorded = self.apply(said.id, admission, v);
-        let stored = self.stored(said, said.id, v, Some(trial.submission), Some(trial.assessed), &recorded);
-        let stored = StoredSubmission { subject, ..stored };
-        self.set.receive(stored, Known { hash: said.hash, author: self.origin.user, result: recorded.clone() });
+        let facts = Facts { id: said.id, v, submission: Some(trial.submission), assessed: Some(trial.assessed) };
+        let kept = Kept { owner, subject, content_hash };
+        self.receive(said, &facts, kept, &recorded);
         Ok(ItemResult::Recorded(recorded))
     }
 
@@ -255,7 +266,11 @@ impl Desk<'_> {
         author: UserId,
         read: Option<(&Submission, &Assessed)>,
         exclusion: Exclusion,
-    ) -> ItemResult {
+    ) -> Result<ItemResult, StoreError> {
+        let (submission, assessed) = (read.map(|(s, _)| s), read.map(|(_, a)| a));
+        let subject = self.subject_of(submission, assessed);
+        let owner = self.owner_of_excluded(tx, subject, id)?;
+        let content_hash = content_digest(tx, owner, &said.hash)?;
         let v = tx.append(LogEntry {
             actor: Some(self.origin.user),
             device: Some(self.origin.device),
@@ -263,33 +278,53 @@ impl Desk<'_> {
             kind: "submission",
             reference: id.uuid(),
             outcome: exclusion.status.as_str().to_owned(),
-            content_hash: said.hash,
+            content_hash,
             command: None,
         });
         let quarantine = QuarantineId::new(derived("quarantine", &[id.uuid().as_bytes()]));
         let mut recorded = Recorded::new(id, exclusion.status, v);
         recorded.quarantine = Some(quarantine);
         recorded.errors = exclusion.errors;
-        let (submission, assessed) = (read.map(|(s, _)| s), read.map(|(_, a)| a));
-        let stored = self.stored(said, id, v, submission, assessed, &recorded);
+        let facts = Facts { id, v, submission, assessed };
+        let kept = Kept { owner, subject, content_hash };
         let code = recorded.errors.first().map_or_else(String::new, |finding| finding.code.as_str().to_owned());
         let waiting = StoredQuarantine {
             id: quarantine,
             submission: id,
-            unit: stored.unit,
+            unit: facts.unit(),
             author,
-            form: stored.form.clone(),
+            form: facts.form().map(str::to_owned),
             code,
             waits_on: exclusion.waits_on,
             opened: v,
             closed: None,
             closing: None,
-            subject: stored.subject,
+            subject,
             outcome: None,
         };
-        self.set.wait(waiting, stored.record);
-        self.set.receive(stored, Known { hash: said.hash, author, result: recorded.clone() });
-        ItemResult::Recorded(recorded)
+        self.set.wait(waiting, submission.map(|s| s.record));
+        self.receive(said, &facts, kept, &recorded);
+        Ok(ItemResult::Recorded(recorded))
+    }
+
+    /// What waits about somebody is kept under that person's key; about nobody, or somebody erased, under one of its own.
+    fn owner_of_excluded(
+        &self,
+        tx: &mut Tx<'_>,
+        subject: Option<RecordId>,
+        id: SubmissionId,
+    ) -> Result<Owner, StoreError> {
+        let own = Owner::Submission(id);
+        let Some(person) = subject.map(Owner::Person) else { return Ok(own) };
+        seal::learn(tx, [person])?;
+        Ok(if tx.is_erased(person) { own } else { person })
+    }
+
+    /// The person that a submission is about, as its unit knows them.
+    fn subject_of(&self, submission: Option<&Submission>, assessed: Option<&Assessed>) -> Option<RecordId> {
+        let (submission, assessed) = (submission?, assessed?);
+        let named = assessed.form.as_ref()?.subject(&assessed.view, submission.record)?;
+        self.own_subject(named, submission.unit)
     }
 
     /// The author's own quarantined submissions that this one corrects.
@@ -315,36 +350,61 @@ impl Desk<'_> {
         }
     }
 
-    fn stored(
-        &self,
-        said: &Said,
-        id: SubmissionId,
-        v: Seq,
-        submission: Option<&Submission>,
-        assessed: Option<&Assessed>,
-        recorded: &Recorded,
-    ) -> StoredSubmission {
-        let form = assessed.and_then(|assessed| assessed.form.as_ref());
-        let reused = id != said.id;
-        StoredSubmission {
-            id,
-            seq: v,
+    /// Notes a submission as received, with its answer.
+    fn receive(&mut self, said: &Said, facts: &Facts<'_>, kept: Kept, recorded: &Recorded) {
+        let Kept { owner, subject, content_hash } = kept;
+        let submission = facts.submission;
+        let reused = facts.id != said.id;
+        let stored = StoredSubmission {
+            id: facts.id,
+            seq: facts.v,
             device: self.origin.device,
             n: submission.filter(|_| !reused).map(|s| s.n),
             author: self.origin.user,
-            unit: submission.and_then(|s| assessed.filter(|a| !a.line.is_empty()).map(|_| s.unit)),
+            unit: facts.unit(),
             record: recorded.record.or_else(|| submission.map(|s| s.record)),
             kind: submission.map(|s| kind(s.kind).to_owned()),
-            form: form.map(|form| form.code().to_owned()),
+            form: facts.form().map(str::to_owned),
             captured_at: submission.and_then(|s| s.captured_at).map(|at| at.to_utc()),
             origin: origin_text(self.origin, submission),
-            content_hash: said.hash.to_vec(),
+            content_hash: content_hash.to_vec(),
             status: recorded.status.as_str().to_owned(),
-            subject: submission.and_then(|s| self.own_subject(form?.subject(&assessed?.view, s.record)?, s.unit)),
-            body: said.body.clone(),
-            result: serde_json::to_vec(recorded).expect("a result serialises"),
-        }
+            subject,
+            owner,
+            told: Some(Told {
+                body: said.body.clone(),
+                result: serde_json::to_vec(recorded).expect("a result serialises"),
+            }),
+        };
+        let (digest, author) = (content_hash.to_vec(), self.origin.user);
+        self.set.receive(stored, Known { digest, owner, author, result: Some(recorded.clone()) });
     }
+}
+
+/// What is known of a submission that is being recorded.
+struct Facts<'a> {
+    id: SubmissionId,
+    v: Seq,
+    submission: Option<&'a Submission>,
+    assessed: Option<&'a Assessed>,
+}
+
+impl Facts<'_> {
+    /// The unit that it names, when there is one.
+    fn unit(&self) -> Option<UnitId> {
+        self.submission.and_then(|s| self.assessed.filter(|a| !a.line.is_empty()).map(|_| s.unit))
+    }
+
+    fn form(&self) -> Option<&str> {
+        self.assessed.and_then(|assessed| assessed.form.as_ref()).map(|form| form.code())
+    }
+}
+
+/// Under whose key it is kept.
+struct Kept {
+    owner: Owner,
+    subject: Option<RecordId>,
+    content_hash: [u8; 32],
 }
 
 /// The answer under the id that its author knows it by.

@@ -11,7 +11,6 @@ use muong_domain::record::Record;
 use muong_domain::refusal::{Finding, Level};
 use muong_store::{Reading, StoreError};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 /// The facts of a step that are texts in the form and mere presence in the rules.
 const PRESENCE: [&str; 2] = ["decision_reference", "exception_reference"];
@@ -23,7 +22,7 @@ const FACTS: [&str; 9] =
 const CARD_FIELD: &str = "party_card";
 
 /// A person, and the digest of the party card that is active afterwards; none when it is let go.
-pub type Card = (RecordId, Option<Vec<u8>>);
+pub type Card = (RecordId, Option<String>);
 
 /// The shown values of a record, by the newest version of its form.
 pub fn view_of(set: &WorkingSet, record: &Record) -> View {
@@ -190,7 +189,7 @@ fn card_after(
     changed: &Record,
     view: Option<&View>,
     basis: &Basis<'_>,
-) -> Result<Option<Option<Vec<u8>>>, StoreError> {
+) -> Result<Option<Option<String>>, StoreError> {
     let own = changed.id == person;
     let held = set.record(person);
     let stored = if own { Some(changed) } else { held.map(|held| &held.record) };
@@ -208,7 +207,7 @@ fn card_after(
     }
     let standing = fold(&steps, basis.rules).standing;
     let active = standing.is_member() || is_before_recognition(standing);
-    Ok(Some(active.then(|| Sha256::digest(format!("{CARD_FIELD}\0{card}")).to_vec())))
+    Ok(Some(active.then(|| card.to_owned())))
 }
 
 /// That one of these cards is somebody else's.
@@ -218,9 +217,9 @@ pub fn card_taken(
     cards: &[Card],
     pointer: &str,
 ) -> Result<Option<Finding>, StoreError> {
-    for (person, digest) in cards {
-        if let Some(digest) = digest
-            && set.holder_of_card(tx, digest)?.is_some_and(|holder| holder != *person)
+    for (person, card) in cards {
+        if let Some(card) = card
+            && set.holder_of_card(tx, card)?.is_some_and(|holder| holder != *person)
         {
             return Ok(Some(Finding::new("person.card_taken", pointer)));
         }

@@ -13,6 +13,7 @@ use muong_store::conflicts::StoredConflict;
 use muong_store::feed::FeedRow;
 use muong_store::quarantine::StoredQuarantine;
 use muong_store::records::{RecordChange, StoredRecord};
+use muong_store::seal::{self, Owner};
 use muong_store::submissions::StoredSubmission;
 use muong_store::{Reading, StoreError, Tx, conflicts, feed, quarantine, records, submissions};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -29,12 +30,14 @@ const CARD: &str = "party_card";
 /// A submission that has been received before.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// The hash of its content.
-    pub hash: [u8; 32],
+    /// The digest of its content under the key of its owner.
+    pub digest: Vec<u8>,
+    /// Under whose key it is kept.
+    pub owner: Owner,
     /// Who said it.
     pub author: UserId,
-    /// How it was answered.
-    pub result: Recorded,
+    /// How it was answered; none when whom it was about has been erased.
+    pub result: Option<Recorded>,
 }
 
 /// The part of the store that a batch works on.
@@ -62,7 +65,7 @@ struct Written {
     rekeyed: BTreeSet<RecordId>,
     conflicts: BTreeMap<ConflictId, StoredConflict>,
     quarantine: BTreeSet<SubmissionId>,
-    cards: BTreeMap<RecordId, (Grant, Option<Vec<u8>>)>,
+    cards: BTreeMap<RecordId, (Grant, Option<String>)>,
 }
 
 /// Which of the device's numbers are taken by other submissions.
@@ -159,6 +162,7 @@ impl WorkingSet {
         }
         let strangers: Vec<RecordId> = people.iter().copied().filter(|id| !self.records.contains_key(id)).collect();
         self.learn(records::by_ids(tx, &strangers)?);
+        seal::learn(tx, people.iter().copied().map(Owner::Person))?;
         let steps = records::about(tx, STEP, &people.iter().copied().collect::<Vec<_>>())?;
         for person in people {
             self.about.entry(person).or_default();
@@ -253,18 +257,18 @@ impl WorkingSet {
     }
 
     /// The holder of a party card, as far as this batch and the store know.
-    pub fn holder_of_card(&self, tx: &mut impl Reading, digest: &[u8]) -> Result<Option<RecordId>, StoreError> {
-        let here = self.written.cards.iter().find(|(_, (_, held))| held.as_deref() == Some(digest));
+    pub fn holder_of_card(&self, tx: &mut impl Reading, card: &str) -> Result<Option<RecordId>, StoreError> {
+        let here = self.written.cards.iter().find(|(_, (_, held))| held.as_deref() == Some(card));
         if let Some((record, _)) = here {
             return Ok(Some(*record));
         }
-        let stored = records::holders(tx, CARD, &[digest.to_vec()])?.pop().map(|(_, record)| record);
+        let stored = records::holders(tx, CARD, &[card.to_owned()])?.pop().map(|(_, record)| record);
         Ok(stored.filter(|record| !self.written.cards.contains_key(record)))
     }
 
     /// Lets a person hold a card from now on, or none.
-    pub fn hold_card(&mut self, grant: Grant, record: RecordId, digest: Option<Vec<u8>>) {
-        self.written.cards.insert(record, (grant, digest));
+    pub fn hold_card(&mut self, grant: Grant, record: RecordId, card: Option<String>) {
+        self.written.cards.insert(record, (grant, card));
     }
 
     /// The live steps of a person.
@@ -351,13 +355,8 @@ impl WorkingSet {
         let waiting: Vec<StoredQuarantine> =
             written.quarantine.iter().filter_map(|id| self.quarantine.remove(id)).collect();
         quarantine::save(tx, &waiting)?;
-        // All old holders let go before anybody takes: a card may go from one to another in one batch.
-        for (record, (grant, _)) in &written.cards {
-            records::hold(tx, grant, CARD, *record, None)?;
-        }
-        for (record, (grant, digest)) in written.cards.iter().filter(|(_, (_, digest))| digest.is_some()) {
-            records::hold(tx, grant, CARD, *record, digest.as_deref())?;
-        }
+        let cards: Vec<_> = written.cards.into_iter().map(|(record, (grant, card))| (grant, record, card)).collect();
+        records::hold(tx, CARD, &cards)?;
         feed::stamp(tx, &stamps)
     }
 
@@ -373,11 +372,12 @@ fn readable(items: &[(Said, Option<Assessed>)]) -> impl Iterator<Item = (&Submis
 }
 
 fn known(stored: &StoredSubmission) -> Result<Known, StoreError> {
-    let hash = <[u8; 32]>::try_from(stored.content_hash.as_slice());
+    let result = stored.told.as_ref().map(|told| serde_json::from_slice(&told.result)).transpose();
     Ok(Known {
-        hash: hash.map_err(|error| StoreError::corrupt("a content hash", error))?,
+        digest: stored.content_hash.clone(),
+        owner: stored.owner,
         author: stored.author,
-        result: serde_json::from_slice(&stored.result).map_err(|error| StoreError::corrupt("a result", error))?,
+        result: result.map_err(|error| StoreError::corrupt("a result", error))?,
     })
 }
 
