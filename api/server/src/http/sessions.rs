@@ -276,6 +276,7 @@ pub async fn post_sign_out(app: Data<App>, who: Authenticated) -> Result<HttpRes
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`request.throttled`: too many devices; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/devices")]

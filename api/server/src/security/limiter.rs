@@ -23,13 +23,13 @@ const MINUTE: i64 = 60_000_000;
 
 impl Quota {
     /// `burst` at once and `per_minute` in the long run. Either 0: no limit.
-    pub fn new(burst: u32, per_minute: u32) -> Self {
+    pub const fn new(burst: u32, per_minute: u32) -> Self {
         if burst == 0 || per_minute == 0 {
             return Self { interval: 0, whole: 0 };
         }
         // At least 1 µs, so that a very fast quota is not taken for none.
-        let interval = (MINUTE / i64::from(per_minute)).max(1);
-        Self { interval, whole: interval.saturating_mul(i64::from(burst)) }
+        let interval = if per_minute as i64 > MINUTE { 1 } else { MINUTE / per_minute as i64 };
+        Self { interval, whole: interval.saturating_mul(burst as i64) }
     }
 
     /// Takes `cost` from a budget, or tells how long to wait for it. More than fits at once counts as all that fits, so

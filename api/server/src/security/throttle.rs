@@ -5,7 +5,7 @@ use super::backoff::Backoff;
 use super::limiter::{Limiter, Quota};
 use crate::config;
 use chrono::{DateTime, TimeDelta, Utc};
-use muong_domain::id::DeviceId;
+use muong_domain::id::{DeviceId, UserId};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// How many addresses, and how many devices, are remembered. A budget is 24 bytes with its key; so this is a few MiB.
@@ -13,6 +13,9 @@ const REMEMBERED: usize = 50_000;
 
 /// Codes of six digits are few, so that pauses grow longer than those of passwords: about a hundred tries a day.
 const SECOND_FACTOR: Backoff = Backoff { free: 5, longest: TimeDelta::minutes(15) };
+
+/// How many devices a user may register at once, and a minute.
+const DEVICES: Quota = Quota::new(20, 2);
 
 /// All budgets.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Throttle {
     pub second_factor: Backoff,
     /// What a device pushes. In the memory of this process.
     pub push: DeviceBudget,
+    /// Devices that a user registers without a password, from one that is signed in: each has budgets of its own.
+    pub devices: Limiter<UserId>,
 }
 
 impl Throttle {
@@ -37,6 +42,7 @@ impl Throttle {
                 longest: TimeDelta::seconds(i64::from(config.sign_in_longest_wait_seconds)),
             },
             second_factor: SECOND_FACTOR,
+            devices: Limiter::new(DEVICES, REMEMBERED),
             push: DeviceBudget::new(
                 Quota::new(config.push_requests_burst, config.push_requests_per_minute),
                 Quota::new(config.push_submissions_burst, config.push_submissions_per_minute),

@@ -26,8 +26,10 @@ pub async fn prove_password(
     let (user, budget) = (who.user, Budget::of_device(app, who.device));
     let credentials = read(app, move |_, snapshot| users::credentials_of(snapshot, user)).await?;
     let credentials = credentials.ok_or(Failure::refused("auth.session_ended"))?;
+    // A place first: an attempt that could not be made must not count.
+    let place = app.passwords.reserve()?;
     attempts::count(app, budget).await?;
-    if !app.passwords.verify(password, Some(credentials.password_hash.clone())).await? {
+    if !app.passwords.verify(place, password, Some(credentials.password_hash.clone())).await? {
         return Err(Failure::invalid(Finding::new("auth.password_wrong", pointer), "auth.password_wrong"));
     }
     Ok(Proven { credentials, budget })

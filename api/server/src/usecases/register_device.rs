@@ -10,6 +10,8 @@ use muong_store::{Outcome, devices, sessions, users};
 
 /// Registers it.
 pub async fn register_device(app: &App, who: &Authenticated, name: Label) -> Result<SignedIn, Failure> {
+    let taken = app.throttle.devices.take(who.user, 1, app.clock.now());
+    taken.map_err(|wait| Failure::throttled("request.throttled", wait))?;
     let draft = Draft::new(app);
     let (session, device, token, user) = (draft.session, draft.fresh_device(), draft.token(), who.user);
     let outcome = write(app, move |tx| {

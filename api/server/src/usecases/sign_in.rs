@@ -4,7 +4,7 @@
 
 use super::attempts::{self, Budget};
 use super::failure::{Failure, read, write};
-use super::open_session::{Draft, SignedIn};
+use super::open_session::{Draft, FreshDevice, SignedIn};
 use super::second_factor::{self, Unproven};
 use crate::security::throttle::Network;
 use crate::security::token::hash_of;
@@ -12,7 +12,8 @@ use crate::security::totp::Given;
 use crate::state::App;
 use chrono::TimeDelta;
 use muong_domain::account::{Device, Label, Session, User, Username};
-use muong_domain::id::{DeviceId, UserId};
+use muong_domain::id::{DeviceId, SessionId, UserId};
+use muong_store::sessions::NewToken;
 use muong_store::users::Credentials;
 use muong_store::{Outcome, Snapshot, StoreError, Tx, devices, sessions, users};
 use std::net::IpAddr;
@@ -63,14 +64,23 @@ pub async fn sign_in(app: &App, input: SignIn) -> Result<SignedIn, Failure> {
         (Err(wait), None) => return Err(Failure::throttled(THROTTLED, wait)),
     };
     let signed_in = try_to(app, input, known).await;
-    let counts = matches!(signed_in, Err(Failure::Refused { .. } | Failure::Throttled { .. }));
-    if let (Some(place), false) = (place, counts) {
+    if let (Some(place), false) = (place, counts(&signed_in)) {
         place.give_back(app);
     }
     signed_in
 }
 
+/// Whether an attempt stays taken from its address: a guess, or one that was made too early.
+fn counts(ended: &Result<SignedIn, Failure>) -> bool {
+    match ended {
+        Err(Failure::Refused { code, .. }) => [BAD_CREDENTIALS, TOTP_INVALID].contains(code),
+        Err(Failure::Throttled { .. }) => true,
+        _ => false,
+    }
+}
+
 const BAD_CREDENTIALS: &str = "auth.bad_credentials";
+const TOTP_INVALID: &str = "auth.totp_invalid";
 const THROTTLED: &str = "auth.throttled";
 
 /// One attempt of an address, taken before it is made.
@@ -132,49 +142,69 @@ fn known_device(
     Ok(device.filter(|device| credentials.is_some_and(|c| c.user.id == device.user)).map(|device| device.id))
 }
 
-/// How it ended in the store: what was counted against a second factor is committed, although the request is refused.
-type Settled = Result<(Session, Device, User), Unproven>;
+/// Why somebody whose password is right is not signed in.
+enum NotYet {
+    Factor(Unproven),
+    Device(&'static str),
+}
+
+/// How it ended in the store: what was counted, and what is forgotten, is committed although the request is refused.
+type Settled = Result<(Session, Device, User), NotYet>;
 
 async fn try_to(app: &App, input: SignIn, known: Known) -> Result<SignedIn, Failure> {
     let Known { credentials, device: known_device, budget, wait } = known;
     if let Some(wait) = wait {
         return Err(Failure::throttled(THROTTLED, wait));
     }
+    // A place first: an attempt that could not be made must not count.
+    let place = app.passwords.reserve()?;
     attempts::count(app, budget).await?;
     let stored = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
-    let right = app.passwords.verify(&input.password, stored).await?;
+    let right = app.passwords.verify(place, &input.password, stored).await?;
     let Some(proven) = credentials.filter(|credentials| right && credentials.user.disabled_at.is_none()) else {
         return Err(Failure::refused(BAD_CREDENTIALS));
     };
     let draft = Draft::new(app);
-    let (session, token, fresh) = (draft.session, draft.token(), draft.fresh_device());
-    let (asked, name, given) = (input.device, input.device_name, input.second_factor);
     let factor = Budget::of_second_factor(app, proven.user.id, known_device);
-    let outcome: Outcome<Settled, &'static str> = write(app, move |tx| {
-        if !proven.are_current(tx)? {
+    let opening = Opening { input, proven, budget, factor, session: draft.session, token: draft.token() };
+    let fresh = draft.fresh_device();
+    match write(app, move |tx| opening.open(tx, fresh)).await? {
+        Outcome::Commit(Ok((session, device, user))) => finish(app, draft, session, device, user),
+        Outcome::Commit(Err(NotYet::Factor(why))) => Err(why.into()),
+        Outcome::Commit(Err(NotYet::Device(code))) | Outcome::Refuse(code) => Err(Failure::refused(code)),
+    }
+}
+
+/// Everything that a session is opened with once the password was right.
+struct Opening {
+    input: SignIn,
+    proven: Credentials,
+    budget: Budget,
+    factor: Budget,
+    session: SessionId,
+    token: NewToken,
+}
+
+impl Opening {
+    fn open(&self, tx: &mut Tx<'_>, fresh: FreshDevice) -> Result<Outcome<Settled, &'static str>, StoreError> {
+        if !self.proven.are_current(tx)? {
             return Ok(Outcome::Refuse(BAD_CREDENTIALS));
         }
-        let user = proven.user.clone();
-        let device = match usable_device(tx, user.id, asked)? {
+        self.budget.forget(tx)?;
+        let user = &self.proven.user;
+        let device = match usable_device(tx, user.id, self.input.device)? {
             Ok(device) => device,
-            Err(code) => return Ok(Outcome::Refuse(code)),
+            Err(code) => return Ok(Outcome::Commit(Err(NotYet::Device(code)))),
         };
-        budget.forget(tx)?;
-        if let Err(why) = second_factor::prove(tx, &factor, user.id, given.as_ref())? {
-            return Ok(Outcome::Commit(Err(why)));
+        if let Err(why) = second_factor::prove(tx, &self.factor, user.id, self.input.second_factor.as_ref())? {
+            return Ok(Outcome::Commit(Err(NotYet::Factor(why))));
         }
         let device = match device {
             Some(device) => device,
-            None => devices::register(tx, fresh.id, user.id, &name, Some(&fresh.secret_hash))?,
+            None => devices::register(tx, fresh.id, user.id, &self.input.device_name, Some(&fresh.secret_hash))?,
         };
-        let session = sessions::start(tx, session, user.id, device.id, token)?;
-        Ok(Outcome::Commit(Ok((session, device, user))))
-    })
-    .await?;
-    match outcome {
-        Outcome::Commit(Ok((session, device, user))) => finish(app, draft, session, device, user),
-        Outcome::Commit(Err(why)) => Err(why.into()),
-        Outcome::Refuse(code) => Err(Failure::refused(code)),
+        let session = sessions::start(tx, self.session, user.id, device.id, self.token)?;
+        Ok(Outcome::Commit(Ok((session, device, user.clone()))))
     }
 }
 
