@@ -19,6 +19,10 @@ mod acceptance {
     mod s6_dates_that_cannot_be;
     mod s7_nothing_leaks;
     mod sealed;
+    mod second_factor;
+    mod sessions;
     mod signing_in;
+    mod signing_keys;
     mod simple_clients;
+    mod throttling;
 }

@@ -397,6 +397,11 @@ pub trait Reading {
         self.parts().1.is_destroyed(owner)
     }
 
+    /// The last change of units or forms, as seen from here.
+    fn reference_seq(&mut self) -> Result<Seq, StoreError> {
+        Ok(read_head(self.conn())?.reference_seq)
+    }
+
     /// Whether the reference data that is read here is everybody's: not a change of this transaction's own, which may yet
     /// be undone.
     fn is_settled(&self) -> bool {
@@ -413,6 +418,10 @@ impl Reading for Snapshot<'_> {
 impl Reading for Tx<'_> {
     fn parts(&mut self) -> (&mut Connection, &mut Keyring) {
         (self.conn, &mut self.keyring)
+    }
+
+    fn reference_seq(&mut self) -> Result<Seq, StoreError> {
+        Ok(self.head.reference_seq)
     }
 
     fn is_settled(&self) -> bool {

@@ -1,14 +1,13 @@
 //! The master keys, which wrap the keys that personal data is sealed under: read from a file or the environment, made
 //! when there are none, and exchanged. Never in the database, and never printed.
 
+use super::key_file;
 use crate::clock::Entropy;
 use crate::config::Config;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use muong_store::{Chance, MasterKey, Source, Vault};
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -70,17 +69,9 @@ fn failed(path: &Path, source: io::Error) -> MasterKeyError {
     MasterKeyError::File { path: path.to_owned(), source }
 }
 
-/// Makes the file with one new key unless it is there; answers whether it did. Of two processes that try, one wins.
+/// Makes the file with one new key unless it is there; answers whether it did.
 pub fn generate_file(path: &Path, entropy: &Entropy) -> Result<bool, MasterKeyError> {
-    if path.exists() {
-        return Ok(false);
-    }
-    let draft = path.with_extension(format!("draft-{}", std::process::id()));
-    let written = write_new(&draft, &fresh(entropy)).and_then(|()| match std::fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        other => other.map(|()| true),
-    });
-    std::fs::remove_file(&draft).and(written).map_err(|source| failed(path, source))
+    key_file::create(path, fresh(entropy).as_bytes()).map_err(|source| failed(path, source))
 }
 
 /// Puts a new key in front of those of the file. The old ones stay: they are still needed until everything is wrapped
@@ -104,21 +95,13 @@ pub fn keep_first(path: &Path) -> Result<(), MasterKeyError> {
     replace(path, &Zeroizing::new(format!("{}\n", lines.join("\n"))))
 }
 
-/// In one step: a process that reads it meanwhile finds the old keys or the new ones.
 fn replace(path: &Path, text: &str) -> Result<(), MasterKeyError> {
-    let draft = path.with_extension(format!("draft-{}", std::process::id()));
-    write_new(&draft, text).and_then(|()| std::fs::rename(&draft, path)).map_err(|source| failed(path, source))
+    key_file::replace(path, text.as_bytes()).map_err(|source| failed(path, source))
 }
 
 fn fresh(entropy: &Entropy) -> Zeroizing<String> {
     let bytes = Zeroizing::new(entropy.bytes::<{ MasterKey::BYTES }>());
     Zeroizing::new(format!("{}\n", STANDARD.encode(*bytes)))
-}
-
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 /// The vault of a store, with the master keys of the configuration. `own` is the file to make when none is configured;
