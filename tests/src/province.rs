@@ -125,7 +125,7 @@ pub fn found(url: &DatabaseUrl) {
     drop(conn);
     let now = Arc::new(founding_time);
     let (writer, thread) =
-        Writer::start(url.clone(), vault(), WriterOptions::default(), now).expect("the writer starts");
+        Writer::start(url.clone(), vault(), Arc::default(), WriterOptions::default(), now).expect("the writer starts");
     let cache = Arc::new(ReferenceCache::default());
     let of_forms = Arc::clone(&cache);
     commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));

@@ -83,10 +83,15 @@ impl ReferenceCache {
         Self { unsettled: true, ..Self::default() }
     }
 
+    /// Units and forms as of `seq`, if that is what is kept.
+    pub fn as_of(&self, seq: Seq) -> Option<Arc<Reference>> {
+        let cached = self.current.read().ok().and_then(|current| current.clone());
+        cached.filter(|reference| reference.seq == seq)
+    }
+
     /// Units and forms as of `seq`, which the caller has just read from the head in the same transaction.
     pub fn get(&self, read: &mut impl Reading, seq: Seq) -> Result<Arc<Reference>, StoreError> {
-        let cached = self.current.read().ok().and_then(|current| current.clone());
-        if let Some(reference) = cached.filter(|reference| reference.seq == seq) {
+        if let Some(reference) = self.as_of(seq) {
             return Ok(reference);
         }
         let fresh = Arc::new(Reference::load(read, seq)?);

@@ -12,8 +12,9 @@ use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
+use crate::usecases::push::together::WaitingPushes;
 use muong_domain::id::SessionId;
-use muong_store::{Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate, seal};
+use muong_store::{Database, DatabaseUrl, HeadWatch, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate, seal};
 use std::convert::Infallible;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -51,6 +52,9 @@ pub enum StartError {
          copy in a safe place: without it no personal data can be read"
     )]
     NoSharedMasterKey,
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
     /// The writer failed.
     #[error("the database: {0}")]
     Writer(#[from] muong_store::WriterError),
@@ -68,6 +72,8 @@ pub struct Storage {
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// What is known of the head; of others' commits only once it has been started.
+    pub head: Arc<HeadWatch>,
     thread: JoinHandle<()>,
 }
 
@@ -90,9 +96,11 @@ impl Storage {
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
         let database = Database::open(url.clone(), Arc::clone(&vault), readers)?;
         let options = WriterOptions { queue: config.write_queue.get(), ..WriterOptions::default() };
-        let (writer, thread) = Writer::start(url, vault, options, Arc::new(move || clock.now()))?;
+        let head = Arc::new(HeadWatch::default());
+        let (writer, thread) =
+            Writer::start(url, vault, Arc::clone(&head), options, Arc::new(move || clock.now()))?;
         writer.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
-        Ok(Self { database, writer, thread })
+        Ok(Self { database, writer, head, thread })
     }
 
     /// Stops the writer after it has finished what it accepted.
@@ -125,6 +133,10 @@ pub struct Parts {
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// The head, as far as it is known without asking.
+    pub head: Arc<HeadWatch>,
+    /// Pushes that wait for the writer.
+    pub waiting_pushes: WaitingPushes,
     /// Units and forms, as last read.
     pub reference: Arc<ReferenceCache>,
     /// What signs and verifies access tokens.
@@ -137,7 +149,7 @@ pub struct Parts {
     pub throttle: Throttle,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Deref for App {
@@ -151,9 +163,11 @@ impl App {
     /// Opens everything that serving needs: the store (migrated), the keys, the writer.
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
         let keys = keys(&config, &entropy)?;
+        let waiting = config.write_queue.get();
         let throttle = Throttle::new(&config.throttle);
         let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
-        let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
+        let Storage { database, writer, head, thread } = Storage::open(&config, clock, &entropy)?;
+        let watching = head.start(database.url().clone())?;
         let reference = Arc::new(ReferenceCache::default());
         publish_forms(&writer, &reference)?;
         Ok(Self(Arc::new(Parts {
@@ -162,22 +176,25 @@ impl App {
             entropy,
             database,
             writer,
+            head,
+            waiting_pushes: WaitingPushes::new(waiting),
             reference,
             keys,
             passwords,
             throttle,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(vec![thread, watching]),
         })))
     }
 
     /// Stops the writer after it has finished what it accepted. Waits for whoever still holds a clone; so the
     /// listener is stopped first.
     pub fn close(self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        self.head.stop();
         drop(self);
-        thread.into_iter().for_each(join);
+        threads.into_iter().for_each(join);
     }
 }
 

@@ -5,9 +5,13 @@
 
 #[macro_use]
 mod dialect;
+#[macro_use]
+mod insert;
+mod among;
 mod columns;
 mod connection;
 mod error;
+mod head_watch;
 mod migrate;
 mod schema;
 mod scope;
@@ -37,6 +41,7 @@ pub mod users;
 
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
+pub use head_watch::HeadWatch;
 pub use migrate::{MigrationStatus, migrate, migration_status};
 pub use scope::Scope;
 pub use state_hash::state_hash;

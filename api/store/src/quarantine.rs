@@ -1,5 +1,6 @@
 //! Submissions that wait, whole, for a reviewer.
 
+use crate::among::among;
 use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
@@ -202,7 +203,7 @@ pub fn of_submissions(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<V
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => quarantine::table
-            .filter(quarantine::submission_id.eq_any(ids))
+            .filter(among(quarantine::submission_id, ids))
             .select(Row::as_select())
             .load(c))?;
         found.extend(domain(read, rows)?);
@@ -220,7 +221,7 @@ pub fn open_of_records(
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
         let rows: Vec<(Option<Id>, Row)> = on_backend!(read.conn(), c => submissions::table
             .inner_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
-            .filter(submissions::record_id.eq_any(ids))
+            .filter(among(submissions::record_id, ids))
             .filter(quarantine::closed_seq.is_null())
             .order(submissions::seq)
             .select((submissions::record_id, Row::as_select()))

@@ -1,6 +1,7 @@
 //! The merged current state: records, their other ids, and values that must be unique among people.
 
-use crate::columns::{Id, Json};
+use crate::among::among;
+use crate::columns::{Id, Json, sql};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{personal_keys, record_aliases, records, unit_closure};
@@ -9,10 +10,9 @@ use crate::seal::{self, Keyring, Owner};
 use crate::transaction::{Reading, Tx};
 use crate::vault::Place;
 use chrono::NaiveDate;
-use diesel::dsl::{exists, not, sql};
+use diesel::dsl::{self, exists, not};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
-use diesel::upsert::excluded;
+use diesel::sql_types::{BigInt, Binary, Bool, Date, Nullable, Text};
 use muong_domain::access::Grant;
 use muong_domain::id::{RecordId, Seq, UnitId};
 use muong_domain::record::Record;
@@ -45,8 +45,8 @@ pub struct RecordChange {
     pub personal: Option<String>,
 }
 
-#[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = records, treat_none_as_default_value = false)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = records)]
 struct Row {
     id: Id,
     form: String,
@@ -61,6 +61,23 @@ struct Row {
     cells: Json,
     personal: Option<Vec<u8>>,
 }
+
+insert_rows!(Row => "records" {
+    id: Id, sql::Id, "uuid";
+    form: String, Text, "text";
+    unit_id: Id, sql::Id, "uuid";
+    subject: Option<Id>, Nullable<sql::Id>, "uuid";
+    version: i64, BigInt, "bigint";
+    created_seq: i64, BigInt, "bigint";
+    state: String, Text, "text";
+    disputed: bool, Bool, "boolean";
+    occurred_on: Option<NaiveDate>, Nullable<Date>, "date";
+    natural_key: Option<String>, Nullable<Text>, "text";
+    cells: Json, sql::Json, "jsonb";
+    personal: Option<Vec<u8>>, Nullable<Binary>, "bytea";
+} "ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, version = excluded.version, state = excluded.state, \
+   disputed = excluded.disputed, occurred_on = excluded.occurred_on, natural_key = excluded.natural_key, \
+   cells = excluded.cells, personal = excluded.personal");
 
 impl Row {
     fn place(&self) -> Place {
@@ -129,7 +146,7 @@ pub fn by_ids(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<StoredRec
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
-            .filter(records::id.eq_any(ids))
+            .filter(among(records::id, ids))
             .select(Row::as_select())
             .load(c))?;
         found.extend(domain(read, rows)?);
@@ -154,7 +171,7 @@ pub fn by_keys(read: &mut impl Reading, form: &str, keys: &[String]) -> Result<V
     for chunk in keys.chunks(BIND_CHUNK) {
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
             .filter(records::form.eq(form))
-            .filter(records::natural_key.eq_any(chunk.iter().map(|key| Some(key.as_str()))))
+            .filter(among(records::natural_key, chunk.iter().map(|key| Some(key.as_str()))))
             .select(Row::as_select())
             .load(c))?;
         found.extend(domain(read, rows)?);
@@ -168,7 +185,7 @@ pub fn about(read: &mut impl Reading, form: &str, people: &[RecordId]) -> Result
     for chunk in people.chunks(BIND_CHUNK) {
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
-            .filter(records::subject.eq_any(ids))
+            .filter(among(records::subject, ids))
             .filter(records::form.eq(form))
             .select(Row::as_select())
             .load(c))?;
@@ -185,7 +202,7 @@ pub fn aliases(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<(RecordI
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<(Id, Id, Id)> = on_backend!(read.conn(), c => record_aliases::table
-            .filter(record_aliases::alias.eq_any(ids))
+            .filter(among(record_aliases::alias, ids))
             .select((record_aliases::alias, record_aliases::unit_id, record_aliases::record_id))
             .load(c))?;
         found.extend(rows.into_iter().map(|(a, u, r)| (RecordId::new(a.0), UnitId::new(u.0), RecordId::new(r.0))));
@@ -233,49 +250,12 @@ pub fn insert_aliases(tx: &mut Tx<'_>, aliases: &[(RecordId, UnitId, RecordId, S
 pub fn save(tx: &mut Tx<'_>, rekeyed: &[RecordId], changes: Vec<RecordChange>) -> Result<(), StoreError> {
     for chunk in rekeyed.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
-        on_backend!(tx.conn(), c => diesel::update(records::table.filter(records::id.eq_any(ids)))
+        on_backend!(tx.conn(), c => diesel::update(records::table.filter(among(records::id, ids)))
             .set(records::natural_key.eq(None::<String>))
             .execute(c))?;
     }
     let rows = changes.into_iter().map(|change| Row::seal(tx, change)).collect::<Result<Vec<_>, _>>()?;
-    for chunk in rows.chunks(BIND_CHUNK) {
-        save_chunk(tx, chunk)?;
-    }
-    Ok(())
-}
-
-/// One text for both databases; SQLite takes it row by row (its driver has no prepared multi-row upsert).
-fn save_chunk(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> {
-    macro_rules! upsert {
-        ($values:expr, $c:expr) => {
-            diesel::insert_into(records::table)
-                .values($values)
-                .on_conflict(records::id)
-                .do_update()
-                .set((
-                    records::subject.eq(excluded(records::subject)),
-                    records::version.eq(excluded(records::version)),
-                    records::state.eq(excluded(records::state)),
-                    records::disputed.eq(excluded(records::disputed)),
-                    records::occurred_on.eq(excluded(records::occurred_on)),
-                    records::natural_key.eq(excluded(records::natural_key)),
-                    records::cells.eq(excluded(records::cells)),
-                    records::personal.eq(excluded(records::personal)),
-                ))
-                .execute($c)
-        };
-    }
-    match tx.conn() {
-        crate::Connection::Sqlite(c) => {
-            for row in rows {
-                upsert!(row, &mut *c)?;
-            }
-        }
-        crate::Connection::Postgres(c) => {
-            upsert!(rows, c)?;
-        }
-    }
-    Ok(())
+    Ok(insert_rows(tx.conn(), &rows)?)
 }
 
 /// What a value that must be unique is kept as: without the key nobody can test a guess.
@@ -336,7 +316,7 @@ pub fn aliases_of_all(read: &mut impl Reading, records: &[RecordId]) -> Result<V
     for chunk in records.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<(Id, Id)> = on_backend!(read.conn(), c => record_aliases::table
-            .filter(record_aliases::record_id.eq_any(ids))
+            .filter(among(record_aliases::record_id, ids))
             .order((record_aliases::record_id, record_aliases::alias))
             .select((record_aliases::record_id, record_aliases::alias))
             .load(c))?;
@@ -393,7 +373,7 @@ pub fn list(read: &mut impl Reading, filter: &RecordFilter, limit: i64) -> Resul
         // Written out, not bound: only so do the partial indexes of what is withdrawn and of what is disputed serve.
         match filter.live {
             Some(true) => query = query.filter(records::state.eq("live")),
-            Some(false) => query = query.filter(sql::<Bool>("records.state = 'deleted'")),
+            Some(false) => query = query.filter(dsl::sql::<Bool>("records.state = 'deleted'")),
             None => {}
         }
         match filter.disputed {

@@ -1,6 +1,7 @@
 //! Which key seals what, and the rows of the wrapped keys. Every personal value goes through here on its way into a row
 //! and out of it; keys are read in sets, and only for as long as a transaction lasts: a destroyed one is gone at once.
 
+use crate::among::among;
 use crate::columns::Id;
 use crate::connection::Connection;
 use crate::dialect::BIND_CHUNK;
@@ -158,7 +159,7 @@ pub fn learn(read: &mut impl Reading, owners: impl IntoIterator<Item = Owner>) -
 fn rows(conn: &mut Connection, kind: &str, owners: &[Id]) -> Result<Vec<KeyRow>, StoreError> {
     Ok(on_backend!(conn, c => data_keys::table
         .filter(data_keys::kind.eq(kind))
-        .filter(data_keys::owner.eq_any(owners))
+        .filter(among(data_keys::owner, owners.iter().copied()))
         .select((data_keys::owner, data_keys::master, data_keys::wrapped))
         .load(c))?)
 }

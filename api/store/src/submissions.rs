@@ -1,6 +1,7 @@
 //! What phones said, whole and for ever, and how it was answered.
 
-use crate::columns::{Id, Instant};
+use crate::among::among;
+use crate::columns::{Id, Instant, sql};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{quarantine, submissions};
@@ -9,6 +10,10 @@ use crate::transaction::{Reading, Tx};
 use crate::vault::Place;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
+use diesel::sqlite::Sqlite;
 use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
 
 /// A received submission.
@@ -57,8 +62,8 @@ pub struct Told {
     pub result: Vec<u8>,
 }
 
-#[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = submissions, treat_none_as_default_value = false)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = submissions)]
 struct Row {
     id: Id,
     seq: i64,
@@ -77,6 +82,25 @@ struct Row {
     body: Vec<u8>,
     result: Vec<u8>,
 }
+
+insert_rows!(Row => "submissions" {
+    id: Id, sql::Id, "uuid";
+    seq: i64, BigInt, "bigint";
+    device_id: Id, sql::Id, "uuid";
+    n: Option<i64>, Nullable<BigInt>, "bigint";
+    author: Id, sql::Id, "uuid";
+    unit_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    record_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    kind: Option<String>, Nullable<Text>, "text";
+    form: Option<String>, Nullable<Text>, "text";
+    captured_at: Option<Instant>, Nullable<sql::Instant>, "timestamptz";
+    origin: String, Text, "text";
+    content_hash: Vec<u8>, Binary, "bytea";
+    status: String, Text, "text";
+    subject: Option<Id>, Nullable<sql::Id>, "uuid";
+    body: Vec<u8>, Binary, "bytea";
+    result: Vec<u8>, Binary, "bytea";
+} "");
 
 impl Row {
     fn body_place(id: Id, seq: i64) -> Place {
@@ -153,7 +177,7 @@ pub fn by_ids(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<Store
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
-            .filter(submissions::id.eq_any(ids))
+            .filter(among(submissions::id, ids))
             .select(Row::as_select())
             .load(c))?;
         found.extend(open(read, rows)?);
@@ -172,20 +196,69 @@ pub(crate) fn page(read: &mut impl Reading, after: Seq, limit: i64) -> Result<Ve
     open(read, rows)
 }
 
-/// Which submissions of a device have one of these numbers.
+/// Asks for numbers of devices.
+struct Numbers {
+    devices: Vec<Id>,
+    numbers: Vec<i64>,
+}
+
+impl QueryId for Numbers {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Numbers {
+    type SqlType = (sql::Id, BigInt, sql::Id);
+}
+
+/// Filled up to a power of two, as [`among`] does. A cross join, which SQLite does from left to right: of a list of pairs
+/// (`IN (VALUES …)`) it looks up one, and for several reads the whole table.
+impl QueryFragment<Sqlite> for Numbers {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("WITH t(device, n) AS (VALUES ");
+        let last = self.numbers.len().saturating_sub(1);
+        for index in 0..self.numbers.len().next_power_of_two() {
+            out.push_sql(if index > 0 { ",(" } else { "(" });
+            out.push_bind_param::<sql::Id, Id>(&self.devices[index.min(last)])?;
+            out.push_sql(",");
+            out.push_bind_param::<BigInt, i64>(&self.numbers[index.min(last)])?;
+            out.push_sql(")");
+        }
+        out.push_sql(
+            ") SELECT s.device_id, s.n, s.id FROM t CROSS JOIN submissions s ON s.device_id = t.device AND s.n = t.n",
+        );
+        Ok(())
+    }
+}
+
+impl QueryFragment<Pg> for Numbers {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT s.device_id, s.n, s.id FROM unnest(");
+        out.push_bind_param::<Array<sql::Id>, Vec<Id>>(&self.devices)?;
+        out.push_sql("::uuid[], ");
+        out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.numbers)?;
+        out.push_sql("::bigint[]) AS t(device, n) JOIN submissions s ON s.device_id = t.device AND s.n = t.n");
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for Numbers {}
+impl RunQueryDsl<PgConnection> for Numbers {}
+
+/// A device, and its number of a submission.
+pub type Number = (DeviceId, i64);
+
+/// Which of these numbers of devices are taken, and by which submissions.
 pub fn by_numbers(
     read: &mut impl Reading,
-    device: DeviceId,
-    ns: &[i64],
-) -> Result<Vec<(i64, SubmissionId)>, StoreError> {
+    numbers: &[Number],
+) -> Result<Vec<(Number, SubmissionId)>, StoreError> {
     let mut found = Vec::new();
-    for chunk in ns.chunks(BIND_CHUNK) {
-        let rows: Vec<(Option<i64>, Id)> = on_backend!(read.conn(), c => submissions::table
-            .filter(submissions::device_id.eq(Id::from(device)))
-            .filter(submissions::n.eq_any(chunk.iter().copied().map(Some)))
-            .select((submissions::n, submissions::id))
-            .load(c))?;
-        found.extend(rows.into_iter().filter_map(|(n, id)| Some((n?, SubmissionId::new(id.0)))));
+    for chunk in numbers.chunks(BIND_CHUNK) {
+        let (devices, numbers) = chunk.iter().map(|(device, n)| (Id::from(*device), *n)).unzip();
+        let asked = Numbers { devices, numbers };
+        let rows: Vec<(Id, i64, Id)> = on_backend!(read.conn(), c => asked.load(c))?;
+        found.extend(rows.into_iter().map(|(device, n, id)| ((DeviceId::new(device.0), n), SubmissionId::new(id.0))));
     }
     Ok(found)
 }
@@ -193,10 +266,7 @@ pub fn by_numbers(
 /// Records what was received.
 pub fn insert(tx: &mut Tx<'_>, received: Vec<StoredSubmission>) -> Result<(), StoreError> {
     let rows = received.into_iter().map(|s| Row::seal(tx, s)).collect::<Result<Vec<_>, _>>()?;
-    for chunk in rows.chunks(BIND_CHUNK) {
-        on_backend!(tx.conn(), c => diesel::insert_into(submissions::table).values(chunk).execute(c))?;
-    }
-    Ok(())
+    Ok(insert_rows(tx.conn(), &rows)?)
 }
 
 /// How these submissions were answered, as JSON; left out are those about whom has been erased.
@@ -205,7 +275,7 @@ pub fn results(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<(Sub
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<(Id, i64, Option<Id>, Vec<u8>)> = on_backend!(read.conn(), c => submissions::table
-            .filter(submissions::id.eq_any(ids))
+            .filter(among(submissions::id, ids))
             .select((submissions::id, submissions::seq, submissions::subject, submissions::result))
             .load(c))?;
         let owner = |(id, _, subject, result): &(Id, i64, Option<Id>, Vec<u8>)| {

@@ -3,15 +3,16 @@
 //! Every write transaction first takes the one row of `feed_head`, and gives it back with the commit: so whoever sees
 //! seq n sees everything up to n, and nothing at or below n can appear later (see `sync.md`, "The cursor").
 
-use crate::columns::{Id, Instant};
+use crate::columns::{Id, Instant, sql};
 use crate::connection::{Connection, Database};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::schema::{feed_head, log};
+use crate::schema::feed_head;
 use crate::seal::{self, Keyring};
 use crate::vault::Vault;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -85,8 +86,7 @@ impl LogEntry {
 }
 
 /// An entry as it stands in the log.
-#[derive(Clone, Debug, Queryable, Insertable)]
-#[diesel(table_name = log, treat_none_as_default_value = false)]
+#[derive(Clone, Debug, Queryable)]
 pub(crate) struct LogRow {
     pub seq: i64,
     pub received_at: Instant,
@@ -100,6 +100,20 @@ pub(crate) struct LogRow {
     pub command: Option<String>,
     pub hash: Vec<u8>,
 }
+
+insert_rows!(LogRow => "log" {
+    seq: i64, BigInt, "bigint";
+    received_at: Instant, sql::Instant, "timestamptz";
+    actor: Option<Id>, Nullable<sql::Id>, "uuid";
+    device_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    grant_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    kind: String, Text, "text";
+    reference: Id, sql::Id, "uuid" as "ref";
+    outcome: String, Text, "text";
+    content_hash: Vec<u8>, Binary, "bytea";
+    command: Option<String>, Nullable<Text>, "text";
+    hash: Vec<u8>, Binary, "bytea";
+} "");
 
 impl LogRow {
     /// The hash that this row must have when `previous` is the hash of the row before it.
@@ -241,12 +255,12 @@ impl<'c> Tx<'c> {
     }
 
     /// Writes the entries and the head, and commits.
-    pub(crate) fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) fn commit(mut self) -> Result<Head, StoreError> {
         let flushed = self.flush().and_then(|()| dialect::commit(self.conn));
         if flushed.is_err() {
             dialect::rollback(self.conn);
         }
-        flushed
+        flushed.map(|()| self.head)
     }
 
     /// Undoes everything.
@@ -260,9 +274,7 @@ impl<'c> Tx<'c> {
             return Ok(());
         }
         let entries = std::mem::take(&mut self.entries);
-        for chunk in entries.chunks(dialect::BIND_CHUNK) {
-            on_backend!(&mut *self.conn, c => diesel::insert_into(log::table).values(chunk).execute(c))?;
-        }
+        insert_rows(self.conn, &entries)?;
         write_head(self.conn, &self.head)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, DatabaseUrl};
 use crate::error::StoreError;
+use crate::head_watch::HeadWatch;
 use crate::transaction::{Outcome, Tx};
 use crate::vault::Vault;
 use chrono::{DateTime, Utc};
@@ -9,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// The source of receipt times.
@@ -99,16 +101,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's thread on a connection of its own.
+    /// Starts the writer's thread on a connection of its own. What it commits, `watch` knows at once.
     pub fn start(
         url: DatabaseUrl,
         vault: Arc<Vault>,
+        watch: Arc<HeadWatch>,
         options: WriterOptions,
         now: Now,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
         let (queue, waiting) = sync_channel(options.queue);
         let conn = url.open_for_writing()?;
-        let worker = Worker { url, vault, conn, options, now };
+        let worker = Worker { url, vault, watch, conn, options, now };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || worker.serve(&waiting))
@@ -151,6 +154,7 @@ impl Writer {
 struct Worker {
     url: DatabaseUrl,
     vault: Arc<Vault>,
+    watch: Arc<HeadWatch>,
     conn: Connection,
     options: WriterOptions,
     now: Now,
@@ -206,7 +210,10 @@ impl Worker {
                 }
             }
         }
-        tx.commit()
+        let at = Instant::now();
+        let head = tx.commit()?;
+        self.watch.see(head, at);
+        Ok(())
     }
 
     fn run_alone(&mut self, change: Box<dyn Change>) {

@@ -7,7 +7,7 @@ use muong_server::config::Limits;
 use muong_server::reference::ReferenceCache;
 use muong_server::usecases::push::outcome::ItemResult;
 use muong_server::usecases::push::said::{Origin, Said};
-use muong_server::usecases::push::{Prepared, push_submissions, reference_now};
+use muong_server::usecases::push::{Prepared, Turn, push_submissions, reference_now};
 use muong_server::usecases::replay_log::replay_log;
 use muong_store::{
     Database, DatabaseUrl, Outcome, Writer, WriterOptions, establish_epoch, grants, log, migrate, seal, state_hash,
@@ -41,7 +41,7 @@ impl Store {
         let clock = Clock::Fixed(now);
         let vault = province::vault();
         let (writer, _thread) =
-            Writer::start(url.clone(), vault.clone(), WriterOptions::default(), Arc::new(move || clock.now()))
+            Writer::start(url.clone(), vault.clone(), Arc::default(), WriterOptions::default(), Arc::new(move || clock.now()))
                 .expect("a writer");
         province::commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));
         let database = Database::open(url, vault, 2).expect("readers");
@@ -74,8 +74,8 @@ impl Store {
         let mut prepared = Prepared::new(origin, submissions.iter().map(read).collect(), &reference, now);
         let cache = Arc::clone(&self.cache);
         let pushed = self.writer.write(submissions.len(), move |tx| {
-            let actor = grants::actor(tx, user)?;
-            push_submissions(tx, &cache, &actor, &mut prepared)
+            let actor = Arc::new(grants::actor(tx, user)?);
+            push_submissions(tx, &cache, Turn { actor, push: &mut prepared })
         });
         match pushed.expect("the store") {
             Outcome::Commit(pushed) => pushed.results,

@@ -4,9 +4,9 @@ use muong_domain::json::canonical;
 use muong_server::clock::Entropy;
 use muong_server::commands::rotate_master;
 use muong_tests::builders::{PERSON, person, step};
-use muong_tests::client::number;
+use muong_tests::client::{number, uuid};
 use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NEIGHBOUR, SECRETARY};
-use muong_tests::review::{discard, open_conflicts, release, resolve};
+use muong_tests::review::{candidates, discard, open_conflicts, release, resolve};
 use muong_tests::{Submission, TestApp, on_both};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -38,12 +38,15 @@ fn fill(app: &TestApp) -> Vec<Submission> {
     other.reports(identity("Vừ A Cha").seen(&pushed, v));
     other.reports(step(HUOI_SANG, entered.record(), "exempted", "2026-01-02").to("decision_reference", NAME));
     let commune = app.sign_in(COMMUNE);
-    for conflict in open_conflicts(&commune) {
+    let open = open_conflicts(&commune);
+    assert!(!open.is_empty(), "two people disagree");
+    for conflict in open {
+        let seen: Vec<_> = candidates(&commune, &conflict).iter().map(|candidate| uuid(&candidate["said_by"][0]["submission"])).collect();
         let values = json!({"values": {"full_name": OTHER, "birth_date": "1990-04-12"}});
-        resolve(&commune, &conflict, &values, &[entered.id()], &format!("Theo giấy khai sinh của {OTHER}"));
+        resolve(&commune, &conflict, &values, &seen, &format!("Theo giấy khai sinh của {OTHER}")).expect(200);
     }
     let wrong = secretary.reports_as("rejected", person(HUOI_SANG, WRONG, "2999-01-01"));
-    discard(&commune, &wrong["quarantine"], &format!("{WRONG} khai nhầm")).expect(200);
+    discard(&commune, &wrong["quarantine"], &format!("{WRONG} khai nhầm")).expect(204);
     let forbidden = app.sign_in(NEIGHBOUR).reports_as("forbidden", person(HUOI_SANG, WRONG, "1991-01-01"));
     release(&commune, &forbidden["quarantine"], &format!("Đã hỏi {WRONG}"));
     let broken = secretary.says(person(HUOI_SANG, UNREADABLE, "1990-01-01").with("n", json!("not a number")));

@@ -110,7 +110,7 @@ impl Releasing<'_> {
         let today = local_date(tx.received_at());
         let Some(assessed) = Assessed::of(&said, &self.reference, today) else { return Ok(Err(Vec::new())) };
         let items = [(said, Some(assessed))];
-        let set = WorkingSet::load(tx, Arc::clone(&self.reference), &items)?;
+        let set = WorkingSet::load(tx, Arc::clone(&self.reference), &items.each_ref())?;
         let [(_, Some(assessed))] = &items else { return Ok(Err(Vec::new())) };
         let origin = Origin { user: stored.author, device: stored.device, client: None, sent_at: None };
         let mut desk = Desk { set, origin: &origin };

@@ -182,7 +182,7 @@ fn retell_submission(
     let assessed = Assessed::of(&said, &reference, local_date(tx.received_at()));
     let items = [(said, assessed)];
     let [(said, assessed)] = &items;
-    let set = WorkingSet::load(tx, reference, &items)?;
+    let set = WorkingSet::load(tx, reference, &items.each_ref())?;
     let recorded: Recorded =
         serde_json::from_slice(&told.result).map_err(|error| StoreError::corrupt("a result", error))?;
     let origin: Origin = origin(stored)?;
@@ -272,7 +272,7 @@ fn retell_unit(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     let coverage: Vec<Coverage> =
         covers.iter().map(|c| Coverage { branch: unit.id, village: c.village, from: c.from }).collect();
     units::cover(tx, &authority, &coverage)?;
-    feed::stamp(tx, &[FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(())
 }
@@ -290,7 +290,7 @@ fn retell_form(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     forms::insert(tx, &authority, &form, v)?;
     let everybody = UnitId::new(Uuid::nil());
     let id = entry.reference();
-    feed::stamp(tx, &[FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(())
 }

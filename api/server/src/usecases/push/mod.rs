@@ -7,6 +7,7 @@ pub mod outcome;
 pub mod person;
 pub mod receive;
 pub mod said;
+pub mod together;
 pub mod working_set;
 
 use crate::reference::{Reference, ReferenceCache};
@@ -14,20 +15,21 @@ use assess::Assessed;
 use chrono::{DateTime, Utc};
 use judge::{Admission, Exclusion, Right, Trial, Verdict};
 use muong_domain::access::Actor;
-use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
+use muong_domain::id::{DeviceId, QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
 use muong_domain::time::local_date;
 use muong_store::quarantine::{Closing, StoredQuarantine};
 use muong_store::seal::{self, Owner};
 use muong_store::submissions::{StoredSubmission, Told};
+use muong_store::submissions;
 use muong_store::{LogEntry, Outcome, Reading, StoreError, Tx};
 use outcome::{ItemResult, Pushed, Recorded, Since, Status};
 use said::{Origin, Said, content_digest};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
-use working_set::{Known, WorkingSet};
+use working_set::{Item, Known, WorkingSet};
 
 /// A push that is ready to be made: everything that can be done before the lock has been done.
 #[derive(Clone)]
@@ -35,7 +37,7 @@ pub struct Prepared {
     /// Who pushes, and from where.
     pub origin: Origin,
     /// The items, read and assessed.
-    pub items: Vec<(Said, Option<Assessed>)>,
+    pub items: Vec<Item>,
     /// The entry that units and forms were as of, and the local day that rules were asked for.
     assessed_at: (Seq, chrono::NaiveDate),
 }
@@ -79,45 +81,88 @@ impl Prepared {
     }
 }
 
-/// Pushes, inside a write transaction. `actor` holds the grants as they are now.
+/// A push whose turn it is.
+pub struct Turn<'a> {
+    /// Who pushes, with the grants as they are now.
+    pub actor: Arc<Actor>,
+    /// What.
+    pub push: &'a mut Prepared,
+}
+
+/// Pushes, inside a write transaction.
 pub fn push_submissions(
     tx: &mut Tx<'_>,
     cache: &ReferenceCache,
-    actor: &Actor,
-    push: &mut Prepared,
+    turn: Turn<'_>,
 ) -> Result<Outcome<Pushed, PushRefusal>, StoreError> {
+    let mut outcomes = push_together(tx, cache, vec![turn])?;
+    outcomes.pop().ok_or_else(|| StoreError::corrupt("a push", "no outcome"))
+}
+
+/// Pushes of several devices, one after the other, as if each came alone; but what they touch is read and written at
+/// once. One outcome each, in order; one that is refused has written nothing.
+pub fn push_together(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    mut turns: Vec<Turn<'_>>,
+) -> Result<Vec<Outcome<Pushed, PushRefusal>>, StoreError> {
     let reference = {
         let seq = tx.head().reference_seq;
         cache.get(tx, seq)?
     };
-    push.refresh(&reference, local_date(tx.received_at()));
-    for (said, _) in &mut push.items {
-        said.name(tx)?;
-    }
-    if let Some(refusal) = find_fork(tx, push)? {
-        return Ok(Outcome::Refuse(refusal));
-    }
-    let set = WorkingSet::load(tx, reference, &push.items)?;
-    let mut desk = Desk { set, origin: &push.origin };
-    let mut results = Vec::with_capacity(push.items.len());
-    for (said, assessed) in &push.items {
-        results.push(desk.take(tx, said, assessed.as_ref(), actor)?);
-    }
-    desk.set.flush(tx)?;
-    Ok(Outcome::Commit(Pushed { epoch: tx.head().epoch, head: tx.head().seq, results }))
-}
-
-/// A number of this device that another submission has already: then there are two devices that think they are one.
-fn find_fork(tx: &mut Tx<'_>, push: &Prepared) -> Result<Option<PushRefusal>, StoreError> {
-    let mut taken: HashMap<i64, SubmissionId> = working_set::taken_numbers(tx, push.origin.device, &push.items)?;
-    for (said, _) in &push.items {
-        let Ok(submission) = &said.submission else { continue };
-        let holder = *taken.entry(submission.n).or_insert(said.id);
-        if holder != said.id {
-            return Ok(Some(PushRefusal::DeviceFork { n: submission.n }));
+    let today = local_date(tx.received_at());
+    for turn in &mut turns {
+        turn.push.refresh(&reference, today);
+        for (said, _) in &mut turn.push.items {
+            said.name(tx)?;
         }
     }
-    Ok(None)
+    let forks = find_forks(tx, &turns)?;
+    let admitted = turns.iter().zip(&forks).filter(|(_, fork)| fork.is_none());
+    let items: Vec<&Item> = admitted.flat_map(|(turn, _)| &turn.push.items).collect();
+    let mut set = WorkingSet::load(tx, reference, &items)?;
+    let mut outcomes = Vec::with_capacity(turns.len());
+    for (turn, fork) in turns.iter().zip(forks) {
+        if let Some(refusal) = fork {
+            outcomes.push(Outcome::Refuse(refusal));
+            continue;
+        }
+        let mut desk = Desk { set, origin: &turn.push.origin };
+        let mut results = Vec::with_capacity(turn.push.items.len());
+        for (said, assessed) in &turn.push.items {
+            results.push(desk.take(tx, said, assessed.as_ref(), &turn.actor)?);
+        }
+        set = desk.set;
+        outcomes.push(Outcome::Commit(Pushed { epoch: tx.head().epoch, head: tx.head().seq, results }));
+    }
+    set.flush(tx)?;
+    Ok(outcomes)
+}
+
+/// For each push, a number of its device that another submission has already: then there are two devices that think they
+/// are one.
+fn find_forks(tx: &mut Tx<'_>, turns: &[Turn<'_>]) -> Result<Vec<Option<PushRefusal>>, StoreError> {
+    let numbers = |turn: &Turn<'_>| -> Vec<((DeviceId, i64), SubmissionId)> {
+        let device = turn.push.origin.device;
+        let read = turn.push.items.iter().filter_map(|(said, _)| Some((said.id, said.submission.as_ref().ok()?.n)));
+        read.map(|(id, n)| ((device, n), id)).collect()
+    };
+    let said: Vec<_> = turns.iter().map(numbers).collect();
+    let asked: Vec<(DeviceId, i64)> = said.iter().flatten().map(|(number, _)| *number).collect();
+    let mut taken: HashMap<_, _> = submissions::by_numbers(tx, &asked)?.into_iter().collect();
+    let mut forks = Vec::with_capacity(turns.len());
+    for push in said {
+        let mut own = HashMap::new();
+        let fork = push.iter().find(|(number, id)| {
+            let holder = taken.get(number).copied().unwrap_or_else(|| *own.entry(*number).or_insert(*id));
+            holder != *id
+        });
+        forks.push(fork.map(|((_, n), _)| PushRefusal::DeviceFork { n: *n }));
+        if fork.is_none() {
+            taken.extend(own);
+        }
+    }
+    Ok(forks)
 }
 
 /// Where submissions are taken in, one after the other.

@@ -6,7 +6,7 @@ use super::outcome::Recorded;
 use super::said::Said;
 use crate::reference::Reference;
 use muong_domain::access::Grant;
-use muong_domain::id::{ConflictId, DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
+use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use muong_domain::record::{OpenConflict, Record};
 use muong_domain::submission::{Kind, Submission};
 use muong_store::conflicts::StoredConflict;
@@ -40,6 +40,9 @@ pub struct Known {
     pub result: Option<Recorded>,
 }
 
+/// One item of a push, read and assessed; what cannot be read has nothing to assess.
+pub type Item = (Said, Option<Assessed>);
+
 /// The part of the store that a batch works on.
 pub struct WorkingSet {
     /// Units and forms.
@@ -68,22 +71,12 @@ struct Written {
     cards: BTreeMap<RecordId, (Grant, Option<String>)>,
 }
 
-/// Which of the device's numbers are taken by other submissions.
-pub fn taken_numbers(
-    tx: &mut Tx<'_>,
-    device: DeviceId,
-    items: &[(Said, Option<Assessed>)],
-) -> Result<HashMap<i64, SubmissionId>, StoreError> {
-    let numbers: Vec<i64> = items.iter().filter_map(|(said, _)| said.submission.as_ref().ok().map(|s| s.n)).collect();
-    Ok(submissions::by_numbers(tx, device, &numbers)?.into_iter().collect())
-}
-
 impl WorkingSet {
     /// Reads what these items may touch.
     pub fn load(
         tx: &mut Tx<'_>,
         reference: Arc<Reference>,
-        items: &[(Said, Option<Assessed>)],
+        items: &[&Item],
     ) -> Result<Self, StoreError> {
         let mut set = Self {
             reference,
@@ -104,9 +97,9 @@ impl WorkingSet {
         Ok(set)
     }
 
-    fn load_known(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_known(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut ids: BTreeSet<SubmissionId> = BTreeSet::new();
-        for (said, _) in items {
+        for (said, _) in items.iter().copied() {
             ids.insert(said.id);
             if let Ok(s) = &said.submission {
                 ids.extend(s.replaces.iter().copied());
@@ -130,7 +123,7 @@ impl WorkingSet {
         Ok(())
     }
 
-    fn load_records(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_records(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut ids: BTreeSet<RecordId> = BTreeSet::new();
         let mut keys: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (submission, assessed) in readable(items) {
@@ -155,7 +148,7 @@ impl WorkingSet {
     }
 
     /// The people that the batch speaks of, and all that has happened to them.
-    fn load_people(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_people(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut people: BTreeSet<RecordId> = self.records.values().filter_map(|stored| stored.subject).collect();
         for (submission, assessed) in readable(items) {
             people.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
@@ -172,7 +165,7 @@ impl WorkingSet {
     }
 
     /// What waits in quarantine about records that are not there: what builds on it waits with it.
-    fn load_waiting(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_waiting(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut absent: BTreeSet<RecordId> = BTreeSet::new();
         for (submission, assessed) in readable(items) {
             if submission.kind != Kind::Create && self.resolve(submission.record, submission.unit).is_none() {
@@ -357,7 +350,7 @@ impl WorkingSet {
         quarantine::save(tx, &waiting)?;
         let cards: Vec<_> = written.cards.into_iter().map(|(record, (grant, card))| (grant, record, card)).collect();
         records::hold(tx, CARD, &cards)?;
-        feed::stamp(tx, &stamps)
+        feed::stamp(tx, stamps)
     }
 
     fn change(&self, grant: Grant, stored: StoredRecord) -> RecordChange {
@@ -367,7 +360,7 @@ impl WorkingSet {
     }
 }
 
-fn readable(items: &[(Said, Option<Assessed>)]) -> impl Iterator<Item = (&Submission, &Assessed)> {
+fn readable<'i>(items: &'i [&Item]) -> impl Iterator<Item = (&'i Submission, &'i Assessed)> {
     items.iter().filter_map(|(said, assessed)| Some((said.submission.as_deref().ok()?, assessed.as_ref()?)))
 }
 
