@@ -10,7 +10,10 @@ use crate::security::token::{self, AccessClaims, KeyError, Keys};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use muong_domain::id::SessionId;
-use muong_store::{Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate};
+use muong_store::{
+    Auditor, AuditorOptions, Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch,
+    migrate,
+};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,7 +90,7 @@ impl Storage {
 /// A panic of the writer's thread has been logged where it happened; stopping goes on.
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
-        tracing::error!("the writer ended by a panic");
+        tracing::error!("a thread of the store ended by a panic");
     }
 }
 
@@ -107,6 +110,8 @@ pub struct Parts {
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// For what is no change but must be accounted for.
+    pub auditor: Auditor,
     /// Units and forms, as last read.
     pub reference: Arc<ReferenceCache>,
     /// What signs and verifies access tokens.
@@ -117,7 +122,7 @@ pub struct Parts {
     pub tokens: Recent<[u8; 32], Arc<AccessClaims>>,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Deref for App {
@@ -135,28 +140,39 @@ impl App {
         let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
         let reference = Arc::new(ReferenceCache::default());
         publish_forms(&writer, &reference)?;
+        let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         Ok(Self(Arc::new(Parts {
             config,
             clock,
             entropy,
             database,
             writer,
+            auditor,
             reference,
             keys,
             passwords,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
-            thread: Mutex::new(Some(thread)),
+            // In the order in which they end: the auditor's last words go through the writer.
+            threads: Mutex::new(vec![audit_thread, thread]),
         })))
     }
 
-    /// Stops the writer after it has finished what it accepted. Waits for whoever still holds a clone; so the
-    /// listener is stopped first.
+    /// Stops the auditor and the writer after they have finished what they accepted. Waits for whoever still holds a
+    /// clone; so the listener is stopped first.
     pub fn close(self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         drop(self);
-        thread.into_iter().for_each(join);
+        threads.into_iter().for_each(join);
     }
+}
+
+/// The audit of this run: a chain of its own, whose id sorts by the time at which it began.
+fn auditor(database: &Database, writer: &Writer, clock: Clock) -> Result<(Auditor, JoinHandle<()>), StartError> {
+    let (url, now) = (database.url().clone(), Arc::new(move || clock.now()));
+    // Never the demo's repeatable stream: two runs must not continue one chain.
+    let chains = move || Entropy::System.uuid(clock.now());
+    Ok(Auditor::start(url, writer.clone(), AuditorOptions::default(), now, chains)?)
 }
 
 /// The forms that come with the program, where the store does not have them yet.

@@ -2,6 +2,7 @@
 //! (Actix resolves extractors side by side, so an extractor would come too late.) Denies by default: only the routes
 //! that `routes` lists as public, and paths that no route has, pass without a token. Decides nothing about rights.
 
+use super::asked::asked_of;
 use super::error::Problem;
 use crate::state::App;
 use crate::usecases::authenticate::{Authenticated, authenticate};
@@ -20,7 +21,8 @@ pub async fn signed_in<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     if !is_public(&request, public) {
-        let who = identify(&request).await?;
+        let mut who = identify(&request).await?;
+        who.asked = asked_of(request.request());
         request.extensions_mut().insert(who);
     }
     next.call(request).await

@@ -241,7 +241,7 @@ pub async fn get_conflicts(
     let open = params.one_of("state", &[("open", true), ("closed", false)]).unwrap_or(true);
     let page = params.finish()?;
     let query = ConflictQuery { form, unit, record, open, after: page.after.map(ConflictId::new), limit: page.limit };
-    let found = list_conflicts(&app, &who, stated(&request)?.is_some(), query).await?.map(ConflictBody::from);
+    let found = list_conflicts(&app, &who, stated(&request)?, query).await?.map(ConflictBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
 
@@ -268,5 +268,5 @@ pub async fn get_conflict(
 ) -> Result<Json<ConflictDetailBody>, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_conflict(&app, &who, reason.is_some(), id.into_inner().into()).await?.into()))
+    Ok(Json(read_conflict(&app, &who, reason, id.into_inner().into()).await?.into()))
 }

@@ -197,7 +197,7 @@ pub async fn get_quarantine(
     let page = params.finish()?;
     let after = page.after.map(QuarantineId::new);
     let query = QuarantineQuery { mine, unit, form, open, after, limit: page.limit };
-    let found = list_quarantine(&app, &who, stated(&request)?.is_some(), query).await?.map(QuarantinedBody::from);
+    let found = list_quarantine(&app, &who, stated(&request)?, query).await?.map(QuarantinedBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
 
@@ -224,5 +224,5 @@ pub async fn get_quarantined(
 ) -> Result<Json<QuarantinedDetailBody>, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_quarantined(&app, &who, reason.is_some(), id.into_inner().into()).await?.into()))
+    Ok(Json(read_quarantined(&app, &who, reason, id.into_inner().into()).await?.into()))
 }

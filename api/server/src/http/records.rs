@@ -244,7 +244,7 @@ pub async fn get_records(
     };
     let page = params.finish()?;
     let query = RecordQuery { after: page.after.map(RecordId::new), limit: page.limit, ..query };
-    let found = list_records(&app, &who, stated(&request)?.is_some(), query).await?.map(RecordBody::from);
+    let found = list_records(&app, &who, stated(&request)?, query).await?.map(RecordBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
 
@@ -271,7 +271,7 @@ pub async fn get_record(
 ) -> Result<Json<RecordBody>, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_record(&app, &who, reason.is_some(), id.into_inner().into()).await?.into()))
+    Ok(Json(read_record(&app, &who, reason, id.into_inner().into()).await?.into()))
 }
 
 /// Read the submissions behind a record
@@ -297,7 +297,7 @@ pub async fn get_submissions(
     request: HttpRequest,
 ) -> Result<Json<PageBody<SubmissionBehindBody>>, Problem> {
     let page = Params::read(&request)?.finish()?;
-    let reason = stated(&request)?.is_some();
+    let reason = stated(&request)?;
     let found = read_submissions(&app, &who, reason, id.into_inner().into(), page.after_seq(), page.limit).await?;
     let next = page.next(found.page.next.map(position_of));
     let items = found.page.items.into_iter().map(|seen| SubmissionBehindBody::of(seen, &found.names)).collect();

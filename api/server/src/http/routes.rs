@@ -1,6 +1,8 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
-use super::{conflicts, decisions, docs, forms, health, me, publishing, push, quarantine, records, sessions, units};
+use super::{
+    audit, conflicts, decisions, docs, forms, health, me, publishing, push, quarantine, records, sessions, units,
+};
 use actix_web::http::Method;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -43,6 +45,8 @@ pub fn table(config: &mut ServiceConfig) {
         .service(decisions::post_resolution)
         .service(decisions::post_release)
         .service(decisions::post_discard)
+        // audit
+        .service(audit::get_audit)
         // documentation
         .service(docs::openapi_json)
         .route("/docs", web::get().to(docs::entrance))

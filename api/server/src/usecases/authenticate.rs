@@ -2,6 +2,7 @@
 //! What is found out is remembered, and checked against the head at every request, so that whatever ends a session
 //! or a grant counts for the next request on every replica.
 
+use super::account_for::Asked;
 use super::failure::{Failure, read};
 use crate::security::token::{AccessClaims, TokenError};
 use crate::state::App;
@@ -26,6 +27,8 @@ pub struct Authenticated {
     pub session: SessionId,
     /// The epoch, and the last change of users or grants, that this is as of.
     pub as_of: (Uuid, Seq),
+    /// By which request.
+    pub asked: Asked,
 }
 
 /// A session that stood, as of one entry of the log.
@@ -59,7 +62,14 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Authenticated, Failu
     match found {
         Found::Standing(standing) if standing.is_of(&claims) => {
             let Session { id, user, device, .. } = standing.session;
-            Ok(Authenticated { actor: Arc::clone(&standing.actor), user, device, session: id, as_of: standing.as_of })
+            Ok(Authenticated {
+                actor: Arc::clone(&standing.actor),
+                user,
+                device,
+                session: id,
+                as_of: standing.as_of,
+                asked: Asked::default(),
+            })
         }
         Found::Standing(_) => Err(Failure::refused("auth.invalid_token")),
         Found::Ended(code) => {

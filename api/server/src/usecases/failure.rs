@@ -4,7 +4,7 @@ use crate::security::password::PasswordError;
 use crate::security::token::TokenError;
 use crate::state::App;
 use muong_domain::refusal::Finding;
-use muong_store::{Outcome, Snapshot, StoreError, Tx, WriterError};
+use muong_store::{AuditError, Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
 
 /// Why not.
@@ -24,6 +24,9 @@ pub enum Failure {
     /// The process is stopping.
     #[error("the process is stopping")]
     Stopping,
+    /// It cannot be written down, so it is not answered.
+    #[error("the audit cannot be written")]
+    Unaudited,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -56,6 +59,16 @@ impl From<WriterError> for Failure {
             WriterError::Busy => Self::Busy,
             WriterError::Stopped => Self::Stopping,
             WriterError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Busy => Self::Busy,
+            AuditError::Stopped => Self::Stopping,
+            AuditError::Failed => Self::Unaudited,
         }
     }
 }
