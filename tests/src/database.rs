@@ -253,6 +253,15 @@ pub fn texts(conn: &mut Connection, select: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.name).collect()
 }
 
+/// Does something to the database that no program does.
+pub fn execute(conn: &mut Connection, statement: &str) {
+    match conn {
+        Connection::Sqlite(c) => c.batch_execute(statement),
+        Connection::Postgres(c) => c.batch_execute(statement),
+    }
+    .unwrap_or_else(|error| panic!("{statement}: {error}"));
+}
+
 #[cfg(test)]
 mod tests {
     use super::named;

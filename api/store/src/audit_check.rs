@@ -179,28 +179,22 @@ impl Walk {
 
     /// Every anchor must agree with the row that it names; of those that do not, the lowest is told.
     fn ask_anchors(&mut self, read: &mut Snapshot<'_>) -> Result<(), StoreError> {
-        let (mut after, mut wrong) = (Seq::ZERO, None::<(i64, Seq, bool)>);
-        loop {
-            let page = anchors(read.conn(), self.chain, after, PAGE)?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
-            let positions: Vec<i64> = page.iter().map(|(_, anchor)| anchor.position).collect();
-            let hashes = hashes(read.conn(), self.chain, &positions)?;
-            for (seq, anchor) in page {
-                let there = hashes.get(&anchor.position);
-                if agrees(&anchor, there) {
-                    self.agreed = self.agreed.max(Some(anchor.position));
-                } else if wrong.is_none_or(|(position, ..)| anchor.position < position) {
-                    wrong = Some((anchor.position, seq, there.is_none()));
-                }
+        let mut wrong = None::<(i64, Seq, bool)>;
+        let mut agreed = None;
+        each_anchor(read, self.chain, |seq, anchor, there| {
+            if agrees(anchor, there) {
+                agreed = agreed.max(Some(anchor.position));
+            } else if wrong.is_none_or(|(position, ..)| anchor.position < position) {
+                wrong = Some((anchor.position, seq, there.is_none()));
             }
-        }
+        })?;
+        self.agreed = agreed;
         match wrong {
             // A row before it is broken by itself: that is the first one.
             Some((position, ..)) if self.broken.is_some_and(|broken| broken.position <= position) => {}
             Some((_, anchor, true)) => self.break_first(self.end + 1, Flaw::Removed { anchor }),
             Some((position, anchor, false)) => {
-                let agreed = self.agreed.unwrap_or_default();
+                let agreed = agreed_below(read, self.chain, position)?;
                 self.break_first(position, Flaw::Rewritten { agreed, anchor });
             }
             None => {}
@@ -215,6 +209,34 @@ impl Walk {
     fn break_first(&mut self, position: i64, flaw: Flaw) {
         self.broken = Some(Broken { chain: self.chain, position, flaw });
     }
+}
+
+/// Holds every anchor of a chain against the row that it names.
+fn each_anchor(
+    read: &mut Snapshot<'_>,
+    chain: Uuid,
+    mut look: impl FnMut(Seq, &Anchor, Option<&Vec<u8>>),
+) -> Result<(), StoreError> {
+    let mut after = Seq::ZERO;
+    loop {
+        let page = anchors(read.conn(), chain, after, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        let positions: Vec<i64> = page.iter().map(|(_, anchor)| anchor.position).collect();
+        let hashes = hashes(read.conn(), chain, &positions)?;
+        page.iter().for_each(|(seq, anchor)| look(*seq, anchor, hashes.get(&anchor.position)));
+    }
+}
+
+/// The last position below this one up to which an anchor agrees.
+fn agreed_below(read: &mut Snapshot<'_>, chain: Uuid, position: i64) -> Result<i64, StoreError> {
+    let mut agreed = 0;
+    each_anchor(read, chain, |_, anchor, there| {
+        if anchor.position < position && agrees(anchor, there) {
+            agreed = agreed.max(anchor.position);
+        }
+    })?;
+    Ok(agreed)
 }
 
 fn follows(row: &AuditRow, end: i64, concerned: &[SubjectRow], previous: &[u8]) -> bool {

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use muong_domain::id::UserId;
 use muong_store::trail::{Place, Trace};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
