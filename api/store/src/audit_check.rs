@@ -189,25 +189,21 @@ impl Walk {
             }
         })?;
         self.agreed = agreed;
-        match wrong {
-            // A row before it is broken by itself: that is the first one.
-            Some((position, ..)) if self.broken.is_some_and(|broken| broken.position <= position) => {}
-            Some((_, anchor, true)) => self.break_first(self.end + 1, Flaw::Removed { anchor }),
-            Some((position, anchor, false)) => {
-                let agreed = agreed_below(read, self.chain, position)?;
-                self.break_first(position, Flaw::Rewritten { agreed, anchor });
-            }
-            None => {}
+        let Some((position, anchor, missing)) = wrong else { return Ok(()) };
+        let first = if missing { self.end + 1 } else { position };
+        // A row before it that is broken by itself is the first one.
+        if self.broken.is_none_or(|broken| broken.position > first) {
+            let flaw = match missing {
+                true => Flaw::Removed { anchor },
+                false => Flaw::Rewritten { agreed: agreed_below(read, self.chain, position)?, anchor },
+            };
+            self.broken = Some(Broken { chain: self.chain, position: first, flaw });
         }
         Ok(())
     }
 
     fn break_at(&mut self, position: i64, flaw: Flaw) {
         self.broken = self.broken.or(Some(Broken { chain: self.chain, position, flaw }));
-    }
-
-    fn break_first(&mut self, position: i64, flaw: Flaw) {
-        self.broken = Some(Broken { chain: self.chain, position, flaw });
     }
 }
 

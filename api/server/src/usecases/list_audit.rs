@@ -82,8 +82,9 @@ fn look(
         let found = trail::page(read, &by, window)?;
         let (full, last) = (found.len() == stride, found.last().map(|trace| trace.place));
         looked_at += found.len();
-        let mine = found.into_iter().filter(|trace| query.keeps(trace));
-        items.extend(mine.filter_map(|trace| scope.shows(reader, trace)));
+        // Scope first: what lies elsewhere must not be found by asking for it.
+        let mine = found.into_iter().filter_map(|trace| scope.shows(reader, trace));
+        items.extend(mine.filter(|trace| query.keeps(trace)));
         match last {
             _ if items.len() > query.limit => return Ok(Page::new(items, query.limit, |trace: &Trace| trace.place)),
             Some(last) if full && looked_at < LOOK_AT => window.after = last,
