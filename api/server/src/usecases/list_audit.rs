@@ -101,9 +101,8 @@ impl AuditQuery {
         match (self.record, self.person, self.user, &self.kind) {
             (Some(record), ..) => By::Record(record),
             (_, Some(person), ..) => By::Person(person),
-            // Of most users most is submissions; of the other kinds there is little of anybody's.
-            (.., Some(kind)) if self.user.is_none() || kind != trail::SUBMISSION => By::Kind(kind.clone()),
             (_, _, Some(user), _) => By::User(user),
+            (.., Some(kind)) => By::Kind(kind.clone()),
             _ => By::Time,
         }
     }
@@ -194,11 +193,9 @@ mod tests {
         };
         assert_eq!(all.begins_by(), By::Record(id.into()));
         assert_eq!(AuditQuery { record: None, ..all.clone() }.begins_by(), By::Person(id.into()));
-        let user_and_kind = AuditQuery { record: None, person: None, ..all };
-        assert_eq!(user_and_kind.begins_by(), By::Kind("read".to_owned()));
-        let said = AuditQuery { kind: Some("submission".to_owned()), ..user_and_kind };
-        assert_eq!(said.begins_by(), By::User(id.into()));
-        assert_eq!(AuditQuery { user: None, ..said }.begins_by(), By::Kind("submission".to_owned()));
+        let of_user = AuditQuery { record: None, person: None, ..all };
+        assert_eq!(of_user.begins_by(), By::User(id.into()));
+        assert_eq!(AuditQuery { user: None, ..of_user }.begins_by(), By::Kind("read".to_owned()));
         assert_eq!(query().begins_by(), By::Time);
     }
 
