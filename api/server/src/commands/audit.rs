@@ -53,7 +53,7 @@ fn tell(checked: &Checked, mut out: impl Write) -> std::io::Result<()> {
         }
     }
     if broken.is_empty() {
-        writeln!(out, "The audit is whole: {rows} rows in {chains} chains, as the log vouches for them.")?;
+        writeln!(out, "The audit is whole, as the log vouches for it: rows {rows}, chains {chains}.")?;
     }
     for broken in broken {
         writeln!(out, "THE AUDIT IS BROKEN: {}", explained(broken))?;

@@ -228,6 +228,7 @@ impl From<ConflictDetail> for ConflictDetailBody {
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller reviews nothing.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/conflicts")]
@@ -257,6 +258,7 @@ pub async fn get_conflicts(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller sees the record but does not review it, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such conflict within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/conflicts/{id}")]

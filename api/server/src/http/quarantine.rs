@@ -182,6 +182,7 @@ impl From<QuarantinedDetail> for QuarantinedDetailBody {
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or reviews nothing and asks for others' submissions.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/quarantine")]
@@ -213,6 +214,7 @@ pub async fn get_quarantine(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such submission of the caller's own, or within the scope of review.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/quarantine/{id}")]

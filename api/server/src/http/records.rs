@@ -222,6 +222,7 @@ impl SubmissionBehindBody {
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`person.name_needs_branch`: a name is searched within one branch only.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/records")]
@@ -260,6 +261,7 @@ pub async fn get_records(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/records/{id}")]
@@ -287,6 +289,7 @@ pub async fn get_record(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/records/{id}/submissions")]
