@@ -30,9 +30,11 @@ pub mod submissions;
 pub mod trail;
 pub mod units;
 
+pub mod attempts;
 pub mod devices;
 pub mod grants;
 pub mod sessions;
+pub mod totp;
 pub mod users;
 
 pub use audit::{ANCHOR, Note, NoteKind};

@@ -1,6 +1,7 @@
 //! What the audit keeps of a request: which operation, under which id, from which address. Nothing else of it: a query or
 //! a body may name people.
 
+use super::client_address::client_address;
 use super::openapi;
 use crate::usecases::account_for::Asked;
 use actix_web::{HttpMessage, HttpRequest};
@@ -12,6 +13,6 @@ pub fn asked_of(request: &HttpRequest) -> Asked {
     Asked {
         operation: openapi::operation(&path, request.method()),
         request: request.extensions().get::<RequestId>().map(|id| **id),
-        address: request.peer_addr().map(|address| address.ip()),
+        address: client_address(request),
     }
 }
