@@ -270,6 +270,7 @@ impl TestDatabase {
                     std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file").path());
                 files.flat_map(|path| std::fs::read(path).expect("a readable file")).collect()
             }
+            (Kept::Elsewhere, _) => panic!("ask the one that keeps it"),
             (Kept::Named(_), mut conn) => {
                 let tables =
                     texts(&mut conn, "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public'");
@@ -278,6 +279,15 @@ impl TestDatabase {
             }
         }
     }
+}
+
+/// Does something to the database that no program does.
+pub fn execute(conn: &mut Connection, statement: &str) {
+    match conn {
+        Connection::Sqlite(c) => c.batch_execute(statement),
+        Connection::Postgres(c) => c.batch_execute(statement),
+    }
+    .unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 mod acceptance {
     mod access;
+    mod audit;
+    mod audit_verify;
     mod bad_input;
     mod forms;
     mod hard_cases;

@@ -45,6 +45,8 @@ server-internal = The server met an unexpected error, which has been logged. Try
     .title = Server error
 server-unavailable = The server cannot work at the moment, for instance because it has lost its database. Try again in a few minutes; your data is still on your device.
     .title = Server unavailable
+server-unaudited = What you asked for must be written down in the audit trail before it is answered, and that is not possible at the moment. Nothing was shown. Try again in a few minutes; if it persists, tell the administrator the request id of this answer.
+    .title = Audit trail unavailable
 server-shutting_down = The server is stopping for maintenance and takes no more requests. Try again in a few minutes.
     .title = Server stopping
 

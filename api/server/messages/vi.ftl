@@ -45,6 +45,8 @@ server-internal = Máy chủ gặp lỗi ngoài dự kiến; lỗi đã được
     .title = Lỗi máy chủ
 server-unavailable = Máy chủ tạm thời chưa làm việc được, ví dụ đang mất kết nối với cơ sở dữ liệu. Hãy gửi lại sau ít phút; dữ liệu trên máy của bạn vẫn còn nguyên.
     .title = Máy chủ tạm thời không sẵn sàng
+server-unaudited = Yêu cầu này phải được ghi vào nhật ký kiểm toán trước khi trả lời, mà hiện chưa ghi được. Chưa có dữ liệu nào được hiển thị. Hãy thử lại sau vài phút; nếu vẫn gặp lỗi, hãy báo cho quản trị viên mã yêu cầu của câu trả lời này.
+    .title = Nhật ký kiểm toán không khả dụng
 server-shutting_down = Máy chủ đang dừng để bảo trì và không nhận thêm yêu cầu. Hãy gửi lại sau ít phút.
     .title = Máy chủ đang dừng
 

@@ -28,11 +28,21 @@ pub enum Command {
     /// Manage the people who sign in.
     #[command(subcommand)]
     User(UserCommand),
+    /// Examine the audit trail.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Change the keys that sign access tokens, or the one that personal data is sealed under in the end.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Print the OpenAPI document.
     Openapi,
+}
+
+/// `muong audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk the log and every audit chain, and name the first row of each that was changed, removed or put in.
+    Verify,
 }
 
 /// `muong keys …`
@@ -205,6 +215,8 @@ mod tests {
             panic!("a grant")
         };
         assert_eq!((grant.role.as_str(), grant.from), ("cadre", None));
+        let verify = Cli::try_parse_from(["muong", "audit", "verify"]).unwrap().command;
+        assert!(matches!(verify, Command::Audit(AuditCommand::Verify)));
         assert!(Cli::try_parse_from(["muong", "demo", "--scale", "0"]).is_err());
         assert!(Cli::try_parse_from(["muong", "user", "grant", "a", "cadre", "u", "--to", "31/12/2026"]).is_err());
     }

@@ -4,8 +4,8 @@
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::reference::ReferenceCache;
-use crate::security::master_key::{self, MasterKeyError};
 use crate::security::keyring::{Believed, Keyring};
+use crate::security::master_key::{self, MasterKeyError};
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
@@ -14,7 +14,10 @@ use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use crate::usecases::push::together::WaitingPushes;
 use muong_domain::id::SessionId;
-use muong_store::{Database, DatabaseUrl, HeadWatch, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate, seal};
+use muong_store::{
+    Auditor, AuditorOptions, Database, DatabaseUrl, HeadWatch, Outcome, StoreError, Writer, WriterOptions,
+    establish_epoch, migrate, seal,
+};
 use std::convert::Infallible;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -94,11 +97,10 @@ impl Storage {
         let vault = master_key::vault(config, own.as_deref(), entropy)?.ok_or(StartError::NoSharedMasterKey)?;
         let vault = Arc::new(vault);
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
-        let database = Database::open(url.clone(), Arc::clone(&vault), readers)?;
+        let database = Database::open(url.clone(), Some(Arc::clone(&vault)), readers)?;
         let options = WriterOptions { queue: config.write_queue.get(), ..WriterOptions::default() };
         let head = Arc::new(HeadWatch::default());
-        let (writer, thread) =
-            Writer::start(url, vault, Arc::clone(&head), options, Arc::new(move || clock.now()))?;
+        let (writer, thread) = Writer::start(url, vault, Arc::clone(&head), options, Arc::new(move || clock.now()))?;
         writer.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
         Ok(Self { database, writer, head, thread })
     }
@@ -113,7 +115,7 @@ impl Storage {
 /// A panic of the writer's thread has been logged where it happened; stopping goes on.
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
-        tracing::error!("the writer ended by a panic");
+        tracing::error!("a thread of the store ended by a panic");
     }
 }
 
@@ -137,6 +139,8 @@ pub struct Parts {
     pub head: Arc<HeadWatch>,
     /// Pushes that wait for the writer.
     pub waiting_pushes: WaitingPushes,
+    /// For what is no change but must be accounted for.
+    pub auditor: Auditor,
     /// Units and forms, as last read.
     pub reference: Arc<ReferenceCache>,
     /// What signs and verifies access tokens.
@@ -170,6 +174,7 @@ impl App {
         let watching = head.start(database.url().clone())?;
         let reference = Arc::new(ReferenceCache::default());
         publish_forms(&writer, &reference)?;
+        let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         Ok(Self(Arc::new(Parts {
             config,
             clock,
@@ -178,24 +183,34 @@ impl App {
             writer,
             head,
             waiting_pushes: WaitingPushes::new(waiting),
+            auditor,
             reference,
             keys,
             passwords,
             throttle,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
-            threads: Mutex::new(vec![thread, watching]),
+            // In the order in which they end: the auditor's last words go through the writer.
+            threads: Mutex::new(vec![audit_thread, thread, watching]),
         })))
     }
 
-    /// Stops the writer after it has finished what it accepted. Waits for whoever still holds a clone; so the
-    /// listener is stopped first.
+    /// Stops the auditor and the writer after they have finished what they accepted. Waits for whoever still holds a
+    /// clone; so the listener is stopped first.
     pub fn close(self) {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         self.head.stop();
         drop(self);
         threads.into_iter().for_each(join);
     }
+}
+
+/// The audit of this run: a chain of its own, whose id sorts by the time at which it began.
+fn auditor(database: &Database, writer: &Writer, clock: Clock) -> Result<(Auditor, JoinHandle<()>), StartError> {
+    let (url, now) = (database.url().clone(), Arc::new(move || clock.now()));
+    // Never the demo's repeatable stream: two runs must not continue one chain.
+    let chains = move || Entropy::System.uuid(clock.now());
+    Ok(Auditor::start(url, writer.clone(), AuditorOptions::default(), now, chains)?)
 }
 
 /// The forms that come with the program, where the store does not have them yet.

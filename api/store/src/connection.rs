@@ -127,13 +127,13 @@ impl ManageConnection for Manager {
 #[derive(Clone)]
 pub struct Database {
     url: DatabaseUrl,
-    vault: Arc<Vault>,
+    vault: Option<Arc<Vault>>,
     readers: Pool<Manager>,
 }
 
 impl Database {
     /// Opens a pool of at most `readers` connections; the first is made at once, so that a wrong address fails here.
-    pub fn open(url: DatabaseUrl, vault: Arc<Vault>, readers: u32) -> Result<Self, StoreError> {
+    pub fn open(url: DatabaseUrl, vault: Option<Arc<Vault>>, readers: u32) -> Result<Self, StoreError> {
         drop(url.open()?);
         let pool = Pool::builder()
             .max_size(readers)
@@ -154,9 +154,9 @@ impl Database {
         &self.url
     }
 
-    /// The keys that its personal values are sealed under.
-    pub fn vault(&self) -> &Arc<Vault> {
-        &self.vault
+    /// The keys that its personal values are sealed under; none for whoever reads none.
+    pub(crate) fn vault(&self) -> Option<Arc<Vault>> {
+        self.vault.clone()
     }
 
     /// A connection for reading.

@@ -8,6 +8,9 @@ mod dialect;
 #[macro_use]
 mod insert;
 mod among;
+mod audit;
+mod audit_check;
+mod auditor;
 mod columns;
 mod connection;
 mod error;
@@ -30,6 +33,7 @@ pub mod receipts;
 pub mod records;
 pub mod seal;
 pub mod submissions;
+pub mod trail;
 pub mod units;
 
 pub mod attempts;
@@ -39,6 +43,9 @@ pub mod sessions;
 pub mod totp;
 pub mod users;
 
+pub use audit::{ANCHOR, Note, NoteKind};
+pub use audit_check::{Broken, Checked, Flaw, check_audit};
+pub use auditor::{AuditError, Auditor, AuditorOptions};
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use head_watch::HeadWatch;

@@ -367,7 +367,42 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    audit (chain, position) {
+        chain -> sql::Id,
+        position -> BigInt,
+        at -> sql::Instant,
+        kind -> Text,
+        user_id -> Nullable<sql::Id>,
+        device_id -> Nullable<sql::Id>,
+        what -> Text,
+        outcome -> Text,
+        reason -> Nullable<Text>,
+        request_id -> Nullable<sql::Id>,
+        address -> Nullable<Text>,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    audit_subjects (chain, position, subject) {
+        chain -> sql::Id,
+        position -> BigInt,
+        subject -> sql::Id,
+        unit_id -> Nullable<sql::Id>,
+        at -> sql::Instant,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
+    audit,
+    audit_subjects,
     feed_head,
     log,
     users,

@@ -132,7 +132,9 @@ pub fn learn(read: &mut impl Reading, owners: impl IntoIterator<Item = Owner>) -
     let (conn, keyring) = read.parts();
     let mut wanted: BTreeMap<&'static str, BTreeMap<Uuid, Owner>> = BTreeMap::new();
     for owner in owners {
-        if owner != Owner::Store && !keyring.held.contains_key(&owner) {
+        if owner == Owner::Store {
+            learn_own(conn, keyring.vault()?)?;
+        } else if !keyring.held.contains_key(&owner) {
             wanted.entry(owner.kind()).or_default().insert(owner.id(), owner);
         }
     }
@@ -153,6 +155,20 @@ pub fn learn(read: &mut impl Reading, owners: impl IntoIterator<Item = Owner>) -
             keyring.held.entry(owner).or_insert(Held::Missing);
         }
     }
+    Ok(())
+}
+
+/// Whoever only reads has not established the keys of the store; they are there all the same.
+fn learn_own(conn: &mut Connection, vault: &Vault) -> Result<(), StoreError> {
+    if vault.own().is_ok() {
+        return Ok(());
+    }
+    let mut own = |kind| match rows(conn, kind, &[Id(Uuid::nil())])?.pop() {
+        Some((id, master, Some(bytes))) => vault.unwrap(id.0, &Wrapped { master, bytes }).map(Arc::new),
+        _ => Err(StoreError::Sealed("the store has no keys of its own yet")),
+    };
+    let own = StoreKeys { content: own(Owner::Store.kind())?, index: own(INDEX)? };
+    vault.remember(own);
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use crate::seal::{self, Keyring, Owner, owner_of};
 use crate::transaction::{Reading, Tx};
 use crate::vault::Place;
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
 use diesel::pg::Pg;
+use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
@@ -249,10 +249,7 @@ impl RunQueryDsl<PgConnection> for Numbers {}
 pub type Number = (DeviceId, i64);
 
 /// Which of these numbers of devices are taken, and by which submissions.
-pub fn by_numbers(
-    read: &mut impl Reading,
-    numbers: &[Number],
-) -> Result<Vec<(Number, SubmissionId)>, StoreError> {
+pub fn by_numbers(read: &mut impl Reading, numbers: &[Number]) -> Result<Vec<(Number, SubmissionId)>, StoreError> {
     let mut found = Vec::new();
     for chunk in numbers.chunks(BIND_CHUNK) {
         let (devices, numbers) = chunk.iter().map(|(device, n)| (Id::from(*device), *n)).unzip();

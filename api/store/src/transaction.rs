@@ -454,7 +454,7 @@ impl Database {
         let mut reader = self.reader()?;
         let conn: &mut Connection = &mut reader;
         dialect::begin_read(conn)?;
-        let result = f(&mut Snapshot { conn, keyring: Keyring::new(Some(Arc::clone(self.vault()))) });
+        let result = f(&mut Snapshot { conn, keyring: Keyring::new(self.vault()) });
         match &result {
             Ok(_) => dialect::commit(conn)?,
             Err(_) => dialect::rollback(conn),

@@ -40,11 +40,16 @@ impl Store {
         establish_epoch(&mut conn, Entropy::System.uuid(now), now).expect("an epoch");
         let clock = Clock::Fixed(now);
         let vault = province::vault();
-        let (writer, _thread) =
-            Writer::start(url.clone(), vault.clone(), Arc::default(), WriterOptions::default(), Arc::new(move || clock.now()))
-                .expect("a writer");
+        let (writer, _thread) = Writer::start(
+            url.clone(),
+            vault.clone(),
+            Arc::default(),
+            WriterOptions::default(),
+            Arc::new(move || clock.now()),
+        )
+        .expect("a writer");
         province::commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));
-        let database = Database::open(url, vault, 2).expect("readers");
+        let database = Database::open(url, Some(vault), 2).expect("readers");
         Self { database, writer, cache: Arc::new(ReferenceCache::default()), _kept: kept }
     }
 

@@ -41,7 +41,10 @@ fn fill(app: &TestApp) -> Vec<Submission> {
     let open = open_conflicts(&commune);
     assert!(!open.is_empty(), "two people disagree");
     for conflict in open {
-        let seen: Vec<_> = candidates(&commune, &conflict).iter().map(|candidate| uuid(&candidate["said_by"][0]["submission"])).collect();
+        let seen: Vec<_> = candidates(&commune, &conflict)
+            .iter()
+            .map(|candidate| uuid(&candidate["said_by"][0]["submission"]))
+            .collect();
         let values = json!({"values": {"full_name": OTHER, "birth_date": "1990-04-12"}});
         resolve(&commune, &conflict, &values, &seen, &format!("Theo giấy khai sinh của {OTHER}")).expect(200);
     }

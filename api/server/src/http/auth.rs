@@ -2,6 +2,7 @@
 //! (Actix resolves extractors side by side, so an extractor would come too late.) Denies by default: only the routes
 //! that `routes` lists as public, and paths that no route has, pass without a token. Decides nothing about rights.
 
+use super::asked::asked_of;
 use super::error::Problem;
 use super::routes::ENROLMENT;
 use crate::state::App;
@@ -22,7 +23,8 @@ pub async fn signed_in<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<B>, Error> {
     // A path without a route has nothing to protect: it is answered 404 by the default service, in every case.
     if let Some(pattern) = pattern(&request).filter(|pattern| !public.contains(&pattern.as_str())) {
-        let who = identify(&request, &pattern).await?;
+        let mut who = identify(&request, &pattern).await?;
+        who.asked = asked_of(request.request());
         request.extensions_mut().insert(who);
     }
     next.call(request).await

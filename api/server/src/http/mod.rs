@@ -2,6 +2,8 @@
 //! listener; one file a resource, `routes` for the whole table. Refuses SQL and decisions: a handler calls one use case.
 
 pub mod answer;
+pub mod asked;
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod client_address;
@@ -23,6 +25,7 @@ pub mod quarantine;
 pub mod query;
 pub mod reason;
 pub mod records;
+pub mod refusals;
 pub mod routes;
 pub mod sessions;
 pub mod signed_in;
@@ -39,8 +42,8 @@ use utoipa_actix_web::AppExt;
 
 /// The application that each worker runs: `state` adds what the handlers need (`app_data`), the table adds the rest.
 ///
-/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then who is asking;
-/// all but the `public` routes want to know that.
+/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then who is asking
+/// (all but the `public` routes want to know that), then the account of what is refused to them.
 pub fn app(
     state: &dyn Fn(&mut ServiceConfig),
     public: &'static [&'static str],
@@ -60,6 +63,7 @@ pub fn app(
         .into_utoipa_app()
         .configure(routes::table)
         .into_app()
+        .wrap(from_fn(refusals::accounted_for))
         .wrap(from_fn(move |request, next| auth::signed_in(public, request, next)))
         .wrap(Compress::default())
         .wrap(from_fn(answer::whole))

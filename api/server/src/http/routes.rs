@@ -1,8 +1,8 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
 use super::{
-    conflicts, credentials, decisions, docs, forms, health, jwks, me, publishing, push, quarantine, records, sessions,
-    signed_in, units,
+    audit, conflicts, credentials, decisions, docs, forms, health, jwks, me, publishing, push, quarantine, records,
+    sessions, signed_in, units,
 };
 use actix_web::http::Method;
 use actix_web::web;
@@ -56,6 +56,8 @@ pub fn table(config: &mut ServiceConfig) {
         .service(decisions::post_resolution)
         .service(decisions::post_release)
         .service(decisions::post_discard)
+        // audit
+        .service(audit::get_audit)
         // documentation
         .service(docs::openapi_json)
         .route("/docs", web::get().to(docs::entrance))

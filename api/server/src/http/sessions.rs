@@ -1,16 +1,18 @@
 //! `/v1/auth`: signing in, refreshing, signing out; and `POST /v1/devices`, which also gives out a pair of tokens.
 
+use super::asked::asked_of;
 use super::body;
 use super::client_address::client_address;
 use super::error::{Problem, ProblemBody};
 use crate::config::Limits;
 use crate::security::totp::Given;
 use crate::state::App;
+use crate::usecases::account_for_sign_in::account_for_sign_in;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::open_session::SignedIn;
 use crate::usecases::refresh_session::{Refresh, refresh_session};
 use crate::usecases::register_device::register_device;
-use crate::usecases::sign_in::{SignIn, sign_in};
+use crate::usecases::sign_in::SignIn;
 use crate::usecases::sign_out::sign_out;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
@@ -215,7 +217,7 @@ pub async fn post_sign_in(
         device_name: label(&device.name, device.platform.as_deref(), "/device/name")?,
         address: client_address(&request),
     };
-    Ok(Json(sign_in(&app, input).await?.into()))
+    Ok(Json(account_for_sign_in(&app, asked_of(&request), input).await?.into()))
 }
 
 /// Refresh the tokens

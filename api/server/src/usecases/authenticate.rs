@@ -2,6 +2,7 @@
 //! What is found out is remembered, and checked against the head at every request, so that whatever ends a session
 //! or a grant counts for the next request on every replica.
 
+use super::account_for::Asked;
 use super::failure::{Failure, read};
 use crate::security::keyring::Believed;
 use crate::security::token::{AccessClaims, TokenError};
@@ -27,6 +28,8 @@ pub struct Authenticated {
     pub session: SessionId,
     /// The epoch, and the last change of users or grants, that this is as of.
     pub as_of: (Uuid, Seq),
+    /// By which request.
+    pub asked: Asked,
     /// Whether they have a second factor; told of those who need one alone.
     has_second_factor: bool,
 }
@@ -138,6 +141,7 @@ impl Standing {
             device,
             session,
             as_of: self.as_of,
+            asked: Asked::default(),
             has_second_factor: self.has_second_factor,
         })
     }

@@ -5,7 +5,7 @@ use crate::security::token::TokenError;
 use crate::state::App;
 use chrono::TimeDelta;
 use muong_domain::refusal::Finding;
-use muong_store::{Outcome, Snapshot, StoreError, Tx, WriterError};
+use muong_store::{AuditError, Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
 
 /// Why not.
@@ -33,6 +33,9 @@ pub enum Failure {
     /// The process is stopping.
     #[error("the process is stopping")]
     Stopping,
+    /// It cannot be written down, so it is not answered.
+    #[error("the audit cannot be written")]
+    Unaudited,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -79,6 +82,16 @@ impl From<WriterError> for Failure {
             WriterError::Busy => Self::Busy,
             WriterError::Stopped => Self::Stopping,
             WriterError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Busy => Self::Busy,
+            AuditError::Stopped => Self::Stopping,
+            AuditError::Failed => Self::Unaudited,
         }
     }
 }

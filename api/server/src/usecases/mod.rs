@@ -1,5 +1,7 @@
 //! What the server does, one verb a file: plain functions over a transaction, without HTTP.
 
+pub mod account_for;
+pub mod account_for_sign_in;
 pub mod attempts;
 pub mod authenticate;
 pub mod change_password;
@@ -10,6 +12,7 @@ pub mod explain_permission;
 pub mod failure;
 pub mod fill_province;
 pub mod found_units;
+pub mod list_audit;
 pub mod list_conflicts;
 pub mod list_forms;
 pub mod list_quarantine;

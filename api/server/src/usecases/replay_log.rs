@@ -153,7 +153,8 @@ fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told)
             Ok(())
         }
         ("submission" | "resolve" | "release" | "discard", ..) => Err(review::not_loaded("what the log refers to")),
-        // Users, devices, sessions and grants say who might; what they might is not asked again.
+        // Users, devices, sessions and grants say who might; what they might is not asked again. Anchors of the audit
+        // vouch for chains that are no part of the store's state.
         _ => {
             append_copy(tx, &told.entry);
             Ok(())
@@ -272,7 +273,10 @@ fn retell_unit(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     let coverage: Vec<Coverage> =
         covers.iter().map(|c| Coverage { branch: unit.id, village: c.village, from: c.from }).collect();
     units::cover(tx, &authority, &coverage)?;
-    feed::stamp(tx, vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }])?;
+    feed::stamp(
+        tx,
+        vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }],
+    )?;
     tx.touch_reference();
     Ok(())
 }

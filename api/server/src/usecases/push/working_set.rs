@@ -73,11 +73,7 @@ struct Written {
 
 impl WorkingSet {
     /// Reads what these items may touch.
-    pub fn load(
-        tx: &mut Tx<'_>,
-        reference: Arc<Reference>,
-        items: &[&Item],
-    ) -> Result<Self, StoreError> {
+    pub fn load(tx: &mut Tx<'_>, reference: Arc<Reference>, items: &[&Item]) -> Result<Self, StoreError> {
         let mut set = Self {
             reference,
             known: HashMap::new(),
