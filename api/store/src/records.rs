@@ -165,12 +165,11 @@ pub(crate) fn page(read: &mut impl Reading, after: RecordId, limit: i64) -> Resu
     domain(read, rows)
 }
 
-/// Records of a form by natural key.
-pub fn by_keys(read: &mut impl Reading, form: &str, keys: &[String]) -> Result<Vec<StoredRecord>, StoreError> {
+/// Records by natural key, which says the form as well.
+pub fn by_keys(read: &mut impl Reading, keys: &[String]) -> Result<Vec<StoredRecord>, StoreError> {
     let mut found = Vec::new();
     for chunk in keys.chunks(BIND_CHUNK) {
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
-            .filter(records::form.eq(form))
             .filter(among(records::natural_key, chunk.iter().map(|key| Some(key.as_str()))))
             .select(Row::as_select())
             .load(c))?;
@@ -186,7 +185,7 @@ pub fn about(read: &mut impl Reading, form: &str, people: &[RecordId]) -> Result
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
             .filter(among(records::subject, ids))
-            .filter(records::form.eq(form))
+            .filter(records::form.concat(NOT_BY_INDEX).eq(form))
             .select(Row::as_select())
             .load(c))?;
         found.extend(domain(read, rows)?);

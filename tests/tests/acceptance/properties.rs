@@ -277,7 +277,7 @@ fn claims(store: &Store, months: &[&str]) -> BTreeMap<String, Value> {
     let unit = muong_domain::id::UnitId::new(HUOI_SANG);
     let key = |month: &&str| format!("{MEETING}|{unit}|period=\"{month}\"|type=\"regular\"|sitting=1");
     let keys: Vec<String> = months.iter().map(key).collect();
-    let found = store.database.read(|s| muong_store::records::by_keys(s, MEETING, &keys)).expect("records");
+    let found = store.database.read(|s| muong_store::records::by_keys(s, &keys)).expect("records");
     let told = |stored: muong_store::records::StoredRecord| {
         let cells: BTreeMap<String, (std::collections::BTreeSet<String>, bool)> = (stored.record.cells.iter())
             .map(|(path, cell)| {

@@ -263,7 +263,7 @@ impl Resolving<'_> {
         let of_person = person::check(set, record, view, &basis)?;
         errors.extend(of_person.into_iter().filter(|(level, _)| *level == Level::Error).map(|(_, finding)| finding));
         if let Some(key) = form.natural_key(view, record.unit)
-            && set.holder_of(tx, form.code(), &key)?.is_some_and(|holder| holder != record.id)
+            && set.holder_of(tx, &key)?.is_some_and(|holder| holder != record.id)
         {
             errors.push(Finding::new("merge.key_taken", "/choose"));
         }

@@ -203,8 +203,8 @@ impl Trial<'_> {
         if kind != Kind::Create {
             return Ok(Target::Unknown);
         }
-        if let (Some(form), Some(key)) = (&self.assessed.form, key)
-            && let Some(id) = set.holder_of(tx, form.code(), key)?
+        if let Some(key) = key
+            && let Some(id) = set.holder_of(tx, key)?
         {
             return Ok(Target::Existing { id, alias: Some(record) });
         }
@@ -313,7 +313,7 @@ impl Trial<'_> {
         let (mut merged, mut outcomes, mut view, mut key) = attempt(&BTreeSet::new());
         let old_key = merging.before.and_then(|stored| stored.natural_key.as_ref());
         if let Some(taken) = key.as_ref().filter(|key| Some(*key) != old_key)
-            && set.holder_of(tx, merging.form.code(), taken)?.is_some_and(|holder| holder != merged.id)
+            && set.holder_of(tx, taken)?.is_some_and(|holder| holder != merged.id)
         {
             (merged, outcomes, view, key) = attempt(&merging.form.key_paths());
         }

@@ -121,12 +121,12 @@ impl WorkingSet {
 
     fn load_records(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut ids: BTreeSet<RecordId> = BTreeSet::new();
-        let mut keys: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let mut keys: BTreeSet<String> = BTreeSet::new();
         for (submission, assessed) in readable(items) {
             ids.insert(submission.record);
             ids.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
-            if let (Kind::Create, Some(form), Some(key)) = (submission.kind, &assessed.form, &assessed.key) {
-                keys.entry(form.code()).or_default().insert(key.clone());
+            if submission.kind == Kind::Create {
+                keys.extend(assessed.key.clone());
             }
         }
         let ids: Vec<RecordId> = ids.into_iter().collect();
@@ -135,11 +135,9 @@ impl WorkingSet {
         }
         let canonical = ids.into_iter().chain(self.aliases.values().copied()).collect::<HashSet<_>>();
         self.learn(records::by_ids(tx, &canonical.into_iter().collect::<Vec<_>>())?);
-        for (form, keys) in keys {
-            let found = records::by_keys(tx, form, &keys.iter().cloned().collect::<Vec<_>>())?;
-            self.learn(found);
-            self.asked.extend(keys);
-        }
+        let found = records::by_keys(tx, &keys.iter().cloned().collect::<Vec<_>>())?;
+        self.learn(found);
+        self.asked.extend(keys);
         Ok(())
     }
 
@@ -235,9 +233,9 @@ impl WorkingSet {
     }
 
     /// The record that holds a natural key.
-    pub fn holder_of(&mut self, tx: &mut impl Reading, form: &str, key: &str) -> Result<Option<RecordId>, StoreError> {
+    pub fn holder_of(&mut self, tx: &mut impl Reading, key: &str) -> Result<Option<RecordId>, StoreError> {
         if !self.keys.contains_key(key) && self.asked.insert(key.to_owned()) {
-            let found = records::by_keys(tx, form, &[key.to_owned()])?;
+            let found = records::by_keys(tx, &[key.to_owned()])?;
             // What this batch has already changed is newer than what the table holds.
             let found = found.into_iter().filter(|stored| !self.records.contains_key(&stored.record.id)).collect();
             self.learn(found);
