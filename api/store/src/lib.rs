@@ -23,6 +23,7 @@ pub mod log;
 pub mod quarantine;
 pub mod receipts;
 pub mod records;
+pub mod stock;
 pub mod submissions;
 pub mod units;
 
@@ -31,10 +32,11 @@ pub mod grants;
 pub mod sessions;
 pub mod users;
 
-pub use connection::{Connection, Database, DatabaseUrl};
+pub use connection::{Connection, Database, DatabaseUrl, PoolState};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};
 pub use scope::Scope;
 pub use state_hash::state_hash;
+pub use stock::Stock;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
-pub use writer::{Writer, WriterError, WriterOptions};
+pub use writer::{Writer, WriterError, WriterMetrics, WriterOptions};

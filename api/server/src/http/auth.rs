@@ -5,7 +5,7 @@
 use super::error::Problem;
 use crate::state::App;
 use crate::usecases::authenticate::{Authenticated, authenticate};
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
@@ -18,12 +18,15 @@ pub async fn signed_in<B: MessageBody + 'static>(
     public: &'static [&'static str],
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     if !is_public(&request, public) {
-        let who = identify(&request).await?;
-        request.extensions_mut().insert(who);
+        match identify(&request).await {
+            Ok(who) => drop(request.extensions_mut().insert(who)),
+            // As an answer, not as an error: outer layers may have something to add for a page of another origin.
+            Err(problem) => return Ok(request.error_response(problem).map_into_right_body()),
+        }
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
 /// Judges by the path that actix routes by, which has `%6D` decoded to `m`; the raw one would let `/v1/%6De` through
@@ -89,7 +92,7 @@ mod tests {
 
     #[actix_web::test]
     async fn whatever_is_not_listed_is_closed_however_its_path_is_written() {
-        let app = test::init_service(app(&two_routes, &["/open", "/mistake"])).await;
+        let app = test::init_service(app(&two_routes, &["/open", "/mistake"], &[])).await;
         let cases = [
             ("/open", 200),
             ("/closed", 401),

@@ -176,7 +176,7 @@ fn label(name: &str, platform: Option<&str>, pointer: &str) -> Result<Label, Pro
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`auth.bad_credentials`, `auth.device_revoked`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.not_registered`: sign in without the device's id. `device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`request.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/auth/sign-in")]
@@ -188,7 +188,9 @@ pub async fn post_sign_in(
     let SignInBody { username, password, device } = body::json(&request, payload, &SMALL).await?;
     let device_name = label(&device.name, device.platform.as_deref(), "/device/name")?;
     let input = SignIn { username, password, device: device.id.map(DeviceId::from), device_name };
-    Ok(Json(sign_in(&app, input).await?.into()))
+    let signed_in = sign_in(&app, input).await;
+    app.metrics.signed_in(&signed_in);
+    Ok(Json(signed_in?.into()))
 }
 
 /// Refresh the tokens

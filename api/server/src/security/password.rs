@@ -1,14 +1,12 @@
 //! Passwords: their rules, and their hashing by argon2id off the async threads, so many at a time and no more.
 //! Keeps the work for an unknown user equal to that for a wrong password. Knows neither users nor sessions.
 
+use crate::capacity::Gate;
 use crate::clock::Entropy;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
 /// The fewest characters of a new password (OWASP ASVS 4.0.3, 2.1.1). No rules of composition (NIST SP 800-63B-4, 3.1.1.2).
@@ -20,8 +18,6 @@ pub const MAX_BYTES: usize = 1024;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// How many may wait for each that runs: at about 60 a second and core, the last one waits a quarter of a second.
-const WAITING_FOR_EACH: usize = 16;
 
 /// Why a password was not taken or not checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -66,29 +62,31 @@ impl fmt::Debug for Password {
 
 /// Hashes and checks passwords, a bounded number at a time. One for each process; share it by `Arc`.
 pub struct Passwords {
-    gate: Arc<Semaphore>,
-    inside: AtomicUsize,
-    most_inside: usize,
+    gate: Gate,
     /// The hash that is checked for a user who does not exist.
     nobody: String,
 }
 
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passwords").field("most_inside", &self.most_inside).finish_non_exhaustive()
+        f.debug_struct("Passwords").field("gate", &self.gate).finish_non_exhaustive()
     }
 }
 
 impl Passwords {
-    /// At most `max_concurrent` at once. Makes one hash for the users who do not exist.
-    pub fn new(max_concurrent: NonZeroUsize, entropy: &Entropy) -> Result<Self, PasswordError> {
+    /// At most `at_once` together, and `waiting_for_each` more for each of them. Makes one hash for the users who do not
+    /// exist.
+    pub fn new(at_once: NonZeroUsize, waiting_for_each: usize, entropy: &Entropy) -> Result<Self, PasswordError> {
         let unguessable: [u8; 32] = entropy.bytes();
         Ok(Self {
-            gate: Arc::new(Semaphore::new(max_concurrent.get())),
-            inside: AtomicUsize::new(0),
-            most_inside: max_concurrent.get().saturating_mul(WAITING_FOR_EACH + 1),
+            gate: Gate::new(at_once, at_once.get().saturating_mul(waiting_for_each)),
             nobody: hash_now(&unguessable, &entropy.bytes())?,
         })
+    }
+
+    /// How many wait to be hashed or checked now.
+    pub fn waiting(&self) -> usize {
+        self.gate.waiting()
     }
 
     /// The PHC string of a new password.
@@ -109,32 +107,13 @@ impl Passwords {
 
     /// Runs `work` on the blocking pool when there is room; refuses when too many wait already.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let _place = Place::take(&self.inside, self.most_inside).ok_or(PasswordError::Busy)?;
-        let permit = Arc::clone(&self.gate).acquire_owned().await.map_err(|_closed| PasswordError::Failed)?;
-        // The permit goes with the work: a client that leaves does not make room while its hash still runs.
+        let place = self.gate.enter().await.map_err(|_full| PasswordError::Busy)?;
+        // The place goes with the work: a client that leaves does not make room while its hash still runs.
         let done = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _place = place;
             work()
         });
         done.await.map_err(|_stopped| PasswordError::Failed)
-    }
-}
-
-/// A place among those who wait or run; given back when dropped, also by a client that leaves.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(inside: &'a AtomicUsize, most: usize) -> Option<Self> {
-        inside
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most).then_some(now + 1))
-            .ok()
-            .map(|_before| Self(inside))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -163,8 +142,8 @@ fn verify_now(attempt: &[u8], stored: &str) -> Result<bool, PasswordError> {
 mod tests {
     use super::*;
 
-    fn passwords(at_once: usize) -> Passwords {
-        Passwords::new(NonZeroUsize::new(at_once).unwrap(), &Entropy::seeded(1)).unwrap()
+    fn passwords(at_once: usize, waiting: usize) -> Passwords {
+        Passwords::new(NonZeroUsize::new(at_once).unwrap(), waiting, &Entropy::seeded(1)).unwrap()
     }
 
     #[test]
@@ -179,7 +158,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_password_is_recognised_in_both_normal_forms_and_another_is_not() {
-        let passwords = passwords(2);
+        let passwords = passwords(2, 1);
         let text = "Mường Nhé 03160";
         let stored = passwords.hash(Password::parse(text).unwrap(), &Entropy::System).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
@@ -192,15 +171,14 @@ mod tests {
 
     #[actix_web::test]
     async fn nobody_has_no_password_and_costs_the_same_parameters() {
-        let passwords = passwords(1);
+        let passwords = passwords(1, 1);
         assert!(!passwords.verify("", None).await.unwrap());
         assert!(passwords.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     }
 
     #[actix_web::test]
     async fn too_many_at_once_are_refused_and_their_places_come_back() {
-        let mut passwords = passwords(1);
-        passwords.most_inside = 1;
+        let passwords = passwords(1, 0);
         let (first, second) = tokio::join!(passwords.verify("a", None), passwords.verify("b", None));
         assert_eq!((first, second), (Ok(false), Err(PasswordError::Busy)));
         assert_eq!(passwords.verify("c", None).await, Ok(false));
