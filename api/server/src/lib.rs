@@ -10,6 +10,7 @@ pub mod demo;
 pub mod http;
 pub mod messages;
 pub mod metrics;
+pub mod open_files;
 pub mod reference;
 pub mod security;
 pub mod state;

@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 /// How many access tokens, and how many sessions, are remembered: a phone that is in use now needs one of each.
 const REMEMBERED: usize = 20_000;
 /// The signing key that an installation of one process makes for itself.
-const SIGNING_KEY: &str = "signing_key.pem";
+pub const SIGNING_KEY: &str = "signing_key.pem";
 
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ mod dialect;
 mod columns;
 mod connection;
 mod error;
+mod inspection;
 mod migrate;
 mod schema;
 mod scope;
@@ -34,6 +35,7 @@ pub mod users;
 
 pub use connection::{Connection, Database, DatabaseUrl, PoolState};
 pub use error::StoreError;
+pub use inspection::{Inspection, ServerFacts};
 pub use migrate::{MigrationStatus, migrate, migration_status};
 pub use scope::Scope;
 pub use state_hash::state_hash;

@@ -1,5 +1,6 @@
 //! What the verbs of the command line do; one file a verb.
 
+pub mod check;
 pub mod demo;
 pub mod migrate;
 pub mod openapi;

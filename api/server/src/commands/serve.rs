@@ -3,6 +3,7 @@
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::http::listen;
+use crate::open_files;
 use crate::state::{App, StartError};
 use actix_web::web::{Data, ServiceConfig};
 use std::io;
@@ -23,6 +24,7 @@ pub enum ServeError {
 pub fn run(config: Config, clock: Clock, entropy: Entropy) -> Result<(), ServeError> {
     let listener = TcpListener::bind(&config.listen)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", config.listen)))?;
+    open_files::raise(open_files::needed(&config));
     let app = App::open(config, clock, entropy)?;
     let served = on(listener, &app);
     // Also after an error: what was accepted is written before the process ends.

@@ -115,6 +115,12 @@ impl Keys {
         Self::from_pem(&pem, issuer, audience)
     }
 
+    /// The names (`kid`) of the keys, the one that signs first.
+    pub fn key_ids(&self) -> Vec<&str> {
+        let others = self.verify.keys().filter(|kid| **kid != self.signs.0);
+        std::iter::once(&self.signs.0).chain(others).map(String::as_str).collect()
+    }
+
     /// Who issues with these keys.
     pub fn issuer(&self) -> &str {
         &self.issuer
