@@ -3,11 +3,15 @@
 mod acceptance {
     mod access;
     mod bad_input;
+    mod browsers;
+    mod checks;
     mod forms;
     mod hard_cases;
+    mod metrics;
     mod migrations;
     mod openapi;
     mod operations;
+    mod overload;
     mod properties;
     mod push_protocol;
     mod reading;
@@ -20,4 +24,6 @@ mod acceptance {
     mod s7_nothing_leaks;
     mod signing_in;
     mod simple_clients;
+    mod slow_clients;
+    mod tls;
 }

@@ -2,10 +2,12 @@
 //! overload is answered 503 and never becomes a pile of memory. Counts; knows nothing of what it counts.
 
 use crate::config::Config;
+use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// There is no room: to be tried again later.
@@ -114,10 +116,64 @@ impl Drop for Share {
     }
 }
 
+/// So many for each address; nobody waits.
+#[derive(Clone, Debug)]
+pub struct ByAddress {
+    most: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl ByAddress {
+    /// At most `most` for each.
+    pub fn new(most: usize) -> Self {
+        Self { most, counts: Arc::default() }
+    }
+
+    /// One more of this address.
+    pub fn take(&self, address: IpAddr) -> Result<Place, Full> {
+        let mut counts = self.lock();
+        let count = counts.entry(address).or_default();
+        if *count >= self.most {
+            return Err(Full);
+        }
+        *count += 1;
+        Ok(Place { of: self.clone(), address })
+    }
+
+    /// How many there are, of all addresses.
+    pub fn taken(&self) -> usize {
+        self.lock().values().sum()
+    }
+
+    /// A panic elsewhere leaves whole counts behind.
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of an address; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    of: ByAddress,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.of.lock();
+        match counts.get_mut(&self.address) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(counts.remove(&self.address)),
+        }
+    }
+}
+
 /// Everything that is bounded in a serving process, but for the writer's queue and the hashing of passwords, which keep
 /// their own bounds.
 #[derive(Debug)]
 pub struct Capacity {
+    /// Open connections by the address that they come from, but those of trusted proxies.
+    pub connections: ByAddress,
     /// Requests that are being answered, until the last byte of the answer is on its way.
     pub requests: Budget,
     /// Bytes of bodies in memory, as they came and as they were inflated.
@@ -133,6 +189,7 @@ impl Capacity {
     pub fn new(config: &Config) -> Self {
         let http = &config.http;
         Self {
+            connections: ByAddress::new(http.connections_per_address.get()),
             requests: Budget::new(http.requests.get()),
             bodies: Budget::new(http.body_bytes),
             reads: Gate::new(config.readers, http.waiting),
@@ -176,6 +233,18 @@ mod tests {
             assert_eq!(gate.waiting(), 1);
         }
         assert_eq!(gate.waiting(), 0);
+    }
+
+    #[test]
+    fn each_address_has_its_own_places_and_none_is_remembered_that_has_none() {
+        let (places, one, other) = (ByAddress::new(1), IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let first = places.take(one).unwrap();
+        assert_eq!(places.take(one).unwrap_err(), Full);
+        let _second = places.take(other).unwrap();
+        assert_eq!(places.taken(), 2);
+        drop(first);
+        assert!(places.take(one).is_ok());
+        assert_eq!(places.lock().len(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const OTHERS: u64 = 128;
 pub fn needed(config: &Config) -> u64 {
     // A reader of SQLite has the file, its log and their index open.
     let readers = config.readers.get().saturating_mul(3);
-    config.http.connections.get().saturating_add(readers) as u64 + OTHERS
+    (config.http.connections.get().saturating_add(readers) as u64).saturating_add(OTHERS)
 }
 
 /// The most that the system allows; none when it does not say.

@@ -4,13 +4,13 @@
 use super::client_address;
 use super::connection::{Patience, Traffic, Watched, Wire};
 use super::error::{Context, PROBLEM_JSON, Problem};
+use crate::capacity::{Full, Place};
 use crate::state::App;
 use actix_web::body::MessageBody;
 use actix_web::rt::net::TcpStream;
-use std::collections::HashMap;
+use rustix::net::SendFlags;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -18,26 +18,9 @@ use tokio_rustls::TlsAcceptor;
 /// Shared by all workers.
 pub struct Door {
     app: App,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
     handshakes: Semaphore,
     patience: Patience,
     full: Vec<u8>,
-}
-
-/// A place among the connections of an address; given back when dropped.
-pub struct Place {
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    address: IpAddr,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(&self.address) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(&self.address)),
-        }
-    }
 }
 
 impl Door {
@@ -46,7 +29,6 @@ impl Door {
         let http = app.config.http;
         Self {
             app: app.clone(),
-            by_address: Arc::default(),
             handshakes: Semaphore::new(http.handshakes.get()),
             // Actix itself answers 408 to whoever begins too slowly: it must not be closed before that is written.
             patience: Patience {
@@ -80,24 +62,18 @@ impl Door {
 
     /// A place for one more of this address. Everybody behind a trusted proxy comes from the proxy's: it has as many as
     /// it likes.
-    fn place(&self, address: IpAddr) -> Result<Option<Place>, ()> {
+    fn place(&self, address: IpAddr) -> Result<Option<Place>, Full> {
         if client_address::is_trusted(&self.app.config, address) {
             return Ok(None);
         }
-        let most = self.app.config.http.connections_per_address.get();
-        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return Err(());
-        }
-        *count += 1;
-        Ok(Some(Place { by_address: Arc::clone(&self.by_address), address }))
+        self.app.capacity.connections.take(address).map(Some)
     }
 
     /// Says so, if that can be said at once and in the clear: nothing is kept for who is refused.
     fn refuse(&self, stream: &TcpStream) -> io::Error {
         if self.app.certificates.is_none() {
-            let _perhaps_unheard = stream.try_write(&self.full);
+            let at_once = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _perhaps_unheard = rustix::net::send(stream, &self.full, at_once);
         }
         io::ErrorKind::ConnectionRefused.into()
     }

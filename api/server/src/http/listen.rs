@@ -2,8 +2,9 @@
 //! passes before HTTP, and the signals. Knows no route.
 
 use super::connection::Wire;
-use super::door::{Door, Place};
+use super::door::Door;
 use super::{routes, scrape};
+use crate::capacity::Place;
 use crate::state::App;
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
@@ -16,7 +17,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How much longer than actix we wait for a head, so that its 408 comes first; and how long a client may take to read
 /// the last answer of a connection that is being closed.
@@ -43,7 +44,8 @@ where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
     let address = listener.local_addr()?;
-    let hangups = tokio::spawn(reload_on_hangup(app.clone()));
+    // Before anything else: without it, the system would end the process.
+    let hangups = tokio::spawn(reload_on(signal(SignalKind::hangup())?, app.clone()));
     let metrics = scrape::serve(app)?;
     let server = server(listener, app, state)?;
     tracing::info!(%address, tls = app.certificates.is_some(), workers = app.config.workers, "listening");
@@ -115,8 +117,7 @@ async fn keep_up(app: App) {
 }
 
 /// A renewed certificate is taken up without a restart.
-async fn reload_on_hangup(app: App) -> io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+async fn reload_on(mut hangup: Signal, app: App) {
     while hangup.recv().await.is_some() {
         let Some(certificates) = &app.certificates else { continue };
         match certificates.reload() {
@@ -124,7 +125,6 @@ async fn reload_on_hangup(app: App) -> io::Result<()> {
             Err(error) => tracing::error!(%error, "the certificate cannot be read again; the old one stays"),
         }
     }
-    Ok(())
 }
 
 async fn stop_asked() -> io::Result<()> {

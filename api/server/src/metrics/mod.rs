@@ -82,9 +82,10 @@ fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {
     Key::from_parts(KeyName::from_const_str(name), labels)
 }
 
-const HELP: [(&str, &str); 25] = [
+const HELP: [(&str, &str); 26] = [
     ("muong_http_requests_total", "Requests by route, method and class of status."),
     ("muong_http_request_duration_seconds", "From the end of a request's head to the beginning of its answer."),
+    ("muong_http_connections_open", "Open connections, but those of trusted proxies."),
     ("muong_http_requests_open", "Requests that are being answered, to the last byte."),
     ("muong_refused_total", "What was refused because there was no room, by what there was no room for."),
     ("muong_body_bytes", "Bytes of request bodies in memory."),
@@ -234,11 +235,12 @@ impl Metrics {
     /// What is looked up rather than counted.
     fn look(&self, app: &App) {
         let set = |name, value: usize| self.registry.set(name, &[], value as f64);
+        set("muong_http_connections_open", app.capacity.connections.taken());
         set("muong_http_requests_open", app.capacity.requests.taken());
         set("muong_body_bytes", app.capacity.bodies.taken());
         set("muong_reads_waiting", app.capacity.reads.waiting());
         set("muong_work_waiting", app.capacity.work.waiting());
-        set("muong_password_checks_waiting", app.passwords.waiting());
+        set("muong_password_checks_waiting", app.passwords.gate().waiting());
         set("muong_writer_queue", app.writer.waiting());
         let pool = app.database.pool();
         self.registry.set("muong_read_pool_connections", &[("state", "in_use")], f64::from(pool.in_use));

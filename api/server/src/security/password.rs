@@ -84,9 +84,9 @@ impl Passwords {
         })
     }
 
-    /// How many wait to be hashed or checked now.
-    pub fn waiting(&self) -> usize {
-        self.gate.waiting()
+    /// What lets them in, so many at a time.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// The PHC string of a new password.

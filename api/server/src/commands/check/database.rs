@@ -45,7 +45,10 @@ pub(super) fn migrations(subject: &Subject, report: &mut Report) {
         (_, Some(MigrationStatus::Pending(missing))) => {
             report.fault(format!("{missing} are missing"), "muong migrate (muong serve does it as well)");
         }
-        (_, None) => report.fault("it cannot be told which are applied", "was the database made by a newer muong?"),
+        (_, None) => report.fault(
+            "it cannot be told which are applied",
+            "see what else is said of the database; was it made by a newer muong?",
+        ),
     }
 }
 
@@ -86,7 +89,8 @@ pub(super) fn settings(subject: &Subject, report: &mut Report) {
         report.fault(format!("{forbidden_tables} tables may not be read and changed by this role"), remedy);
     }
     if !facts.may_create {
-        report.warning("this role may not make tables", "run muong migrate as the owner of the schema");
+        // Also to ask which migrations are applied.
+        report.fault("this role may not make tables", "GRANT CREATE ON SCHEMA … TO the role");
     }
     if !facts.may_ask_lineage {
         let remedy = "GRANT pg_monitor TO the role";
