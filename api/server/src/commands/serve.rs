@@ -24,7 +24,6 @@ pub enum ServeError {
 pub fn run(config: Config, clock: Clock, entropy: Entropy) -> Result<(), ServeError> {
     let listener = TcpListener::bind(&config.listen)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", config.listen)))?;
-    open_files::raise(open_files::needed(&config));
     let app = App::open(config, clock, entropy)?;
     let served = on(listener, &app);
     // Also after an error: what was accepted is written before the process ends.
@@ -34,6 +33,7 @@ pub fn run(config: Config, clock: Clock, entropy: Entropy) -> Result<(), ServeEr
 
 /// Serves an opened state on a socket until the process is told to stop; for commands that prepare something first.
 pub fn on(listener: TcpListener, app: &App) -> io::Result<()> {
+    open_files::raise(open_files::needed(&app.config));
     let serving = listen::until_stopped(listener, app, attach(app));
     actix_web::rt::System::new().block_on(serving)
 }
