@@ -104,7 +104,7 @@ fn what_waits_and_what_is_in_use_is_told(backend: Backend) {
     assert_eq!(value(&lines, "muong_quarantine_open"), 1.0);
     assert_eq!(value(&lines, "muong_conflicts_open"), 0.0);
     assert!(value(&lines, "muong_log_seq") > 2.0);
-    for none in ["muong_writer_queue", "muong_reads_waiting", "muong_work_waiting", "muong_password_checks_waiting"] {
+    for none in ["muong_writer_queue", "muong_reads_waiting", "muong_work_waiting", "muong_password_checks"] {
         assert_eq!(value(&lines, none), 0.0, "{none}");
     }
     assert_eq!(value(&lines, "muong_body_bytes"), 0.0);

@@ -99,7 +99,7 @@ fn too_many_passwords_are_refused_until_one_has_been_checked(backend: Backend) {
         config.argon2.max_waiting = 0;
     });
     let body = json!({"username": SECRETARY, "password": PASSWORD, "device": {"name": "Máy thử"}});
-    let place = occupy(app.app().passwords.gate());
+    let place = app.app().passwords.reserve().expect("a place");
     refused(&app.anonymous().post("/v1/auth/sign-in", &body));
     drop(place);
     app.anonymous().post("/v1/auth/sign-in", &body).expect(200);

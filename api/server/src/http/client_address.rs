@@ -7,7 +7,7 @@ use crate::state::App;
 use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
 use actix_web::web::Data;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -16,13 +16,11 @@ static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-prot
 const MAX_HOPS: usize = 32;
 
 /// The address of whoever asks, IPv4 as IPv4 however it was written. Behind trusted proxies the right-most address that
-/// is none of theirs; without a connection (in a unit test) `0.0.0.0`.
-pub fn client_address(request: &HttpRequest) -> IpAddr {
-    let peer = peer(request);
-    match request.app_data::<Data<App>>() {
-        Some(app) => behind_proxies(peer, request.headers(), &app.config),
-        None => peer,
-    }
+/// is none of theirs. None without a connection, as in a unit test.
+pub fn client_address(request: &HttpRequest) -> Option<IpAddr> {
+    let peer = peer(request)?;
+    let app = request.app_data::<Data<App>>();
+    Some(app.map_or(peer, |app| behind_proxies(peer, request.headers(), &app.config)))
 }
 
 /// Whether nobody could read along between the client and us, or the trusted proxy in front of us.
@@ -31,11 +29,12 @@ pub fn is_secure(request: &HttpRequest) -> bool {
         return true;
     }
     let Some(app) = request.app_data::<Data<App>>() else { return false };
-    is_trusted(&app.config, peer(request)) && says_https(request.headers(), app.config.forwarded_header)
+    let trusted = peer(request).is_some_and(|peer| is_trusted(&app.config, peer));
+    trusted && says_https(request.headers(), app.config.forwarded_header)
 }
 
-fn peer(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical())
+fn peer(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip().to_canonical())
 }
 
 /// Whether this is one of the proxies that the installation trusts.

@@ -91,7 +91,7 @@ const HELP: [(&str, &str); 26] = [
     ("muong_body_bytes", "Bytes of request bodies in memory."),
     ("muong_push_results_total", "Submissions by how they were answered."),
     ("muong_sign_ins_total", "Attempts to sign in by how they ended."),
-    ("muong_password_checks_waiting", "Passwords that wait to be hashed or checked."),
+    ("muong_password_checks", "Passwords that are being hashed or checked, or wait for it."),
     ("muong_writer_queue", "Changes that wait for the writer."),
     ("muong_writer_group_changes", "Changes that shared a transaction."),
     ("muong_writer_lock_wait_seconds", "From asking for the head of the log to having it."),
@@ -200,7 +200,7 @@ impl Metrics {
     pub fn signed_in<T>(&self, ended: &Result<T, Failure>) {
         let outcome = match ended {
             Ok(_) => "ok",
-            Err(Failure::Refused { code, .. }) => code,
+            Err(Failure::Refused { code, .. } | Failure::Throttled { code, .. }) => code,
             Err(Failure::Busy) => "busy",
             Err(_) => "failed",
         };
@@ -240,7 +240,7 @@ impl Metrics {
         set("muong_body_bytes", app.capacity.bodies.taken());
         set("muong_reads_waiting", app.capacity.reads.waiting());
         set("muong_work_waiting", app.capacity.work.waiting());
-        set("muong_password_checks_waiting", app.passwords.gate().waiting());
+        set("muong_password_checks", app.passwords.inside());
         set("muong_writer_queue", app.writer.waiting());
         let pool = app.database.pool();
         self.registry.set("muong_read_pool_connections", &[("state", "in_use")], f64::from(pool.in_use));

@@ -1,12 +1,14 @@
 //! Passwords: their rules, and their hashing by argon2id off the async threads, so many at a time and no more.
 //! Keeps the work for an unknown user equal to that for a wrong password. Knows neither users nor sessions.
 
-use crate::capacity::Gate;
 use crate::clock::Entropy;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization;
 
 /// The fewest characters of a new password (OWASP ASVS 4.0.3, 2.1.1). No rules of composition (NIST SP 800-63B-4, 3.1.1.2).
@@ -62,14 +64,16 @@ impl fmt::Debug for Password {
 
 /// Hashes and checks passwords, a bounded number at a time. One for each process; share it by `Arc`.
 pub struct Passwords {
-    gate: Gate,
+    gate: Arc<Semaphore>,
+    inside: AtomicUsize,
+    most_inside: usize,
     /// The hash that is checked for a user who does not exist.
     nobody: String,
 }
 
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passwords").field("gate", &self.gate).finish_non_exhaustive()
+        f.debug_struct("Passwords").field("most_inside", &self.most_inside).finish_non_exhaustive()
     }
 }
 
@@ -79,41 +83,72 @@ impl Passwords {
     pub fn new(at_once: NonZeroUsize, waiting_for_each: usize, entropy: &Entropy) -> Result<Self, PasswordError> {
         let unguessable: [u8; 32] = entropy.bytes();
         Ok(Self {
-            gate: Gate::new(at_once, at_once.get().saturating_mul(waiting_for_each)),
+            gate: Arc::new(Semaphore::new(at_once.get())),
+            inside: AtomicUsize::new(0),
+            most_inside: at_once.get().saturating_mul(waiting_for_each.saturating_add(1)),
             nobody: hash_now(&unguessable, &entropy.bytes())?,
         })
     }
 
-    /// What lets them in, so many at a time.
-    pub fn gate(&self) -> &Gate {
-        &self.gate
+    /// How many wait or run now.
+    pub fn inside(&self) -> usize {
+        self.inside.load(Ordering::Relaxed)
     }
 
     /// The PHC string of a new password.
     pub async fn hash(&self, password: Password, entropy: &Entropy) -> Result<String, PasswordError> {
         let salt: [u8; 16] = entropy.bytes();
-        self.run(move || hash_now(password.0.as_bytes(), &salt)).await?
+        let place = self.reserve()?;
+        self.run(place, move || hash_now(password.0.as_bytes(), &salt)).await?
+    }
+
+    /// A place among those who wait or run, for whoever must do something else first that is lost when there is none.
+    pub fn reserve(&self) -> Result<Place<'_>, PasswordError> {
+        Place::take(&self.inside, self.most_inside).ok_or(PasswordError::Busy)
     }
 
     /// Whether `attempt` is the password behind `stored`; without one (no such user) the same work and `false`.
-    pub async fn verify(&self, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
+    pub async fn verify(&self, place: Place<'_>, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
         let (attempt, stored) = match stored {
             Some(stored) if attempt.len() <= MAX_BYTES => (attempt.nfc().collect::<String>(), stored),
             // Nobody's password is that long; and the empty one is nobody's either.
             _ => (String::new(), self.nobody.clone()),
         };
-        self.run(move || verify_now(attempt.as_bytes(), &stored)).await?
+        self.run(place, move || verify_now(attempt.as_bytes(), &stored)).await?
     }
 
-    /// Runs `work` on the blocking pool when there is room; refuses when too many wait already.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let place = self.gate.enter().await.map_err(|_full| PasswordError::Busy)?;
-        // The place goes with the work: a client that leaves does not make room while its hash still runs.
+    /// Runs `work` on the blocking pool when there is room.
+    async fn run<T: Send + 'static>(
+        &self,
+        _place: Place<'_>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let permit = Arc::clone(&self.gate).acquire_owned().await.map_err(|_closed| PasswordError::Failed)?;
+        // The permit goes with the work: a client that leaves does not make room while its hash still runs.
         let done = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             work()
         });
         done.await.map_err(|_stopped| PasswordError::Failed)
+    }
+}
+
+/// A place among those who wait or run; given back when dropped, also by a client that leaves.
+#[derive(Debug)]
+pub struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(inside: &'a AtomicUsize, most: usize) -> Option<Self> {
+        inside
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most).then_some(now + 1))
+            .ok()
+            .map(|_before| Self(inside))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -142,8 +177,12 @@ fn verify_now(attempt: &[u8], stored: &str) -> Result<bool, PasswordError> {
 mod tests {
     use super::*;
 
-    fn passwords(at_once: usize, waiting: usize) -> Passwords {
-        Passwords::new(NonZeroUsize::new(at_once).unwrap(), waiting, &Entropy::seeded(1)).unwrap()
+    fn passwords(at_once: usize) -> Passwords {
+        Passwords::new(NonZeroUsize::new(at_once).unwrap(), 16, &Entropy::seeded(1)).unwrap()
+    }
+
+    async fn verify(passwords: &Passwords, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
+        passwords.verify(passwords.reserve()?, attempt, stored).await
     }
 
     #[test]
@@ -158,29 +197,30 @@ mod tests {
 
     #[actix_web::test]
     async fn a_password_is_recognised_in_both_normal_forms_and_another_is_not() {
-        let passwords = passwords(2, 1);
+        let passwords = passwords(2);
         let text = "Mường Nhé 03160";
         let stored = passwords.hash(Password::parse(text).unwrap(), &Entropy::System).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         let decomposed: String = text.nfd().collect();
-        assert!(passwords.verify(text, Some(stored.clone())).await.unwrap());
-        assert!(passwords.verify(&decomposed, Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify("Muong Nhe 03160", Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify(&"x".repeat(2000), Some(stored)).await.unwrap());
+        assert!(verify(&passwords, text, Some(stored.clone())).await.unwrap());
+        assert!(verify(&passwords, &decomposed, Some(stored.clone())).await.unwrap());
+        assert!(!verify(&passwords, "Muong Nhe 03160", Some(stored.clone())).await.unwrap());
+        assert!(!verify(&passwords, &"x".repeat(2000), Some(stored)).await.unwrap());
     }
 
     #[actix_web::test]
     async fn nobody_has_no_password_and_costs_the_same_parameters() {
-        let passwords = passwords(1, 1);
-        assert!(!passwords.verify("", None).await.unwrap());
+        let passwords = passwords(1);
+        assert!(!verify(&passwords, "", None).await.unwrap());
         assert!(passwords.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     }
 
     #[actix_web::test]
     async fn too_many_at_once_are_refused_and_their_places_come_back() {
-        let passwords = passwords(1, 0);
-        let (first, second) = tokio::join!(passwords.verify("a", None), passwords.verify("b", None));
+        let mut passwords = passwords(1);
+        passwords.most_inside = 1;
+        let (first, second) = tokio::join!(verify(&passwords, "a", None), verify(&passwords, "b", None));
         assert_eq!((first, second), (Ok(false), Err(PasswordError::Busy)));
-        assert_eq!(passwords.verify("c", None).await, Ok(false));
+        assert_eq!(verify(&passwords, "c", None).await, Ok(false));
     }
 }

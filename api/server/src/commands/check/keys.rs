@@ -30,7 +30,10 @@ pub(super) fn signing(subject: &Subject, report: &mut Report) {
         return report.ok(format!("{} will be made at the first start", path.display()));
     }
     match Keys::load(&path, &config.issuer, &config.audience) {
-        Ok(keys) => report.ok(format!("{} signs as {}", path.display(), keys.key_ids().join(", also knows "))),
+        Ok(keys) => {
+            let kids = keys.key_ids(subject.clock.now()).join(", also knows ");
+            report.ok(format!("{} signs as {kids}", path.display()));
+        }
         Err(error) => report.fault(error.to_string(), make),
     }
 }
