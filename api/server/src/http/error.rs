@@ -48,7 +48,7 @@ impl Problem {
                 // RFC 6750 §3: a client learns from this that a new token will help.
                 problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
-            "request.busy" => problem.retry_after(1),
+            "server.busy" => problem.retry_after(1),
             "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
                 problem.retry_after(5)
             }
@@ -152,7 +152,7 @@ impl From<Failure> for Problem {
         match failure {
             Failure::Refused { code, findings } => Self::new(code).findings(findings),
             Failure::Throttled { code, wait } => Self::throttled(code, wait),
-            Failure::Busy => Self::new("request.busy"),
+            Failure::Busy => Self::new("server.busy"),
             Failure::Unaudited => Self::new("server.unaudited"),
             Failure::Stopping => Self::new("server.shutting_down"),
             Failure::Store(StoreError::Gone | StoreError::Connect(_) | StoreError::Pool(_)) => {
@@ -185,7 +185,7 @@ fn status(code: &str) -> StatusCode {
         "request.not_found" | "access.not_found" => StatusCode::NOT_FOUND,
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
-        "request.busy" | "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
+        "server.busy" | "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         "auth.required"

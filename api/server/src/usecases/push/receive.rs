@@ -6,7 +6,7 @@ use super::{Prepared, PushRefusal, together};
 use crate::reference::Reference;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
-use crate::usecases::failure::{Failure, read};
+use crate::usecases::failure::{Failure, read, work};
 use muong_store::Outcome;
 use std::sync::Arc;
 
@@ -21,7 +21,11 @@ pub async fn receive(
     items: Vec<Vec<u8>>,
 ) -> Result<Outcome<Pushed, PushRefusal>, Failure> {
     let prepared = prepare(app, origin, items).await?;
-    together::push(app, who.clone(), prepared).await
+    let outcome = together::push(app, who.clone(), prepared).await?;
+    if let Outcome::Commit(pushed) = &outcome {
+        app.metrics.pushed(pushed);
+    }
+    Ok(outcome)
 }
 
 /// Everything that can be done before the lock.
@@ -29,14 +33,11 @@ async fn prepare(app: &App, origin: Origin, items: Vec<Vec<u8>>) -> Result<Prepa
     let reference = reference(app).await?;
     let (limits, now) = (app.config.limits, app.clock.now());
     let is_small = items.iter().map(Vec::len).sum::<usize>() <= SMALL;
-    let work = move || {
+    let assess = move || {
         let said = items.iter().map(|bytes| Said::read(bytes, &limits)).collect();
         Prepared::new(origin, said, &reference, now)
     };
-    if is_small {
-        return Ok(work());
-    }
-    tokio::task::spawn_blocking(work).await.map_err(|_panicked| Failure::Machine("a push could not be read"))
+    if is_small { Ok(assess()) } else { work(app, assess).await }
 }
 
 /// Units and forms, as of now or a moment ago: under the lock they are looked at again.
