@@ -4,10 +4,10 @@
 use crate::Fallible;
 use crate::process;
 use diesel::connection::SimpleConnection;
-use diesel::sql_types::Integer;
+use diesel::sql_types::Text;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use muong_store::{Connection, DatabaseUrl};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -57,37 +57,65 @@ impl Place<'_> {
         }
     }
 
+    /// The folder in which its data lies.
+    pub fn folder(&self) -> Fallible<PathBuf> {
+        match self {
+            Self::Sqlite(folder) => Ok(folder.to_path_buf()),
+            Self::Postgres(server) => {
+                Ok(PathBuf::from(ask(server, "SELECT current_setting('data_directory') AS said")?))
+            }
+        }
+    }
+
     /// The settings that decide what a commit costs, as the server tells them.
     pub fn settings(&self) -> Fallible<String> {
         match self {
             Self::Sqlite(_) => Ok("WAL, synchronous=FULL".to_owned()),
-            Self::Postgres(server) => {
-                let Connection::Postgres(mut conn) = DatabaseUrl::parse(server)?.open()? else {
-                    return Err("not the address of a PostgreSQL server".into());
-                };
-                let row: Settings = sql_query(
-                    "SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) \
-                     || ', fsync=' || current_setting('fsync') \
-                     || ', synchronous_commit=' || current_setting('synchronous_commit') \
-                     || ', shared_buffers=' || current_setting('shared_buffers') AS settings",
-                )
-                .get_result(&mut conn)?;
-                Ok(row.settings)
-            }
+            Self::Postgres(server) => ask(
+                server,
+                "SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1) \
+                 || ', fsync=' || current_setting('fsync') \
+                 || ', synchronous_commit=' || current_setting('synchronous_commit') \
+                 || ', shared_buffers=' || current_setting('shared_buffers') AS said",
+            ),
         }
     }
 }
 
 #[derive(QueryableByName)]
-struct Settings {
-    #[diesel(sql_type = diesel::sql_types::Text)]
-    settings: String,
+struct Said {
+    #[diesel(sql_type = Text)]
+    said: String,
+}
+
+/// A text that a PostgreSQL server knows: `select` must name it `said`.
+fn ask(url: &str, select: &str) -> Fallible<String> {
+    let Connection::Postgres(mut conn) = DatabaseUrl::parse(url)?.open()? else {
+        return Err("not the address of a PostgreSQL server".into());
+    };
+    let row: Said = sql_query(select).get_result(&mut conn)?;
+    Ok(row.said)
 }
 
 impl Scratch {
     /// Its address.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The processes of a database server of its own.
+    pub fn processes(&self) -> Vec<u32> {
+        self.postmaster.map(process::children).unwrap_or_default()
+    }
+
+    /// How many bytes it takes on the disk.
+    pub fn bytes(&self) -> Fallible<u64> {
+        let Some(path) = self.url.strip_prefix("sqlite://") else {
+            return Ok(ask(&self.url, "SELECT pg_database_size(current_database())::text AS said")?.parse()?);
+        };
+        let sizes =
+            ["", "-wal"].map(|suffix| std::fs::metadata(format!("{path}{suffix}")).map_or(0, |file| file.len()));
+        Ok(sizes.iter().sum())
     }
 
     /// Processor time that a database server of its own has used; none where it is embedded.
@@ -119,17 +147,10 @@ fn on_server(server: &str, statement: &str) -> Fallible<()> {
     }
 }
 
-#[derive(QueryableByName)]
-struct Backend {
-    #[diesel(sql_type = Integer)]
-    pid: i32,
-}
-
 /// The head of the server's processes, when it runs on this machine.
 fn postmaster(server: &str) -> Fallible<Option<u32>> {
-    let Connection::Postgres(mut conn) = DatabaseUrl::parse(server)?.open()? else { return Ok(None) };
-    let backend: Backend = sql_query("SELECT pg_backend_pid() AS pid").get_result(&mut conn)?;
-    Ok(process::parent_named(u32::try_from(backend.pid)?, "postgres"))
+    let backend = ask(server, "SELECT pg_backend_pid()::text AS said")?;
+    Ok(process::parent_named(backend.parse()?, "postgres"))
 }
 
 /// The same server, another database.

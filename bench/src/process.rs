@@ -123,13 +123,17 @@ pub fn cpu(pid: u32) -> Duration {
     stat(pid).map_or(Duration::ZERO, |stat| stat.own)
 }
 
+/// The children of a process.
+pub fn children(pid: u32) -> Vec<u32> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|child| stat(*child).is_some_and(|stat| stat.parent == pid)).collect()
+}
+
 /// User and system time of a process and its children, those that have ended among them.
 pub fn cpu_of_family(pid: u32) -> Duration {
     let Some(head) = stat(pid) else { return Duration::ZERO };
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let children = pids.filter_map(stat).filter(|stat| stat.parent == pid);
-    head.own + head.reaped + children.map(|child| child.own).sum::<Duration>()
+    head.own + head.reaped + children(pid).into_iter().map(cpu).sum::<Duration>()
 }
 
 /// The parent of a process, when it has this name.

@@ -1,10 +1,10 @@
 //! A province to report from, founded by the program's own use cases, and the phones of its reporters, signed in over
-//! HTTP. Owns the server that they speak to. Measures nothing.
+//! HTTP. Measures nothing.
 
 use crate::Fallible;
 use crate::database::{Place, Scratch};
+use crate::installation::Installation;
 use crate::phones::{BRANCHES, COMMUNES, PHONES, Phone, branch};
-use crate::process::{Server, bare, free_port};
 use chrono::{DateTime, NaiveDate, Utc};
 use muong_domain::access::{Authority, Role};
 use muong_domain::account::{Label, Username};
@@ -12,7 +12,6 @@ use muong_domain::unit::{Tree, Unit, UnitVersion};
 use muong_server::clock::{Clock, Entropy};
 use muong_server::config::{Config, Secret};
 use muong_server::security::password::{Password, hash_blocking};
-use muong_server::security::token::generate_key_file;
 use muong_server::state::App;
 use muong_server::usecases::found_units::{Founding, found_units};
 use muong_store::grants::{self, NewGrant};
@@ -20,11 +19,10 @@ use muong_store::users::{self, NewUser};
 use muong_store::{Outcome, StoreError, Tx, Writer};
 use serde_json::{Value, json};
 use std::fmt::Debug;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 const PASSWORD: &str = "một câu chỉ để đo";
@@ -38,11 +36,10 @@ fn committee(commune: usize) -> Uuid {
     Uuid::from_u128(0x0197_c3a0_0000_7000_8000_0000_0000_1000 + commune as u128)
 }
 
-/// A database with a province in it, and what a server of it needs.
+/// A database with a province in it, and its phones.
 pub struct Province {
-    folder: TempDir,
-    program: PathBuf,
-    database: Scratch,
+    /// What serves it.
+    pub installation: Installation,
     /// The phones, signed in.
     pub phones: Vec<Phone>,
 }
@@ -50,54 +47,31 @@ pub struct Province {
 impl Province {
     /// Founds it in an empty database and signs in its phones, on a server that is stopped again.
     pub fn found(program: &Path, place: Place<'_>, folder: &Path) -> Fallible<Self> {
-        let database = place.make()?;
-        let folder = TempDir::with_prefix_in("province-", folder)?;
-        generate_key_file(&folder.path().join("signing_key.pem"), &Entropy::System)?;
-        let mut province = Self { folder, program: program.to_owned(), database, phones: Vec::new() };
-        province.settle()?;
-        let server = province.serve()?;
+        let installation = Installation::new(program, place, folder)?;
+        settle(&installation)?;
+        let server = installation.serve()?;
         let signed_in = sign_in_all(&format!("http://{}", server.address));
         server.stop()?;
-        province.phones = signed_in?;
-        Ok(province)
+        Ok(Self { installation, phones: signed_in? })
     }
 
     /// Its database.
     pub fn database(&self) -> &Scratch {
-        &self.database
+        &self.installation.database
     }
+}
 
-    /// Starts the program on it, with the configuration that it has by itself.
-    pub fn serve(&self) -> Fallible<Server> {
-        let address = free_port()?;
-        let mut command = bare(&self.program);
-        command.arg("serve").current_dir(self.folder.path()).envs([
-            ("MUONG_LISTEN", address.to_string()),
-            ("MUONG_DATABASE_URL", self.database.url().to_owned()),
-            ("MUONG_SIGNING_KEY_FILE", self.key().display().to_string()),
-            ("MUONG_DATA_DIR", self.folder.path().display().to_string()),
-            // A measure of ten million takes longer than fifteen minutes.
-            ("MUONG_ACCESS_TOKEN_SECONDS", "86400".to_owned()),
-        ]);
-        Server::start(&mut command, address, "/readyz", &self.folder.path().join("server.log"))
-    }
-
-    fn key(&self) -> PathBuf {
-        self.folder.path().join("signing_key.pem")
-    }
-
-    fn settle(&self) -> Fallible<()> {
-        let config = Config {
-            database_url: Secret::new(self.database.url().to_owned()),
-            data_dir: self.folder.path().to_owned(),
-            signing_key_file: Some(self.key()),
-            ..Config::default()
-        };
-        let app = App::open(config, Clock::System, Entropy::System)?;
-        let settled = people_it(&app);
-        app.close();
-        settled
-    }
+fn settle(installation: &Installation) -> Fallible<()> {
+    let config = Config {
+        database_url: Secret::new(installation.database.url().to_owned()),
+        data_dir: installation.folder().to_owned(),
+        signing_key_file: Some(installation.key()),
+        ..Config::default()
+    };
+    let app = App::open(config, Clock::System, Entropy::System)?;
+    let settled = people_it(&app);
+    app.close();
+    settled
 }
 
 fn people_it(app: &App) -> Fallible<()> {

@@ -4,8 +4,9 @@
 use crate::Fallible;
 use crate::database::Place;
 use crate::floor;
+use crate::installation::Installation;
 use crate::measure::{Counts, Measure, Run};
-use crate::phones::Seen;
+use crate::phones::{Phone, Seen};
 use crate::process::{Server, bare, free_port, memory};
 use crate::province::Province;
 use crate::scripts::{BATCH, CONNECTIONS, creates, edits, questions, to_floor};
@@ -50,6 +51,16 @@ pub struct Size {
     pub batches: usize,
     /// Requests that are prepared for a repetition with single submissions.
     pub singles: usize,
+    /// How often a start is repeated.
+    pub starts: usize,
+    /// How much of the demo's province: 1 is all of it.
+    pub demo: f64,
+    /// Records in the store when the cost of a push is measured.
+    pub growth: &'static [u64],
+    /// Submissions of a repetition of that measure.
+    pub growth_window: usize,
+    /// How long filling a store may take; the last of `growth` is left out when it takes longer.
+    pub seeding: Duration,
 }
 
 impl Size {
@@ -60,7 +71,15 @@ impl Size {
         floor_window: Duration::from_secs(3),
         batches: 8_000,
         singles: 160_000,
+        starts: 5,
+        demo: 1.0,
+        growth: &[10_000, 100_000, 1_000_000],
+        growth_window: 16_000,
+        seeding: Duration::from_secs(240),
     };
+    /// Ten million records, for `make bench-large`.
+    pub const LARGE: Self =
+        Self { growth: &[10_000, 100_000, 1_000_000, 10_000_000], seeding: Duration::from_secs(90 * 60), ..Self::FULL };
     /// To see that it works.
     pub const QUICK: Self = Self {
         repetitions: 1,
@@ -68,6 +87,11 @@ impl Size {
         floor_window: Duration::from_millis(200),
         batches: 64,
         singles: 640,
+        starts: 1,
+        demo: 0.002,
+        growth: &[2_000, 10_000],
+        growth_window: 1_600,
+        seeding: Duration::from_secs(60),
     };
 }
 
@@ -93,12 +117,25 @@ pub struct Bench<'a> {
     pub size: Size,
 }
 
+/// How long the program takes to be ready, over a store that is filled.
+#[derive(Clone, Debug, Serialize)]
+pub struct Start {
+    /// Which database.
+    pub database: &'static str,
+    /// What is in it.
+    pub store: String,
+    /// From the start of the process to the first good answer of `/readyz`, in ms: the middle one of several.
+    pub ready_ms: f64,
+    /// Resident memory then, in bytes.
+    pub memory: u64,
+}
+
 impl Bench<'_> {
     /// Our pushes on one database.
     pub fn pushes(&self, place: Place<'_>, measures: &mut Vec<Measure>) -> Fallible<Memory> {
         let Size { repetitions, window, batches, singles, .. } = self.size;
         let mut province = Province::found(self.program, place, self.folder)?;
-        let server = province.serve()?;
+        let server = province.installation.serve()?;
         let (idle, _) = memory(server.pid());
         let mut phones = std::mem::take(&mut province.phones);
         let database = Some(province.database());
@@ -111,7 +148,7 @@ impl Bench<'_> {
         let requests = (batches / 8).max(CONNECTIONS);
         let mut measure = Measure::new(name::EDITS, place.name(), Counts::Submissions);
         measure.repeat(repetitions, &server, database, || {
-            let first: Vec<u64> = phones.iter().map(crate::phones::Phone::created).collect();
+            let first: Vec<u64> = phones.iter().map(Phone::created).collect();
             let (_, answered) = Run::of(creates(&mut phones, BATCH, requests, None), &server, database)?;
             Ok(edits(&mut phones, &first, BATCH, requests, seen(&answered.last)?))
         })?;
@@ -125,7 +162,7 @@ impl Bench<'_> {
     pub fn questions(&self, place: Place<'_>, measures: &mut Vec<Measure>) -> Fallible<()> {
         let Size { repetitions, floor_window, .. } = self.size;
         let province = Province::found(self.program, place, self.folder)?;
-        let server = province.serve()?;
+        let server = province.installation.serve()?;
         let asked = [(name::HEALTH, None, "/healthz"), (name::SIGNED_IN, Some(&province.phones), "/v1/sync/limits")];
         for (name, phones, path) in asked {
             let mut measure = Measure::new(name, place.name(), Counts::Requests);
@@ -134,6 +171,29 @@ impl Bench<'_> {
             measures.push(measure);
         }
         server.stop()
+    }
+
+    /// The demo, filled and started; how long the filling took, in s.
+    pub fn demo(&self, place: Place<'_>) -> Fallible<(f64, Start)> {
+        let installation = Installation::new(self.program, place, self.folder)?;
+        let filled = installation.fill_demo(self.size.demo)?;
+        let start = self.start(&installation, place, "the filled demo".to_owned())?;
+        Ok((filled.as_secs_f64(), start))
+    }
+
+    /// Starts it several times.
+    pub fn start(&self, installation: &Installation, place: Place<'_>, store: String) -> Fallible<Start> {
+        let mut starts = Vec::new();
+        for _ in 0..self.size.starts {
+            let server = installation.serve()?;
+            starts.push((server.ready_after, memory(server.pid()).0));
+            server.stop()?;
+        }
+        starts.sort_unstable();
+        let (ready, memory) = starts[starts.len() / 2];
+        let start = Start { database: place.name(), store, ready_ms: ready.as_secs_f64() * 1e3, memory };
+        eprintln!("start on {} ({}): ready after {:.0} ms", start.store, start.database, start.ready_ms);
+        Ok(start)
     }
 
     /// What the machine gives without us.
