@@ -108,11 +108,11 @@ bench: bench-build ## measure on both databases and write BENCHMARKS.md (about t
 bench-large: bench-build ## let a store grow to ten million records (looks at the free disk first; an hour or more)
 	$(BENCH) run $(BENCH_PLACES) --large --only growth --write BENCHMARKS.md --mark bench-large
 
-# SHAPE=--singles: one submission a request. Functions have names in a release build; lines would need debug = 1.
-SHAPE ?=
+# More for it: --singles (one submission a request), --stacks (what is called counts for its callers too).
+PROFILE_ARGS ?=
 .PHONY: profile
-profile: bench-build ## where the time of a push goes, by perf (SHAPE=--singles: one submission a request)
-	$(BENCH) profile $(BENCH_PLACES) $(SHAPE)
+profile: bench-build ## where the time of a push goes, by perf (PROFILE_ARGS='--singles --stacks')
+	$(BENCH) profile $(BENCH_PLACES) $(PROFILE_ARGS)
 
 .PHONY: bench-build
 bench-build:

@@ -20,7 +20,7 @@ const PORTION: u64 = 100_000;
 const LARGE_BATCH: usize = 500;
 /// What a record takes on the disk at most, with the write-ahead log and room for the last steps: for the look at the
 /// free disk before any is written.
-const RECORD_BYTES: u64 = 5_000;
+const RECORD_BYTES: u64 = 6_000;
 
 /// The cost of a push at one size of the store.
 #[derive(Clone, Debug, Serialize)]

@@ -21,6 +21,7 @@ use clap::{Args, Parser, Subcommand};
 use database::Place;
 use machine::Machine;
 use muong_server::clock::Clock;
+use profile::Recording;
 use report::Results;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,9 @@ struct ProfileArgs {
     /// One submission a request, instead of batches of 50.
     #[arg(long)]
     singles: bool,
+    /// With the functions that called: what is called counts for its callers too.
+    #[arg(long)]
+    stacks: bool,
     /// How long.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -182,8 +186,9 @@ fn measure(args: &RunArgs, bench: &Bench<'_>, place: Place<'_>, results: &mut Re
 
 fn profile(args: &ProfileArgs) -> Fallible<()> {
     let (program, folder) = args.places.found()?;
+    let wanted = Recording { singles: args.singles, stacks: args.stacks, seconds: args.seconds };
     for place in args.places.databases(&folder) {
-        profile::profile(&program, place, &folder, args.singles, args.seconds)?;
+        profile::profile(&program, place, &folder, wanted)?;
     }
     Ok(())
 }
