@@ -117,6 +117,7 @@ profile: bench-build ## where the time of a push goes, by perf (PROFILE_ARGS='--
 .PHONY: bench-build
 bench-build:
 	@ops/prerequisites build
+	@rm -rf $(BUILT)/bench # what an interrupted run has left
 	cargo build --release --locked -p muong-server -p muong-bench
 
 # --- work on it -----------------------------------------------------------------------------------------

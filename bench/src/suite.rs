@@ -75,7 +75,7 @@ impl Size {
         demo: 1.0,
         growth: &[10_000, 100_000, 1_000_000],
         growth_window: 16_000,
-        seeding: Duration::from_secs(240),
+        seeding: Duration::from_secs(120),
     };
     /// Ten million records, for `make bench-large`.
     pub const LARGE: Self =
