@@ -3,7 +3,7 @@
 use crate::Fallible;
 use crate::database::Scratch;
 use crate::load::{Answered, Load};
-use crate::process::{Server, cpu};
+use crate::process::{Server, cpu, cpu_of_all};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub struct Run {
     pub database: f64,
     /// Of the generator, in s.
     pub generator: f64,
+    /// Of everybody else on the machine, in s: a run on a machine that does something else as well shows itself.
+    pub others: f64,
 }
 
 /// All repetitions of one load.
@@ -58,10 +60,12 @@ impl Run {
     pub fn of(load: Load, server: &Server, database: Option<&Scratch>) -> Fallible<(Self, Answered)> {
         let used = || {
             let own = std::process::id();
-            [cpu(server.pid()), database.map_or(Duration::ZERO, Scratch::cpu), cpu(own)].map(|time| time.as_secs_f64())
+            [cpu(server.pid()), database.map_or(Duration::ZERO, Scratch::cpu), cpu(own), cpu_of_all()]
+                .map(|time| time.as_secs_f64())
         };
-        let (before, answered) = load.run(server.address, used)?;
+        let (before, answered): ([f64; 4], _) = load.run(server.address, used)?;
         let after = used();
+        let [of_server, of_database, of_generator, of_all] = std::array::from_fn(|n| after[n] - before[n]);
         let millis = |q: f64| answered.latency.value_at_quantile(q) as f64 / 1e3;
         let seconds = answered.elapsed.as_secs_f64();
         let run = Self {
@@ -71,9 +75,10 @@ impl Run {
             p99: millis(0.99),
             max: answered.latency.max() as f64 / 1e3,
             seconds,
-            server: after[0] - before[0],
-            database: after[1] - before[1],
-            generator: after[2] - before[2],
+            server: of_server,
+            database: of_database,
+            generator: of_generator,
+            others: (of_all - of_server - of_database - of_generator).max(0.0),
         };
         Ok((run, answered))
     }
@@ -125,11 +130,11 @@ impl Measure {
 
     /// For whoever watches.
     pub fn line(&self) -> String {
-        let Run { rate, p50, p99, seconds, server, database, generator, .. } = self.median();
+        let Run { rate, p50, p99, seconds, server, database, generator, others, .. } = self.median();
         let share = |time: &f64| time / seconds * 100.0;
         format!(
             "{:<34} {:<10} {rate:>9.0}/s  p50 {p50:>7.2} ms  p99 {p99:>7.2} ms  max {:>7.1} ms  {:>6.1} µs/item  \
-             of one core: server {:.0} %, database {:.0} %, generator {:.0} %",
+             of one core: server {:.0} %, database {:.0} %, generator {:.0} %, others {:.0} %",
             self.name,
             self.database,
             self.slowest(),
@@ -137,6 +142,7 @@ impl Measure {
             share(server),
             share(database),
             share(generator),
+            share(others),
         )
     }
 }

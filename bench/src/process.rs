@@ -136,6 +136,15 @@ pub fn cpu_of_family(pid: u32) -> Duration {
     head.own + head.reaped + children(pid).into_iter().map(cpu).sum::<Duration>()
 }
 
+/// Processor time that the whole machine has used, whoever it was.
+pub fn cpu_of_all() -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = text.lines().next().unwrap_or_default().split_whitespace().skip(1).enumerate();
+    // The fourth and fifth are idle, the ninth and tenth are counted in the first two already.
+    let busy = fields.filter(|(n, _)| !matches!(n, 3 | 4 | 8 | 9)).filter_map(|(_, ticks)| ticks.parse::<u64>().ok());
+    Duration::from_millis(busy.sum::<u64>() * 10)
+}
+
 /// The parent of a process, when it has this name.
 pub fn parent_named(pid: u32, name: &str) -> Option<u32> {
     let parent = stat(pid)?.parent;

@@ -186,7 +186,7 @@ impl Results {
         let mut out = "Everything that was measured; processor time is in µs for one submission or request, and the \
             shares are of one core:\n\n\
             | what | database | a second | range | p50 ms | p99 ms | max ms | server µs | database µs | \
-            server / database / generator |\n|---|---|---|---|---|---|---|---|---|---|\n"
+            server / database / generator / others |\n|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
         for measure in &self.measures {
             let (run, (low, high)) = (measure.median(), measure.range());
@@ -195,7 +195,7 @@ impl Results {
             let share = |seconds: f64| seconds / run.seconds * 100.0;
             let _infallible = writeln!(
                 out,
-                "| {}{counts} | {} | {} | {}–{} | {:.2} | {:.2} | {:.0} | {:.1} | {:.1} | {:.0} / {:.0} / {:.0} % |",
+                "| {}{counts} | {} | {} | {}–{} | {:.2} | {:.2} | {:.0} | {:.1} | {:.1} | {:.0} / {:.0} / {:.0} / {:.0} % |",
                 measure.name,
                 measure.database,
                 grouped(run.rate),
@@ -209,6 +209,7 @@ impl Results {
                 share(run.server),
                 share(run.database),
                 share(run.generator),
+                share(run.others),
             );
         }
         out + "\n"

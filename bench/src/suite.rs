@@ -83,13 +83,13 @@ impl Size {
     /// To see that it works.
     pub const QUICK: Self = Self {
         repetitions: 1,
-        window: Duration::from_millis(500),
-        floor_window: Duration::from_millis(200),
-        batches: 64,
-        singles: 640,
+        window: Duration::from_millis(100),
+        floor_window: Duration::from_millis(100),
+        batches: 32,
+        singles: 128,
         starts: 1,
         demo: 0.002,
-        growth: &[2_000, 10_000],
+        growth: &[500, 3_000],
         growth_window: 1_600,
         seeding: Duration::from_secs(60),
     };
