@@ -45,6 +45,8 @@ enum Kept {
     File { _folder: TempDir },
     /// The name of the database.
     Named(String),
+    /// Another one keeps it.
+    Elsewhere,
 }
 
 impl TestDatabase {
@@ -62,6 +64,11 @@ impl TestDatabase {
             Backend::Sqlite => sqlite(None),
             Backend::Postgres => postgres(None),
         }
+    }
+
+    /// The same one for a further process; to be let go of before it.
+    pub fn shared(&self) -> Self {
+        Self { url: self.url.clone(), kept: Kept::Elsewhere }
     }
 
     /// Its address.

@@ -28,8 +28,26 @@ pub enum Command {
     /// Manage the people who sign in.
     #[command(subcommand)]
     User(UserCommand),
+    /// Change the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Print the OpenAPI document.
     Openapi,
+}
+
+/// `muong keys …`
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a new key that signs from now on. Older ones verify until their last token is over: nobody is signed out.
+    RotateSigning(RotateSigningArgs),
+}
+
+/// `muong keys rotate-signing`
+#[derive(Debug, Args)]
+pub struct RotateSigningArgs {
+    /// Drop the older keys at once, because somebody else may have them. Phones get new access tokens by themselves.
+    #[arg(long)]
+    pub retire_old: bool,
 }
 
 /// `muong serve`
@@ -79,6 +97,19 @@ pub enum UserCommand {
     Grant(UserGrantArgs),
     /// End a role of a user.
     Revoke(UserRevokeArgs),
+    /// Disable a user: their sessions end, and they cannot sign in.
+    Disable(UserNamedArgs),
+    /// Enable a user again.
+    Enable(UserNamedArgs),
+    /// Remove the second factor of a user who has lost it.
+    RemoveTotp(UserNamedArgs),
+}
+
+/// `muong user disable`, `enable`, `remove-totp`
+#[derive(Debug, Args)]
+pub struct UserNamedArgs {
+    /// The name to sign in with.
+    pub login: String,
 }
 
 /// `muong user add`

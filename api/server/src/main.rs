@@ -35,6 +35,9 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
             Ok(commands::migrate::run(&config, clock, &entropy, args.dry_run, std::io::stdout().lock())?)
         }
         Command::User(command) => Ok(commands::user::run(command, &config, clock, &entropy, std::io::stdout().lock())?),
+        Command::Keys(command) => {
+            Ok(commands::keys::run(&command, &config, clock, &entropy, std::io::stdout().lock())?)
+        }
         Command::Demo(args) => Ok(commands::demo::run(&args, config, clock, entropy)?),
         Command::Openapi => Ok(()), // done above, without configuration
     }

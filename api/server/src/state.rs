@@ -4,9 +4,11 @@
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::reference::ReferenceCache;
+use crate::security::keyring::{Believed, Keyring};
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
-use crate::security::token::{self, AccessClaims, KeyError, Keys};
+use crate::security::throttle::Throttle;
+use crate::security::token::{self, KeyError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use muong_domain::id::SessionId;
@@ -110,11 +112,13 @@ pub struct Parts {
     /// Units and forms, as last read.
     pub reference: Arc<ReferenceCache>,
     /// What signs and verifies access tokens.
-    pub keys: Keys,
+    pub keys: Keyring,
     /// What hashes and checks passwords.
     pub passwords: Passwords,
     /// Access tokens whose signature was checked, by their SHA-256.
-    pub tokens: Recent<[u8; 32], Arc<AccessClaims>>,
+    pub tokens: Recent<[u8; 32], Believed>,
+    /// What addresses, accounts and devices may try.
+    pub throttle: Throttle,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -131,6 +135,7 @@ impl App {
     /// Opens everything that serving needs: the store (migrated), the keys, the writer.
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
         let keys = keys(&config, &entropy)?;
+        let throttle = Throttle::new(&config.throttle);
         let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
         let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
         let reference = Arc::new(ReferenceCache::default());
@@ -144,6 +149,7 @@ impl App {
             reference,
             keys,
             passwords,
+            throttle,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
             thread: Mutex::new(Some(thread)),
@@ -171,21 +177,21 @@ fn publish_forms(writer: &Writer, reference: &Arc<ReferenceCache>) -> Result<(),
 }
 
 /// The configured keys; without any, on SQLite, where there is one serving process, the one in `data_dir`.
-fn keys(config: &Config, entropy: &Entropy) -> Result<Keys, StartError> {
-    let path = match &config.signing_key_file {
-        Some(path) => path.clone(),
-        None => own_key(config, entropy)?,
-    };
-    Ok(Keys::load(&path, &config.issuer, &config.audience)?)
+fn keys(config: &Config, entropy: &Entropy) -> Result<Keyring, StartError> {
+    let path = signing_key_path(config)?;
+    if config.signing_key_file.is_none() && token::generate_key_file(&path, entropy)? {
+        tracing::info!(path = %path.display(), "made a signing key");
+    }
+    Ok(Keyring::open(&path, &config.issuer, &config.audience)?)
 }
 
-fn own_key(config: &Config, entropy: &Entropy) -> Result<PathBuf, StartError> {
+/// Where the signing keys stand.
+pub fn signing_key_path(config: &Config) -> Result<PathBuf, StartError> {
+    if let Some(path) = &config.signing_key_file {
+        return Ok(path.clone());
+    }
     if DatabaseUrl::parse(config.database_url.expose())?.kind() != "sqlite" {
         return Err(StartError::NoSharedKey);
     }
-    let path = config.data_dir.join(SIGNING_KEY);
-    if token::generate_key_file(&path, entropy)? {
-        tracing::info!(path = %path.display(), "made a signing key");
-    }
-    Ok(path)
+    Ok(config.data_dir.join(SIGNING_KEY))
 }

@@ -26,9 +26,11 @@ pub mod records;
 pub mod submissions;
 pub mod units;
 
+pub mod attempts;
 pub mod devices;
 pub mod grants;
 pub mod sessions;
+pub mod totp;
 pub mod users;
 
 pub use connection::{Connection, Database, DatabaseUrl};

@@ -4,12 +4,15 @@
 pub mod answer;
 pub mod auth;
 pub mod body;
+pub mod client_address;
 pub mod conflicts;
+pub mod credentials;
 pub mod decisions;
 pub mod docs;
 pub mod error;
 pub mod forms;
 pub mod health;
+pub mod jwks;
 pub mod listen;
 pub mod me;
 pub mod openapi;
@@ -22,6 +25,7 @@ pub mod reason;
 pub mod records;
 pub mod routes;
 pub mod sessions;
+pub mod signed_in;
 pub mod units;
 
 use crate::telemetry::RequestSpan;

@@ -3,6 +3,7 @@
 use crate::security::password::PasswordError;
 use crate::security::token::TokenError;
 use crate::state::App;
+use chrono::TimeDelta;
 use muong_domain::refusal::Finding;
 use muong_store::{Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
@@ -17,6 +18,14 @@ pub enum Failure {
         code: &'static str,
         /// The places.
         findings: Vec<Finding>,
+    },
+    /// Refused, because there was too much of it: to be tried again later.
+    #[error("{code}")]
+    Throttled {
+        /// The stable code.
+        code: &'static str,
+        /// How long to wait.
+        wait: TimeDelta,
     },
     /// Too much waits already: to be tried again.
     #[error("too much waits already")]
@@ -36,6 +45,20 @@ impl Failure {
     /// A refusal of the whole request.
     pub const fn refused(code: &'static str) -> Self {
         Self::Refused { code, findings: Vec::new() }
+    }
+
+    /// The same refusal, because of one place of the input.
+    #[must_use]
+    pub fn at(self, pointer: &'static str) -> Self {
+        match self {
+            Self::Refused { code, .. } => Self::invalid(Finding::new(code, pointer), code),
+            other => other,
+        }
+    }
+
+    /// A refusal for now.
+    pub const fn throttled(code: &'static str, wait: TimeDelta) -> Self {
+        Self::Throttled { code, wait }
     }
 
     /// A refusal because of one place of the input.
