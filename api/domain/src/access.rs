@@ -39,27 +39,30 @@ pub enum Action {
     ReportPersons,
     /// See and decide conflicts and quarantine.
     Review,
+    /// Erase a person: destroy the key that everything personal about them is sealed under.
+    ErasePersons,
     /// Users, devices, grants, units, forms.
     Administer,
     /// Read the audit trail.
     Audit,
 }
 
-use Action::{Administer, Audit, ReadPersons, ReadReports, Report, ReportPersons, Review};
+use Action::{Administer, Audit, ErasePersons, ReadPersons, ReadReports, Report, ReportPersons, Review};
 use Role::{Admin, Auditor, Cadre, CommuneReviewer, Liaison, ProvincialReviewer};
 
-/// The whole permission table.
+/// The whole permission table. Erasing is the province's alone: it cannot be undone, and whoever enters people, as the
+/// commune does as well, must not be able to make them and what was said of them vanish.
 pub const PERMISSIONS: &[(Role, &[Action])] = &[
     (Cadre, &[ReadReports, ReadPersons, Report, ReportPersons]),
     (Liaison, &[ReadReports, Report]),
     (CommuneReviewer, &[ReadReports, ReadPersons, Report, ReportPersons, Review]),
-    (ProvincialReviewer, &[ReadReports, ReadPersons, Review]),
+    (ProvincialReviewer, &[ReadReports, ReadPersons, Review, ErasePersons]),
     (Admin, &[Administer]),
     (Auditor, &[Audit]),
 ];
 
-/// Reads of persons that need a stated reason, which is logged.
-pub const NEEDS_REASON: &[(Role, Action)] = &[(ProvincialReviewer, ReadPersons)];
+/// What needs a stated reason, which is logged.
+pub const NEEDS_REASON: &[(Role, Action)] = &[(ProvincialReviewer, ReadPersons), (ProvincialReviewer, ErasePersons)];
 
 impl Role {
     /// Every role.
@@ -96,7 +99,8 @@ impl Role {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 7] = [ReadReports, ReadPersons, Report, ReportPersons, Review, Administer, Audit];
+    pub const ALL: [Self; 8] =
+        [ReadReports, ReadPersons, Report, ReportPersons, Review, ErasePersons, Administer, Audit];
 
     /// The written form.
     pub const fn as_str(self) -> &'static str {
@@ -106,6 +110,7 @@ impl Action {
             Report => "report",
             ReportPersons => "report_persons",
             Review => "review",
+            ErasePersons => "erase_persons",
             Administer => "administer",
             Audit => "audit",
         }
@@ -346,7 +351,7 @@ mod tests {
     #[test]
     fn admin_and_auditor_never_read_content() {
         for role in [Admin, Auditor] {
-            for action in [ReadReports, ReadPersons, Report, ReportPersons, Review] {
+            for action in [ReadReports, ReadPersons, Report, ReportPersons, Review, ErasePersons] {
                 assert!(!role.allows(action));
             }
         }

@@ -267,6 +267,19 @@ impl Record {
         }
     }
 
+    /// Forgets what is personal, as entry `v`: whom it is about has been erased. What is in dispute in the rest keeps the
+    /// value shown, since nobody can decide about it any more, and no question stays open.
+    pub fn forget(&mut self, v: Seq, is_personal: impl Fn(&Path) -> bool) {
+        self.cells.retain(|path, _| !is_personal(path));
+        for cell in self.cells.values_mut().filter(|cell| cell.contest.is_some()) {
+            cell.claims.truncate(1);
+            cell.contest = None;
+        }
+        self.questions.clear();
+        self.version = v;
+        self.prune();
+    }
+
     /// Forgets writers whose every claim is superseded.
     pub(crate) fn prune(&mut self) {
         let mut used: BTreeSet<Seq> = self.deletions.iter().map(|deletion| deletion.by).collect();
@@ -321,5 +334,38 @@ impl Record {
             self.cells.extend(kept.cells);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    #[test]
+    fn who_is_erased_leaves_what_is_not_personal_and_nothing_to_decide() {
+        let claim = |value: Value, by: i64| Claim { value, by: BTreeSet::from([Seq(by)]) };
+        let contest = Contest { round: 1, opened: Seq(2), code: "merge.conflict".to_owned() };
+        let contested = |values: [&str; 2]| Cell {
+            claims: vec![claim(json!(values[0]), 1), claim(json!(values[1]), 2)],
+            contest: Some(contest.clone()),
+            rounds: 1,
+        };
+        let mut record = Record::new(RecordId::new(Uuid::from_u128(1)), "person", UnitId::new(Uuid::nil()), Seq(1));
+        for seq in [1, 2] {
+            let submission = SubmissionId::new(Uuid::from_u128(seq));
+            let writer = Writer { submission, device: DeviceId::new(Uuid::nil()), n: 1 };
+            record.writers.insert(Seq(i64::try_from(seq).unwrap()), writer);
+        }
+        record.cells.insert(Path::field("full_name"), contested(["Vừ A Chá", "Vừ A Cha"]));
+        record.cells.insert(Path::field("basis"), contested(["own_application", "recorded_consent"]));
+        record.questions.insert(Path::record(), contest.clone());
+        record.forget(Seq(9), |path| path.as_str() == "full_name");
+        assert_eq!(record.shown().collect::<Vec<_>>(), [(&Path::field("basis"), &json!("own_application"))]);
+        assert_eq!(record.open_conflicts(), []);
+        assert_eq!((record.version, record.writers.len()), (Seq(9), 1));
+        // Which question it was is remembered: the next one has another id.
+        assert_eq!(record.cells[&Path::field("basis")].rounds, 1);
     }
 }

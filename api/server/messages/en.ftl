@@ -192,6 +192,12 @@ person-name_needs_branch = Searching by name needs one branch: people are looked
     .title = Search by name needs a branch
 person-unknown = The server has no such person within your scope. Send that person's record first, or sync and choose again.
 person-card_taken = This party card number belongs to another member. Check the number; if it is right, tell your superior.
+person-already_erased = This person has been erased already. There is nothing more to do.
+    .title = Erased already
+person-not_one = This record is not that of a person, so nobody can be erased by it. Use the id of the person's own record.
+    .title = Not a person
+person-reason_required = An erasure needs a reason. Give a short one, without the person's name, and send it again.
+    .title = Reason required
 person-erased = This person's data has been erased as the law demands, so nothing can be added. Do not send it again; if this is a mistake, tell your superior.
 
 ## The tree of units

@@ -192,6 +192,12 @@ person-name_needs_branch = Tìm theo tên cần một chi bộ: chỉ tra cứu 
     .title = Tìm theo tên cần chi bộ
 person-unknown = Máy chủ chưa có người này trong phạm vi bạn phụ trách. Hãy gửi hồ sơ của người đó trước, hoặc đồng bộ rồi chọn lại.
 person-card_taken = Số thẻ đảng này đang thuộc về một đảng viên khác. Hãy kiểm tra lại số thẻ; nếu đúng, hãy báo cấp trên.
+person-already_erased = Dữ liệu của người này đã được xóa từ trước. Không cần làm gì thêm.
+    .title = Đã xóa từ trước
+person-not_one = Hồ sơ này không phải là hồ sơ của một người nên không xóa theo nó được. Hãy dùng mã hồ sơ của chính người đó.
+    .title = Không phải hồ sơ của một người
+person-reason_required = Việc xóa phải có lý do. Hãy ghi lý do ngắn gọn, không nêu tên người đó, rồi gửi lại.
+    .title = Thiếu lý do
 person-erased = Dữ liệu của người này đã được xóa theo quy định nên không thể ghi thêm. Không cần gửi lại; nếu có nhầm lẫn, hãy báo cấp trên.
 
 ## The tree of units

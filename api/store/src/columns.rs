@@ -9,6 +9,7 @@ use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, SqlType, Text};
 use diesel::sqlite::Sqlite;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::io::Write;
 use uuid::Uuid;
 
@@ -31,7 +32,10 @@ pub mod sql {
 }
 
 /// An id in a row.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, AsExpression, FromSqlRow)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, AsExpression, FromSqlRow,
+)]
+#[serde(transparent)]
 #[diesel(sql_type = sql::Id)]
 pub struct Id(pub Uuid);
 
@@ -91,6 +95,42 @@ impl ToSql<sql::Json, Sqlite> for Json {
 impl FromSql<sql::Json, Sqlite> for Json {
     fn from_sql(value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
         Ok(Self(<String as FromSql<Text, Sqlite>>::from_sql(value)?))
+    }
+}
+
+/// In another document it is a part of it, so that it reads alike whichever database rewrote it.
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value: serde_json::Value = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(serde_json::Value::deserialize(deserializer)?.to_string()))
+    }
+}
+
+/// Sealed bytes of a row within a document: hexadecimal.
+pub mod hex {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes them.
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = bytes.as_ref().map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        text.serialize(serializer)
+    }
+
+    /// Reads them.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+        let digits = digits.filter(|digits| digits.len() % 2 == 0);
+        let digits = digits.ok_or_else(|| serde::de::Error::custom("not hexadecimal"))?;
+        let byte = |pair: &[u32]| u8::try_from(pair[0] * 16 + pair[1]).map_err(serde::de::Error::custom);
+        digits.chunks_exact(2).map(byte).collect::<Result<_, _>>().map(Some)
     }
 }
 

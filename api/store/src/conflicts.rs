@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use muong_domain::id::{ConflictId, RecordId, Seq, UnitId};
 use muong_domain::record::Path;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A question about one path of one record.
@@ -42,10 +43,11 @@ pub struct StoredConflict {
     pub subject: Option<RecordId>,
 }
 
-#[derive(Insertable, Queryable, Selectable)]
+/// A question as it stands in its row.
+#[derive(Clone, Debug, Insertable, Queryable, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = conflicts, treat_none_as_default_value = false)]
-struct Row {
-    id: Id,
+pub(crate) struct Row {
+    pub id: Id,
     record_id: Id,
     form: String,
     unit_id: Id,
@@ -101,10 +103,14 @@ impl From<&StoredConflict> for Row {
 
 /// Writes questions as they now stand.
 pub fn save(tx: &mut Tx<'_>, changed: &[StoredConflict]) -> Result<(), StoreError> {
-    for conflict in changed {
-        let row = Row::from(conflict);
+    put_back(tx, &changed.iter().map(Row::from).collect::<Vec<_>>())
+}
+
+/// Writes rows as they now stand.
+pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    for row in rows {
         on_backend!(tx.conn(), c => diesel::insert_into(conflicts::table)
-            .values(&row)
+            .values(row)
             .on_conflict(conflicts::id)
             .do_update()
             .set((
@@ -130,17 +136,19 @@ pub fn find(read: &mut impl Reading, id: ConflictId) -> Result<Option<StoredConf
 
 /// The questions of these records, by path and round.
 pub fn of_records(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<StoredConflict>, StoreError> {
+    rows(read, ids)?.into_iter().map(StoredConflict::try_from).collect()
+}
+
+/// The rows of the questions of these records, by path and round.
+pub(crate) fn rows(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<Row>, StoreError> {
     let mut found = Vec::new();
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
-        let rows: Vec<Row> = on_backend!(read.conn(), c => conflicts::table
+        found.extend(on_backend!(read.conn(), c => conflicts::table
             .filter(conflicts::record_id.eq_any(ids))
             .order((conflicts::record_id, conflicts::path, conflicts::round))
             .select(Row::as_select())
-            .load(c))?;
-        for row in rows {
-            found.push(StoredConflict::try_from(row)?);
-        }
+            .load::<Row>(c))?);
     }
     Ok(found)
 }

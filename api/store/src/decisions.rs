@@ -19,11 +19,11 @@ pub struct StoredDecision {
     pub id: Uuid,
     /// The entry that recorded it.
     pub seq: Seq,
-    /// resolve, release or discard.
+    /// resolve, release, discard or erase.
     pub kind: String,
     /// Who decided.
     pub actor: UserId,
-    /// The conflict or the quarantined submission.
+    /// The conflict, the quarantined submission, or the person.
     pub target: Uuid,
     /// The person it concerns.
     pub subject: Option<RecordId>,
@@ -32,13 +32,15 @@ pub struct StoredDecision {
 }
 
 impl StoredDecision {
-    /// Under whose key a decision that concerns `subject` is kept.
-    pub fn owner(subject: Option<RecordId>) -> Owner {
-        subject.map_or(Owner::Store, Owner::Person)
+    /// Under whose key a decision that concerns `subject` is kept: after that person has been erased, the store's.
+    pub fn owner(tx: &mut Tx<'_>, subject: Option<RecordId>) -> Result<Owner, StoreError> {
+        let Some(person) = subject.map(Owner::Person) else { return Ok(Owner::Store) };
+        seal::learn(tx, [person])?;
+        Ok(if tx.is_erased(person) { Owner::Store } else { person })
     }
 }
 
-#[derive(Insertable, Queryable, Selectable)]
+#[derive(Clone, Debug, Insertable, Queryable, Selectable)]
 #[diesel(table_name = decisions, treat_none_as_default_value = false)]
 struct Row {
     id: Id,
@@ -84,6 +86,7 @@ fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredDecision>
 /// Records a decision.
 pub fn insert(tx: &mut Tx<'_>, _grant: &Grant, decision: &StoredDecision) -> Result<(), StoreError> {
     let (id, seq) = (Id(decision.id), decision.seq.0);
+    let owner = StoredDecision::owner(tx, decision.subject)?;
     let row = Row {
         id,
         seq,
@@ -91,9 +94,39 @@ pub fn insert(tx: &mut Tx<'_>, _grant: &Grant, decision: &StoredDecision) -> Res
         actor: decision.actor.into(),
         target: Id(decision.target),
         subject: decision.subject.map(Id::from),
-        body: seal::seal(tx, StoredDecision::owner(decision.subject), Row::place(id, seq), &decision.body)?,
+        body: seal::seal(tx, owner, Row::place(id, seq), &decision.body)?,
     };
     on_backend!(tx.conn(), c => diesel::insert_into(decisions::table).values(&row).execute(c))?;
+    Ok(())
+}
+
+/// A decision with its sealed bytes, to be taken over as it stands into a store that is rebuilt from the log.
+#[derive(Clone, Debug)]
+pub struct DecisionCopy(Row);
+
+impl DecisionCopy {
+    /// The entry that recorded it.
+    pub fn seq(&self) -> Seq {
+        Seq(self.0.seq)
+    }
+}
+
+/// These decisions as they stand.
+pub fn copies(read: &mut impl Reading, ids: &[Uuid]) -> Result<Vec<DecisionCopy>, StoreError> {
+    let mut found: Vec<Row> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id).collect();
+        found.extend(on_backend!(read.conn(), c => decisions::table
+            .filter(decisions::id.eq_any(ids))
+            .select(Row::as_select())
+            .load::<Row>(c))?);
+    }
+    Ok(found.into_iter().map(DecisionCopy).collect())
+}
+
+/// Takes one over.
+pub fn take_over(tx: &mut Tx<'_>, copy: &DecisionCopy) -> Result<(), StoreError> {
+    on_backend!(tx.conn(), c => diesel::insert_into(decisions::table).values(&copy.0).execute(c))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Integer, Text};
 
 /// Expands one body of diesel code for each backend. No trait, no boxed queries: the compiler checks both.
 macro_rules! on_backend {
@@ -56,8 +56,39 @@ pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronou
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; \
      PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;";
 
-/// The one writer touches scattered pages of every index: it may keep 64 MiB of them, once a process.
-pub const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -65536;";
+/// The one writer touches scattered pages of every index: it may keep 64 MiB of them, once a process. What it takes out of
+/// a page that it writes anyway it overwrites with zeros (`FAST`): otherwise the halves of pages that were split keep
+/// copies of wrapped keys, which would outlive the erasure of their person.
+pub const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -65536; PRAGMA secure_delete = FAST;";
+
+/// From here to the end of the transaction, also pages that are given up are overwritten with zeros.
+pub fn overwrite_what_is_deleted(conn: &mut Connection) -> Result<(), StoreError> {
+    if let Connection::Sqlite(c) = conn {
+        c.batch_execute("PRAGMA secure_delete = ON")?;
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = Integer)]
+    busy: i32,
+}
+
+/// Brings everything from SQLite's write-ahead log into the file and leaves the log empty, for it holds pages as they were
+/// before. Answers whether it could: a reader may hold it for a moment. Of PostgreSQL, see [`crate::seal::destroy`].
+pub fn empty_write_ahead_log(conn: &mut Connection) -> Result<bool, StoreError> {
+    let Connection::Sqlite(c) = conn else { return Ok(true) };
+    // Others wait for the writer meanwhile: rather a little now and again later than ten seconds at once.
+    c.batch_execute("PRAGMA busy_timeout = 500")?;
+    let done = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Checkpoint>(c);
+    c.batch_execute("PRAGMA busy_timeout = 10000")?;
+    let emptied = done?.busy == 0;
+    if emptied {
+        c.batch_execute("PRAGMA secure_delete = FAST")?;
+    }
+    Ok(emptied)
+}
 
 /// Whether whoever writes anything keeps everybody else from writing: then all that is written goes through one writer.
 /// (With a connection of its own, a second writer on SQLite would poll for the lock, and flush the disk once more.)

@@ -32,6 +32,7 @@ pub mod log;
 pub mod quarantine;
 pub mod receipts;
 pub mod records;
+pub mod remains;
 pub mod seal;
 pub mod stock;
 pub mod submissions;

@@ -2,9 +2,12 @@
 
 use crate::error::StoreError;
 use crate::schema::log;
+use crate::trail::IS_NO_SUBMISSION;
 use crate::transaction::{LogRow, Reading, Tx};
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
 use uuid::Uuid;
 
@@ -58,6 +61,16 @@ pub fn page(read: &mut impl Reading, after: Seq, limit: i64) -> Result<Vec<Store
         .order(log::seq)
         .limit(limit)
         .load(c))?;
+    Ok(rows.into_iter().map(StoredEntry).collect())
+}
+
+/// All entries of one kind, in order; only for a kind of which there are few.
+pub fn of_kind(read: &mut impl Reading, kind: &str) -> Result<Vec<StoredEntry>, StoreError> {
+    let mut rows: Vec<LogRow> = on_backend!(read.conn(), c => log::table
+        .filter(sql::<Bool>(IS_NO_SUBMISSION))
+        .filter(log::kind.eq(kind))
+        .load(c))?;
+    rows.sort_unstable_by_key(|row| row.seq);
     Ok(rows.into_iter().map(StoredEntry).collect())
 }
 

@@ -1,7 +1,7 @@
 //! Submissions that wait, whole, for a reviewer.
 
 use crate::among::among;
-use crate::columns::Id;
+use crate::columns::{Id, hex};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{quarantine, submissions, unit_closure};
@@ -13,6 +13,7 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
 use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId};
+use serde::{Deserialize, Serialize};
 
 /// How a waiting submission left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +24,8 @@ pub enum Closing {
     Discarded,
     /// Its author sent a better one.
     Replaced,
+    /// Whom it is about has been erased.
+    Erased,
 }
 
 impl Closing {
@@ -32,10 +35,12 @@ impl Closing {
             Self::Released => "released",
             Self::Discarded => "discarded",
             Self::Replaced => "replaced",
+            Self::Erased => "erased",
         }
     }
     fn parse(text: &str) -> Result<Self, StoreError> {
-        ([Self::Released, Self::Discarded, Self::Replaced].into_iter().find(|closing| closing.as_str() == text))
+        let all = [Self::Released, Self::Discarded, Self::Replaced, Self::Erased];
+        (all.into_iter().find(|closing| closing.as_str() == text))
             .ok_or_else(|| StoreError::corrupt("a quarantine's closing", text))
     }
 }
@@ -69,21 +74,23 @@ pub struct StoredQuarantine {
     pub outcome: Option<Vec<u8>>,
 }
 
-#[derive(Insertable, Queryable, Selectable)]
+/// A waiting submission as it stands in its row.
+#[derive(Clone, Debug, Insertable, Queryable, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = quarantine, treat_none_as_default_value = false)]
-struct Row {
-    id: Id,
-    submission_id: Id,
+pub(crate) struct Row {
+    pub id: Id,
+    pub submission_id: Id,
     unit_id: Option<Id>,
     author: Id,
     form: Option<String>,
     code: String,
     waits_on: Option<Id>,
-    opened_seq: i64,
-    closed_seq: Option<i64>,
-    closing: Option<String>,
+    pub opened_seq: i64,
+    pub closed_seq: Option<i64>,
+    pub closing: Option<String>,
     subject: Option<Id>,
-    outcome: Option<Vec<u8>>,
+    #[serde(with = "hex")]
+    pub outcome: Option<Vec<u8>>,
 }
 
 impl Row {
@@ -121,7 +128,10 @@ impl Row {
     fn seal(tx: &mut Tx<'_>, waiting: &StoredQuarantine) -> Result<Self, StoreError> {
         let mut row = Self::from(waiting);
         if let Some(outcome) = &waiting.outcome {
-            let owner = waiting.subject.map_or(Owner::Submission(waiting.submission), Owner::Person);
+            let own = Owner::Submission(waiting.submission);
+            let person = waiting.subject.map_or(own, Owner::Person);
+            seal::learn(tx, [person])?;
+            let owner = if tx.is_erased(person) { own } else { person };
             row.outcome = Some(seal::seal(tx, owner, row.place(), outcome)?);
         }
         Ok(row)
@@ -147,6 +157,23 @@ impl From<&StoredQuarantine> for Row {
     }
 }
 
+/// The rows of these submissions, in order of id.
+pub(crate) fn rows(
+    read: &mut impl Reading,
+    submissions: impl IntoIterator<Item = SubmissionId>,
+) -> Result<Vec<Row>, StoreError> {
+    let ids: Vec<Id> = submissions.into_iter().map(Id::from).collect();
+    let mut found: Vec<Row> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        found.extend(on_backend!(read.conn(), c => quarantine::table
+            .filter(among(quarantine::submission_id, chunk.iter().copied()))
+            .select(Row::as_select())
+            .load::<Row>(c))?);
+    }
+    found.sort_unstable_by_key(|row| row.id);
+    Ok(found)
+}
+
 fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredQuarantine>, StoreError> {
     let owners = rows.iter().map(Row::owner).collect::<Result<Vec<_>, _>>()?;
     seal::learn(read, owners.into_iter().flatten())?;
@@ -156,10 +183,15 @@ fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredQuarantin
 
 /// Writes them as they now stand.
 pub fn save(tx: &mut Tx<'_>, changed: &[StoredQuarantine]) -> Result<(), StoreError> {
-    for waiting in changed {
-        let row = Row::seal(tx, waiting)?;
+    let rows = changed.iter().map(|waiting| Row::seal(tx, waiting)).collect::<Result<Vec<_>, _>>()?;
+    put_back(tx, &rows)
+}
+
+/// Writes rows as they now stand.
+pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    for row in rows {
         on_backend!(tx.conn(), c => diesel::insert_into(quarantine::table)
-            .values(&row)
+            .values(row)
             .on_conflict(quarantine::id)
             .do_update()
             .set((

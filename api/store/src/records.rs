@@ -1,7 +1,7 @@
 //! The merged current state: records, their other ids, and values that must be unique among people.
 
 use crate::among::among;
-use crate::columns::{Id, Json, sql};
+use crate::columns::{Id, Json, hex, sql};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{personal_keys, record_aliases, records, unit_closure};
@@ -16,6 +16,7 @@ use diesel::sql_types::{BigInt, Binary, Bool, Date, Nullable, Text};
 use muong_domain::access::Grant;
 use muong_domain::id::{RecordId, Seq, UnitId};
 use muong_domain::record::Record;
+use serde::{Deserialize, Serialize};
 
 /// A record with the columns that are derived from it.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,20 +46,22 @@ pub struct RecordChange {
     pub personal: Option<String>,
 }
 
-#[derive(Queryable, Selectable)]
+/// A record as it stands in its row.
+#[derive(Clone, Debug, Queryable, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = records)]
-struct Row {
-    id: Id,
-    form: String,
-    unit_id: Id,
-    subject: Option<Id>,
-    version: i64,
-    created_seq: i64,
-    state: String,
+pub(crate) struct Row {
+    pub id: Id,
+    pub form: String,
+    pub unit_id: Id,
+    pub subject: Option<Id>,
+    pub version: i64,
+    pub created_seq: i64,
+    pub state: String,
     disputed: bool,
     occurred_on: Option<NaiveDate>,
-    natural_key: Option<String>,
+    pub natural_key: Option<String>,
     cells: Json,
+    #[serde(with = "hex")]
     personal: Option<Vec<u8>>,
 }
 
@@ -140,6 +143,38 @@ fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredRecord>, 
     rows.into_iter().map(|row| row.open(keyring)).collect()
 }
 
+/// The rows of these records as they stand, in order of id.
+pub(crate) fn rows(read: &mut impl Reading, ids: impl IntoIterator<Item = RecordId>) -> Result<Vec<Row>, StoreError> {
+    let ids: Vec<Id> = ids.into_iter().map(Id::from).collect();
+    let mut found: Vec<Row> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        found.extend(on_backend!(read.conn(), c => records::table
+            .filter(among(records::id, chunk.iter().copied()))
+            .select(Row::as_select())
+            .load::<Row>(c))?);
+    }
+    found.sort_unstable_by_key(|row| row.id);
+    Ok(found)
+}
+
+/// Which records are about these people, of whatever form.
+pub(crate) fn ids_about(read: &mut impl Reading, people: &[RecordId]) -> Result<Vec<RecordId>, StoreError> {
+    let mut found: Vec<Id> = Vec::new();
+    for chunk in people.chunks(BIND_CHUNK) {
+        let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
+        found.extend(on_backend!(read.conn(), c => records::table
+            .filter(among(records::subject, ids))
+            .select(records::id)
+            .load::<Id>(c))?);
+    }
+    Ok(found.into_iter().map(|id| RecordId::new(id.0)).collect())
+}
+
+/// Puts rows back as they stood.
+pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    Ok(insert_rows(tx.conn(), rows)?)
+}
+
 /// Records by id.
 pub fn by_ids(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<StoredRecord>, StoreError> {
     let mut found = Vec::new();
@@ -219,13 +254,49 @@ pub fn aliases_of(read: &mut impl Reading, record: RecordId) -> Result<Vec<Recor
     Ok(rows.into_iter().map(|id| RecordId::new(id.0)).collect())
 }
 
-#[derive(Insertable)]
+/// Another id of a record, as it stands in its row.
+#[derive(Clone, Copy, Debug, Insertable, Queryable, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = record_aliases, treat_none_as_default_value = false)]
-struct AliasRow {
-    alias: Id,
-    unit_id: Id,
+pub(crate) struct AliasRow {
+    pub alias: Id,
+    pub unit_id: Id,
     record_id: Id,
-    seq: i64,
+    pub seq: i64,
+}
+
+impl AliasRow {
+    /// The alias, the unit that it was used in, and the record.
+    pub fn ids(&self) -> (RecordId, UnitId, RecordId) {
+        (RecordId::new(self.alias.0), UnitId::new(self.unit_id.0), RecordId::new(self.record_id.0))
+    }
+}
+
+/// The rows of the other ids of these records.
+pub(crate) fn alias_rows(
+    read: &mut impl Reading,
+    records: impl IntoIterator<Item = RecordId>,
+) -> Result<Vec<AliasRow>, StoreError> {
+    let ids: Vec<Id> = records.into_iter().map(Id::from).collect();
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        found.extend(on_backend!(read.conn(), c => record_aliases::table
+            .filter(among(record_aliases::record_id, chunk.iter().copied()))
+            .order((record_aliases::record_id, record_aliases::alias, record_aliases::unit_id))
+            .select(AliasRow::as_select())
+            .load::<AliasRow>(c))?);
+    }
+    Ok(found)
+}
+
+/// Puts rows of other ids back; those that are there stay.
+pub(crate) fn put_back_aliases(tx: &mut Tx<'_>, rows: &[AliasRow]) -> Result<(), StoreError> {
+    for chunk in rows.chunks(BIND_CHUNK) {
+        on_backend!(tx.conn(), c => diesel::insert_into(record_aliases::table)
+            .values(chunk)
+            .on_conflict_do_nothing()
+            .execute(c))?;
+    }
+    Ok(())
 }
 
 /// Notes other ids of records.

@@ -4,7 +4,7 @@
 use crate::among::among;
 use crate::columns::Id;
 use crate::connection::Connection;
-use crate::dialect::BIND_CHUNK;
+use crate::dialect::{self, BIND_CHUNK};
 use crate::error::StoreError;
 use crate::schema::data_keys;
 use crate::transaction::{LogEntry, Reading, Tx};
@@ -88,12 +88,13 @@ pub struct Keyring {
     vault: Option<Arc<Vault>>,
     held: HashMap<Owner, Held>,
     made: Vec<(Owner, Wrapped)>,
+    has_destroyed: bool,
 }
 
 impl Keyring {
     /// Empty; without a vault nothing can be sealed or opened.
     pub(crate) fn new(vault: Option<Arc<Vault>>) -> Self {
-        Self { vault, held: HashMap::new(), made: Vec::new() }
+        Self { vault, held: HashMap::new(), made: Vec::new(), has_destroyed: false }
     }
 
     fn vault(&self) -> Result<&Arc<Vault>, StoreError> {
@@ -117,6 +118,11 @@ impl Keyring {
             Some(Held::Missing) => Err(StoreError::Sealed("a sealed value has no key")),
             None => Err(StoreError::Sealed("a key was not read before it was needed")),
         }
+    }
+
+    /// Whether this transaction destroys any key.
+    pub(crate) fn has_destroyed(&self) -> bool {
+        self.has_destroyed
     }
 
     /// Whether the key has been destroyed. It must have been learnt.
@@ -236,15 +242,21 @@ fn insert(conn: &mut Connection, made: impl Iterator<Item = (&'static str, Uuid,
     Ok(())
 }
 
-/// Destroys a person's key. What was sealed under it, here or in any copy of the rows, is gone for good wherever this
-/// row is gone. Answers whether there was one.
-pub fn destroy(tx: &mut Tx<'_>, _grant: &Grant, person: RecordId) -> Result<bool, StoreError> {
-    let owner = Owner::Person(person);
+/// Destroys the keys of these owners, and with them what was sealed under them: here, and in any copy of the rows whose
+/// copy of the key is gone as well. On SQLite what is overwritten leaves no trace in the file, nor, after the commit, in the
+/// write-ahead log. PostgreSQL keeps the old row until a VACUUM has been over the table, and in its write-ahead log for
+/// as long as that is kept; backups keep it on either.
+pub fn destroy(tx: &mut Tx<'_>, _grant: &Grant, owners: impl IntoIterator<Item = Owner>) -> Result<(), StoreError> {
     let (conn, keyring) = tx.parts();
-    let row = data_keys::table.find((owner.kind(), Id(owner.id())));
-    let changed = on_backend!(conn, c => diesel::update(row).set(data_keys::wrapped.eq(None::<Vec<u8>>)).execute(c))?;
-    keyring.held.insert(owner, Held::Destroyed);
-    Ok(changed > 0)
+    dialect::overwrite_what_is_deleted(conn)?;
+    keyring.has_destroyed = true;
+    for owner in owners {
+        let row = data_keys::table.find((owner.kind(), Id(owner.id())));
+        on_backend!(&mut *conn, c => diesel::update(row).set(data_keys::wrapped.eq(None::<Vec<u8>>)).execute(c))?;
+        keyring.made.retain(|(made, _)| *made != owner);
+        keyring.held.insert(owner, Held::Destroyed);
+    }
+    Ok(())
 }
 
 /// Reads, or at the very first start makes, the keys of the store itself. Fails when the master key is not the one that

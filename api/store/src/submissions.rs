@@ -62,7 +62,7 @@ pub struct Told {
     pub result: Vec<u8>,
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = submissions)]
 struct Row {
     id: Id,
@@ -178,6 +178,63 @@ pub fn by_ids(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<Store
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
             .filter(among(submissions::id, ids))
+            .select(Row::as_select())
+            .load(c))?;
+        found.extend(open(read, rows)?);
+    }
+    Ok(found)
+}
+
+/// A received submission with its sealed bytes, to be taken over as it stands into a store that is rebuilt from the log:
+/// nobody can open it any more.
+#[derive(Clone, Debug)]
+pub struct SubmissionCopy(Row);
+
+impl SubmissionCopy {
+    /// The entry that recorded it.
+    pub fn seq(&self) -> Seq {
+        Seq(self.0.seq)
+    }
+}
+
+/// These submissions as they stand.
+pub fn copies(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<SubmissionCopy>, StoreError> {
+    let mut found: Vec<Row> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        found.extend(on_backend!(read.conn(), c => submissions::table
+            .filter(among(submissions::id, chunk.iter().copied().map(Id::from)))
+            .select(Row::as_select())
+            .load::<Row>(c))?);
+    }
+    Ok(found.into_iter().map(SubmissionCopy).collect())
+}
+
+/// Takes one over.
+pub fn take_over(tx: &mut Tx<'_>, copy: &SubmissionCopy) -> Result<(), StoreError> {
+    Ok(insert_rows(tx.conn(), std::slice::from_ref(&copy.0))?)
+}
+
+/// What was said about these people, in whatever unit and form.
+pub fn about(read: &mut impl Reading, people: &[RecordId]) -> Result<Vec<StoredSubmission>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in people.chunks(BIND_CHUNK) {
+        let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
+        let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+            .filter(among(submissions::subject, ids))
+            .select(Row::as_select())
+            .load(c))?;
+        found.extend(open(read, rows)?);
+    }
+    Ok(found)
+}
+
+/// What named these ids as its record, in whatever unit.
+pub fn naming(read: &mut impl Reading, records: &[RecordId]) -> Result<Vec<StoredSubmission>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in records.chunks(BIND_CHUNK) {
+        let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
+        let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+            .filter(among(submissions::record_id, ids))
             .select(Row::as_select())
             .load(c))?;
         found.extend(open(read, rows)?);

@@ -6,7 +6,7 @@ use crate::audit::{AuditRow, subjects_of};
 use crate::columns::{Id, Instant};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
-use crate::schema::{audit, audit_subjects, conflicts, decisions, log, quarantine, submissions};
+use crate::schema::{audit, audit_subjects, conflicts, decisions, log, quarantine, records, submissions};
 use crate::transaction::{LogRow, Reading};
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// The kind of the log's most frequent entries.
 pub const SUBMISSION: &str = "submission";
 /// As the index `log_by_kind` says it.
-const IS_NO_SUBMISSION: &str = "log.kind <> 'submission'";
+pub(crate) const IS_NO_SUBMISSION: &str = "log.kind <> 'submission'";
 
 /// Where something stands in the list. Of one instant, rows of chains come before entries of the log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -280,7 +280,8 @@ fn about_person(read: &mut impl Reading, person: RecordId, window: Window) -> Re
     Ok(found)
 }
 
-/// What was said about a record, and what was decided about its conflicts and about submissions to it that waited.
+/// What was said about a record, and what was decided about its conflicts, about submissions to it that waited, and (of a
+/// person, to erase them) about itself.
 fn about_record(read: &mut impl Reading, record: RecordId, window: Window) -> Result<Vec<LogRow>, StoreError> {
     let (conn, id, limit) = (read.conn(), Id::from(record), window.limit);
     let mut found: Vec<LogRow> = on_backend!(&mut *conn, c => submissions::table
@@ -300,6 +301,14 @@ fn about_record(read: &mut impl Reading, record: RecordId, window: Window) -> Re
         .limit(limit)
         .select(log::all_columns)
         .load(c))?;
+    let erased: Vec<LogRow> = on_backend!(&mut *conn, c => decisions::table
+        .inner_join(log::table.on(log::seq.eq(decisions::seq)))
+        .filter(decisions::target.eq(id))
+        .filter(entries!(window))
+        .order((log::received_at.desc(), log::seq.desc()))
+        .limit(limit)
+        .select(log::all_columns)
+        .load(c))?;
     let dealt_with: Vec<LogRow> = on_backend!(conn, c => submissions::table
         .inner_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
         .inner_join(decisions::table.on(decisions::target.eq(quarantine::id)))
@@ -312,6 +321,7 @@ fn about_record(read: &mut impl Reading, record: RecordId, window: Window) -> Re
         .load(c))?;
     found.extend(resolved);
     found.extend(dealt_with);
+    found.extend(erased);
     Ok(found)
 }
 
@@ -379,7 +389,7 @@ fn said_at(read: &mut impl Reading, seqs: &[i64]) -> Result<HashMap<Seq, Placed>
     Ok(placed)
 }
 
-/// A decision is about a conflict of a record, or about a submission that waited.
+/// A decision is about a conflict of a record, about a submission that waited, or about a person.
 fn decided_at(read: &mut impl Reading, seqs: &[i64]) -> Result<HashMap<Seq, Placed>, StoreError> {
     type Row = (i64, Option<Id>, Option<Id>, Option<Id>);
     let mut placed = HashMap::new();
@@ -395,10 +405,15 @@ fn decided_at(read: &mut impl Reading, seqs: &[i64]) -> Result<HashMap<Seq, Plac
             .filter(decisions::seq.eq_any(chunk))
             .select((decisions::seq, quarantine::unit_id, submissions::record_id, decisions::subject))
             .load(c))?;
-        let resolved =
-            resolved.into_iter().map(|(seq, unit, record, subject)| (seq, Some(unit), Some(record), subject));
+        let erased: Vec<(i64, Id, Id, Option<Id>)> = on_backend!(read.conn(), c => decisions::table
+            .inner_join(records::table.on(records::id.eq(decisions::target)))
+            .filter(decisions::seq.eq_any(chunk))
+            .select((decisions::seq, records::unit_id, records::id, decisions::subject))
+            .load(c))?;
+        let of_record = (resolved.into_iter().chain(erased))
+            .map(|(seq, unit, record, subject)| (seq, Some(unit), Some(record), subject));
         placed.extend(
-            (resolved.chain(dealt_with))
+            (of_record.chain(dealt_with))
                 .map(|(seq, unit, record, subject)| (Seq(seq), Placed::new(unit, [record, subject]))),
         );
     }

@@ -254,6 +254,11 @@ impl<'c> Tx<'c> {
         self.head != self.began
     }
 
+    /// Whether keys are destroyed with the commit.
+    pub(crate) fn destroys_keys(&self) -> bool {
+        self.keyring.has_destroyed()
+    }
+
     /// Writes the entries and the head, and commits.
     pub(crate) fn commit(mut self) -> Result<Head, StoreError> {
         let flushed = self.flush().and_then(|()| dialect::commit(self.conn));

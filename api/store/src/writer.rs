@@ -1,6 +1,7 @@
 //! The one writer of a process, with group commit: changes that wait share a transaction, and so a disk flush.
 
 use crate::connection::{Connection, DatabaseUrl};
+use crate::dialect;
 use crate::error::StoreError;
 use crate::head_watch::HeadWatch;
 use crate::transaction::{Outcome, Tx};
@@ -10,9 +11,9 @@ use metrics::Histogram;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// The source of receipt times.
@@ -150,7 +151,8 @@ impl Writer {
         let (first, preferred) = sync_channel(FIRST);
         let conn = url.open_for_writing()?;
         let waiting = Arc::new(AtomicUsize::new(0));
-        let worker = Worker { url, vault, watch, conn, options, now, preferred, waiting: Arc::clone(&waiting) };
+        let (waits, traces) = (Arc::clone(&waiting), false);
+        let worker = Worker { url, vault, watch, conn, options, now, preferred, waiting: waits, traces };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || worker.serve(&queued))
@@ -233,11 +235,37 @@ struct Worker {
     now: Now,
     preferred: Receiver<Box<dyn Change>>,
     waiting: Arc<AtomicUsize>,
+    /// Whether the write-ahead log still holds keys that have been destroyed.
+    traces: bool,
 }
 
+/// How long the writer waits for work before it tries again to remove the traces of what was destroyed.
+const TRACES_PAUSE: Duration = Duration::from_secs(1);
+
 impl Worker {
+    fn next(&mut self, waiting: &Receiver<Job>) -> Option<Job> {
+        loop {
+            if !self.traces {
+                return waiting.recv().ok();
+            }
+            match waiting.recv_timeout(TRACES_PAUSE) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout) => self.remove_traces(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// The keys are gone either way: what is left is in no row, and goes with the next checkpoint at the latest.
+    fn remove_traces(&mut self) {
+        match dialect::empty_write_ahead_log(&mut self.conn) {
+            Ok(emptied) => self.traces = !emptied,
+            Err(error) => tracing::warn!(%error, "the write-ahead log could not be emptied; it is tried again"),
+        }
+    }
+
     fn serve(mut self, waiting: &Receiver<Job>) {
-        while let Ok(job) = waiting.recv() {
+        while let Some(job) = self.next(waiting) {
             let mut group = Vec::new();
             let mut weight = self.take(job, &mut group);
             while group.len() < self.options.group_changes && weight < self.options.group_weight {
@@ -300,11 +328,15 @@ impl Worker {
                 }
             }
         }
-        let done = Instant::now();
+        let (done, destroys) = (Instant::now(), tx.destroys_keys());
         let committed = tx.commit();
         metrics.commit.record(done.elapsed());
         metrics.group.record(asked.elapsed());
         self.watch.see(committed?, done);
+        self.traces |= destroys;
+        if self.traces {
+            self.remove_traces();
+        }
         Ok(())
     }
 

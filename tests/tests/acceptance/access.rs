@@ -32,7 +32,7 @@ const MATRIX: &str = "\
 cadre               read_reports read_persons report report_persons
 liaison             read_reports report
 commune_reviewer    read_reports read_persons report report_persons review
-provincial_reviewer read_reports read_persons* review
+provincial_reviewer read_reports read_persons* review erase_persons*
 admin               administer
 auditor             audit
 ";

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A decision is short.
-const SMALL: Limits =
+pub(super) const SMALL: Limits =
     Limits { submissions: 1, wire_bytes: 64 << 10, inflated_bytes: 64 << 10, submission_bytes: 64 << 10 };
 
 /// Why.
@@ -34,6 +34,13 @@ pub struct ReasonBody {
     /// The reason, kept with the decision.
     #[schema(example = "Đã đối chiếu với sổ nghị quyết của chi bộ.", max_length = 2000)]
     reason: String,
+}
+
+impl ReasonBody {
+    /// The text.
+    pub(super) fn text(&self) -> &str {
+        &self.reason
+    }
 }
 
 /// A decision on a conflict.
@@ -83,7 +90,8 @@ pub struct ReleasedBody {
     results: Vec<ResultBody>,
 }
 
-fn reason(text: &str, code: &'static str) -> Result<Reason, Problem> {
+/// A reason that says something, or the refusal that asks for one.
+pub(super) fn reason(text: &str, code: &'static str) -> Result<Reason, Problem> {
     Reason::parse(text)
         .ok_or_else(|| Problem::new(code).findings([Finding::new(code, "/reason").with("max", MAX_REASON)]))
 }

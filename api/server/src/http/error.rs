@@ -200,7 +200,9 @@ fn status(code: &str) -> StatusCode {
         | "auth.totp_invalid" => StatusCode::UNAUTHORIZED,
         "auth.throttled" | "request.throttled" => StatusCode::TOO_MANY_REQUESTS,
         "auth.user_disabled" | "auth.totp_enrolment_required" => StatusCode::FORBIDDEN,
-        "device.fork" | "form.version_published" | "auth.totp_enrolled" => StatusCode::CONFLICT,
+        "device.fork" | "form.version_published" | "auth.totp_enrolled" | "person.already_erased" => {
+            StatusCode::CONFLICT
+        }
         code => status_of_family(code),
     }
 }

@@ -119,7 +119,7 @@ pub async fn get_me(app: Data<App>, who: Authenticated) -> Result<Json<MeBody>, 
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct CanQuery {
-    /// `read_reports`, `read_persons`, `report`, `report_persons`, `review`, `administer` or `audit`.
+    /// `read_reports`, `read_persons`, `report`, `report_persons`, `review`, `erase_persons`, `administer` or `audit`.
     #[param(value_type = String, example = "report")]
     action: Action,
     /// The unit.

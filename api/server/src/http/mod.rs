@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod decisions;
 pub mod docs;
 pub mod door;
+pub mod erasure;
 pub mod error;
 pub mod forms;
 pub mod health;

@@ -160,7 +160,7 @@ pub struct ResultBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = PushResultNow)]
 pub struct NowBody {
-    /// `released`, `discarded` or `replaced`.
+    /// `released`, `discarded`, `replaced` or `erased`.
     #[schema(example = "released")]
     status: &'static str,
     /// The result of its release.

@@ -52,7 +52,7 @@ pub struct QuarantinedBody {
     waits_on: Option<Uuid>,
     /// `open` while it waits, then `closed`.
     state: &'static str,
-    /// How it left: `released`, `discarded` or `replaced`; null while it waits.
+    /// How it left: `released`, `discarded`, `replaced` or (whom it is about) `erased`; null while it waits.
     closing: Option<&'static str>,
     /// The entry since which it waits.
     opened_v: i64,

@@ -57,6 +57,9 @@ pub struct RecordBody {
     aliases: Vec<Uuid>,
     /// What is in dispute.
     open_conflicts: Vec<OpenConflictBody>,
+    /// Whom it is about has been erased, and with them every personal value of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
 }
 
 /// An open question about a record.
@@ -84,7 +87,7 @@ impl From<OpenConflict> for OpenConflictBody {
 
 impl From<SeenRecord> for RecordBody {
     fn from(seen: SeenRecord) -> Self {
-        let SeenRecord { stored, data, aliases } = seen;
+        let SeenRecord { stored, data, aliases, erased } = seen;
         let open = stored.record.open_conflicts();
         let versions = stored.record.cells.iter();
         Self {
@@ -100,6 +103,7 @@ impl From<SeenRecord> for RecordBody {
             aliases: aliases.into_iter().map(Uuid::from).collect(),
             open_conflicts: open.into_iter().map(OpenConflictBody::from).collect(),
             form: stored.record.form,
+            erased,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
 use super::{
-    audit, conflicts, credentials, decisions, docs, forms, health, jwks, me, publishing, push, quarantine, records,
-    sessions, signed_in, units,
+    audit, conflicts, credentials, decisions, docs, erasure, forms, health, jwks, me, publishing, push, quarantine,
+    records, sessions, signed_in, units,
 };
 use actix_web::http::Method;
 use actix_web::web;
@@ -48,6 +48,7 @@ pub fn table(config: &mut ServiceConfig) {
         .service(records::get_records)
         .service(records::get_record)
         .service(records::get_submissions)
+        .service(erasure::post_erasure)
         // review
         .service(conflicts::get_conflicts)
         .service(conflicts::get_conflict)

@@ -8,6 +8,7 @@ pub mod change_password;
 pub mod describe_me;
 pub mod discard_quarantined;
 pub mod enrol_totp;
+pub mod erase_person;
 pub mod explain_permission;
 pub mod failure;
 pub mod fill_province;

@@ -72,7 +72,7 @@ pub struct SeenDecision {
     pub stored: StoredDecision,
     /// When.
     pub decided_at: Option<DateTime<Utc>>,
-    /// What was decided and why; none when it holds masked values.
+    /// What was decided and why; none when it holds masked values, or whom it was about has been erased.
     pub body: Option<Value>,
 }
 
@@ -141,7 +141,8 @@ pub fn see_decisions(
 ) -> Result<Vec<SeenDecision>, StoreError> {
     let at = receipts::of(read, found.iter().map(|decision| decision.seq))?;
     let seen = found.into_iter().map(|stored| {
-        let body = (!hidden).then(|| parsed("a decision", &stored.body)).transpose()?;
+        let readable = !hidden && !stored.body.is_empty();
+        let body = readable.then(|| parsed("a decision", &stored.body)).transpose()?;
         Ok(SeenDecision { decided_at: at.get(&stored.seq).copied(), body, stored })
     });
     seen.collect()

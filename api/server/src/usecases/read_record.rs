@@ -8,7 +8,8 @@ use super::review::Reason;
 use crate::state::App;
 use muong_domain::id::RecordId;
 use muong_store::records::{self, StoredRecord};
-use muong_store::{Snapshot, StoreError};
+use muong_store::seal::{self, Owner};
+use muong_store::{Reading, Snapshot, StoreError};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -21,6 +22,8 @@ pub struct SeenRecord {
     pub data: Value,
     /// The other ids by which phones know it.
     pub aliases: Vec<RecordId>,
+    /// Whether whom it is about has been erased.
+    pub erased: bool,
 }
 
 /// Reads it.
@@ -66,12 +69,14 @@ pub fn see(
         aliases.entry(record).or_default().push(alias);
     }
     found.iter().for_each(|(stored, values)| reader.note_record(stored, *values));
+    seal::learn(snapshot, found.iter().filter_map(|(stored, _)| stored.subject.map(Owner::Person)))?;
     let seen = found.into_iter().map(|(stored, values)| {
         let form = reader.form(&stored.record.form);
         let form = form.ok_or_else(|| StoreError::corrupt("a record's form", &stored.record.form))?;
         let data = mask::data(form, &stored.record, values);
         let aliases = aliases.remove(&stored.record.id).unwrap_or_default();
-        Ok(SeenRecord { stored, data, aliases })
+        let erased = stored.subject.is_some_and(|person| snapshot.is_erased(Owner::Person(person)));
+        Ok(SeenRecord { stored, data, aliases, erased })
     });
     seen.collect()
 }

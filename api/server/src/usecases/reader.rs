@@ -300,7 +300,7 @@ impl Reader {
 
 /// A reason, without the values that were shown: it says why, and the ids say about whom. They are found by their words,
 /// whatever the marks and capitals.
-fn without(reason: &str, values: &BTreeSet<String>) -> String {
+pub fn without(reason: &str, values: &BTreeSet<String>) -> String {
     let key = |word: &str| search_key(word.trim_matches(|letter: char| !letter.is_alphanumeric()));
     let words: Vec<&str> = reason.split_whitespace().collect();
     let keys: Vec<String> = words.iter().map(|word| key(word)).collect();

@@ -6,26 +6,29 @@ use super::push::Desk;
 use super::push::assess::Assessed;
 use super::push::judge::{Exclusion, Right};
 use super::push::outcome::{Recorded, Status};
+use super::push::person;
 use super::push::said::{Origin, Said};
-use super::push::working_set::WorkingSet;
+use super::push::working_set::{CARD, WorkingSet};
 use super::release_quarantined::Releasing;
 use super::resolve_conflict::{self, Resolving};
 use super::review::{self, Reason};
 use crate::config::Limits;
 use crate::reference::ReferenceCache;
 use muong_domain::access::{Action, Grant};
+use muong_domain::development::Basis;
 use muong_domain::form::Form;
-use muong_domain::id::{GrantId, QuarantineId, UnitId, UserId};
+use muong_domain::id::{GrantId, QuarantineId, RecordId, SubmissionId, UnitId, UserId};
 use muong_domain::time::local_date;
 use muong_domain::unit::Unit;
-use muong_store::decisions::StoredDecision;
+use muong_store::decisions::{DecisionCopy, StoredDecision};
 use muong_store::feed::FeedRow;
 use muong_store::log::{StoredEntry, append_copy};
-use muong_store::submissions::StoredSubmission;
+use muong_store::remains::Erasures;
+use muong_store::submissions::{StoredSubmission, SubmissionCopy};
 use muong_store::units::Coverage;
 use muong_store::{
-    Database, Outcome, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log, quarantine, seal,
-    submissions, units,
+    Database, Outcome, Snapshot, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log,
+    quarantine, records, seal, submissions, units,
 };
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -41,6 +44,14 @@ struct Told {
     entry: StoredEntry,
     submission: Option<StoredSubmission>,
     decision: Option<StoredDecision>,
+    copied: Option<Copied>,
+}
+
+/// What is taken over as it stands, since nobody can open it any more: said of, or decided about, somebody erased since.
+#[derive(Clone)]
+enum Copied {
+    Submission(SubmissionCopy),
+    Decision(DecisionCopy),
 }
 
 /// Replays the whole log of `source` into the empty store behind `target`; answers how many entries.
@@ -49,16 +60,20 @@ pub fn replay_log(source: &Database, target: &Writer, limits: &Limits) -> Result
     let first = first_epoch(source)?;
     begin(target, first)?;
     take_over_keys(source, target)?;
+    let erasures = Arc::new(source.read(erasures)?);
     let (mut after, mut count) = (muong_domain::id::Seq::ZERO, 0);
     loop {
-        let page = source.read(|snapshot| told(snapshot, after))?;
+        let page = source.read(|snapshot| told(snapshot, after, &erasures))?;
         let Some(last) = page.last() else { break };
         after = last.entry.seq();
         count += page.len();
-        let (cache, limits) = (Arc::clone(&cache), *limits);
+        let (cache, erasures, limits) = (Arc::clone(&cache), Arc::clone(&erasures), *limits);
         let written = target.write(page.len(), move |tx| {
             for told in &page {
-                retell(tx, &cache, &limits, told)?;
+                match &told.copied {
+                    Some(copied) => take_over(tx, &cache, &erasures, &told.entry, copied)?,
+                    None => retell(tx, &cache, &limits, told)?,
+                }
             }
             Ok(Outcome::<(), ()>::Commit(()))
         });
@@ -119,17 +134,78 @@ fn begin(target: &Writer, epoch: Uuid) -> Result<(), WriterError> {
     Ok(())
 }
 
-fn told(snapshot: &mut muong_store::Snapshot<'_>, after: muong_domain::id::Seq) -> Result<Vec<Told>, StoreError> {
+/// Every erasure, before anything is retold: up to each, what concerned the erased is not said again.
+fn erasures(snapshot: &mut Snapshot<'_>) -> Result<Erasures, StoreError> {
+    let mut erasures = Erasures::default();
+    for entry in log::of_kind(snapshot, "erase")? {
+        erasures.learn(entry.seq(), command(&entry)?);
+    }
+    Ok(erasures)
+}
+
+fn told(
+    snapshot: &mut Snapshot<'_>,
+    after: muong_domain::id::Seq,
+    erasures: &Erasures,
+) -> Result<Vec<Told>, StoreError> {
     let entries = log::page(snapshot, after, PAGE)?;
     let ids: Vec<Uuid> = entries.iter().map(StoredEntry::reference).collect();
     let said = submissions::by_ids(snapshot, &ids.iter().copied().map(Into::into).collect::<Vec<_>>())?;
     let decided = decisions::by_ids(snapshot, &ids)?;
+    let covered: Vec<SubmissionId> = said.iter().filter(|s| erasures.cover(s)).map(|s| s.id).collect();
+    let said_copies = submissions::copies(snapshot, &covered)?;
+    let about_erased = |d: &&StoredDecision| d.kind == "erase" || erasures.cover_decision(d.seq, d.subject, d.target);
+    let covered: Vec<Uuid> = decided.iter().filter(about_erased).map(|d| d.id).collect();
+    let decided_copies = decisions::copies(snapshot, &covered)?;
+    let copied = |seq| {
+        let said = said_copies.iter().find(|copy| copy.seq() == seq).cloned().map(Copied::Submission);
+        said.or_else(|| decided_copies.iter().find(|copy| copy.seq() == seq).cloned().map(Copied::Decision))
+    };
     let find = |entry: StoredEntry| Told {
         submission: said.iter().find(|s| s.seq == entry.seq()).cloned(),
         decision: decided.iter().find(|d| d.seq == entry.seq()).cloned(),
+        copied: copied(entry.seq()),
         entry,
     };
     Ok(entries.into_iter().map(find).collect())
+}
+
+fn take_over(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    erasures: &Erasures,
+    entry: &StoredEntry,
+    copied: &Copied,
+) -> Result<(), StoreError> {
+    let v = append_copy(tx, entry);
+    match copied {
+        Copied::Submission(copy) => submissions::take_over(tx, copy)?,
+        Copied::Decision(copy) => decisions::take_over(tx, copy)?,
+    }
+    if entry.kind() != "erase" {
+        return erasures.put_back_of(tx, v);
+    }
+    let remains = erasures.put_back(tx, v)?;
+    let grant = grant(entry, None, Action::ErasePersons);
+    for person in remains.people.iter().filter(|person| **person != remains.person) {
+        hold_card(tx, cache, grant, *person)?;
+    }
+    Ok(())
+}
+
+/// A card follows from what stands of its holder.
+fn hold_card(tx: &mut Tx<'_>, cache: &ReferenceCache, grant: Grant, person: RecordId) -> Result<(), StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    let mut set = WorkingSet::load(tx, reference, &[])?;
+    set.learn_record(tx, person)?;
+    let Some(stored) = set.record(person) else { return Ok(()) };
+    let view = person::view_of(&set, &stored.record);
+    let today = local_date(tx.received_at());
+    let basis = Basis { rules: &set.reference.rules, calendar: &set.reference.calendar, today };
+    let cards = person::cards_after(&set, &stored.record, stored.live.then_some(&view), &basis)?;
+    let held: Vec<_> = cards.into_iter().map(|(person, card)| (grant, person, card)).collect();
+    records::hold(tx, CARD, &held)
 }
 
 fn command<T: for<'de> Deserialize<'de>>(entry: &StoredEntry) -> Result<T, StoreError> {
@@ -189,12 +265,14 @@ fn retell_submission(
     let origin: Origin = origin(stored)?;
     let mut desk = Desk { set, origin: &origin };
     let was_authorised = recorded.status != Status::Forbidden;
-    if stored.id == said.id && was_authorised {
+    // Whose card it was may have been erased since.
+    let met_a_card = recorded.errors.iter().any(|error| error.code.as_str() == "person.card_taken");
+    if stored.id == said.id && was_authorised && !met_a_card {
         let action = assessed.as_ref().map_or(Action::Report, Assessed::action);
         let right = Right::Granted(grant(entry, stored.unit, action));
         desk.take_new(tx, said, stored.id, assessed.as_ref(), right)?;
     } else {
-        // Forbidden then, or its id was taken: so it is now.
+        // Forbidden then, or its id or card was taken: so it is now.
         let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on: None };
         let read = said.submission.as_deref().ok().zip(assessed.as_ref()).filter(|_| stored.id == said.id);
         desk.exclude(tx, said, stored.id, stored.author, read, exclusion)?;

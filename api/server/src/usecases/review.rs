@@ -102,7 +102,7 @@ pub fn may_see(actor: &Actor, reference: &Reference, form: &str, unit: UnitId, a
 /// A decision that is to be entered into the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Deciding<'a> {
-    /// resolve, release or discard.
+    /// resolve, release, discard or erase.
     pub kind: &'static str,
     /// Its id.
     pub id: Uuid,
@@ -117,7 +117,8 @@ pub struct Deciding<'a> {
 /// The log entry of a decision.
 pub fn entry(tx: &mut Tx<'_>, grant: &Grant, deciding: Deciding<'_>) -> Result<LogEntry, StoreError> {
     let Deciding { kind, id: decision, subject, outcome, body } = deciding;
-    let content_hash = content_digest(tx, StoredDecision::owner(subject), &Sha256::digest(body).into())?;
+    let owner = StoredDecision::owner(tx, subject)?;
+    let content_hash = content_digest(tx, owner, &Sha256::digest(body).into())?;
     Ok(LogEntry {
         actor: Some(grant.user()),
         device: None,

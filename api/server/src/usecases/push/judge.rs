@@ -156,8 +156,9 @@ impl Trial<'_> {
         let Submission { record, unit, .. } = *self.submission;
         let named = self.assessed.form.as_ref().and_then(|form| form.subject(&self.assessed.view, record));
         let held = set.resolve(record, unit).and_then(|stored| stored.subject);
-        let canonical = |person| set.resolve(person, unit).map_or(person, |stored| stored.record.id);
-        named.map(canonical).into_iter().chain(held).any(|person| tx.is_erased(Owner::Person(person)))
+        // Of another unit nobody is told that there was somebody.
+        let named = named.and_then(|person| set.resolve(person, unit)).map(|stored| stored.record.id);
+        named.into_iter().chain(held).any(|person| tx.is_erased(Owner::Person(person)))
     }
 
     fn authorize(&self, action: Action) -> Result<Grant, Finding> {

@@ -25,7 +25,7 @@ pub const PERSON: &str = "person";
 /// The form of what happens to persons.
 pub const STEP: &str = "development_step";
 /// The kind of value that party cards are in `personal_keys`.
-const CARD: &str = "party_card";
+pub const CARD: &str = "party_card";
 
 /// A submission that has been received before.
 #[derive(Clone, Debug)]

@@ -1,0 +1,248 @@
+//! Erases one person: destroys the key that everything personal about them is sealed under. What is not personal (that
+//! there was somebody, the kinds and dates of their steps) stays, so that counts stay right.
+//!
+//! The log alone could not rebuild that any more, since nobody can open what was said; so its entry says what remains.
+
+use super::push::working_set::CARD;
+use super::reader::without;
+use super::review::{self, Deciding, Reason};
+use crate::reference::{Reference, ReferenceCache};
+use muong_domain::access::{Action, Actor, Grant, authorize};
+use muong_domain::id::{RecordId, Seq, SubmissionId};
+use muong_domain::json;
+use muong_store::conflicts::{self, StoredConflict};
+use muong_store::decisions::{self, StoredDecision};
+use muong_store::feed::{self, FeedRow};
+use muong_store::quarantine::{self, Closing, StoredQuarantine};
+use muong_store::records::{self, RecordChange, StoredRecord};
+use muong_store::remains::{Family, Remains};
+use muong_store::seal::{self, Owner};
+use muong_store::submissions::{self, StoredSubmission};
+use muong_store::{Outcome, Reading, StoreError, Tx};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Who is to be erased, and why.
+#[derive(Clone, Debug)]
+pub struct Erasure {
+    /// The record of the person, or an alias of it.
+    pub record: RecordId,
+    /// The id of the decision.
+    pub id: Uuid,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why nobody is erased.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ErasureRefusal {
+    /// There is no such record, or not for this reader.
+    NotFound,
+    /// It may be seen, but its person not erased.
+    Forbidden,
+    /// It is not the record of a person.
+    NotAPerson,
+    /// It has been done.
+    AlreadyErased,
+}
+
+/// Erases. Answers the entry of the log.
+pub fn erase_person(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    actor: &Actor,
+    erasure: &Erasure,
+) -> Result<Outcome<Seq, ErasureRefusal>, StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    let (stored, grant) = match allowed(tx, &reference, actor, erasure.record)? {
+        Ok(found) => found,
+        Err(refusal) => return Ok(Outcome::Refuse(refusal)),
+    };
+    let person = stored.record.id;
+    if stored.subject != Some(person) {
+        return Ok(Outcome::Refuse(ErasureRefusal::NotAPerson));
+    }
+    seal::learn(tx, [Owner::Person(person)])?;
+    if tx.is_erased(Owner::Person(person)) {
+        return Ok(Outcome::Refuse(ErasureRefusal::AlreadyErased));
+    }
+    let v = tx.head().seq.next();
+    let family = Family::of(tx, person)?;
+    let erasing = Erasing { reference, grant, person, family, v, erasure };
+    erasing.erase(tx).map(Outcome::Commit)
+}
+
+/// The record that the actor sees under this id, and the right to erase its person.
+fn allowed(
+    tx: &mut Tx<'_>,
+    reference: &Reference,
+    actor: &Actor,
+    id: RecordId,
+) -> Result<Result<(StoredRecord, Grant), ErasureRefusal>, StoreError> {
+    let mut ids = vec![id];
+    ids.extend(records::aliases(tx, &[id])?.into_iter().map(|(_, _, record)| record));
+    let at = tx.received_at();
+    let visible =
+        |stored: &StoredRecord| review::may_see(actor, reference, &stored.record.form, stored.record.unit, at);
+    let Some(stored) = records::by_ids(tx, &ids)?.into_iter().find(visible) else {
+        return Ok(Err(ErasureRefusal::NotFound));
+    };
+    let line = reference.units.ancestors(stored.record.unit);
+    let granted = authorize(actor, Action::ErasePersons, &line, at, true);
+    Ok(granted.map(|grant| (stored, grant)).map_err(|_denied| ErasureRefusal::Forbidden))
+}
+
+/// An erasure under way.
+struct Erasing<'a> {
+    reference: Arc<Reference>,
+    grant: Grant,
+    person: RecordId,
+    family: Family,
+    v: Seq,
+    erasure: &'a Erasure,
+}
+
+impl Erasing<'_> {
+    fn erase(&self, tx: &mut Tx<'_>) -> Result<Seq, StoreError> {
+        let ids: Vec<RecordId> = self.family.records.iter().copied().collect();
+        let mut own = records::by_ids(tx, &ids)?;
+        own.retain(|stored| stored.subject == Some(self.person));
+        let reason = without(self.erasure.reason.as_str(), &self.personal_values(&own));
+        let replaced = self.replaced(tx)?;
+        let orphans = self.orphans(tx, &own, &replaced)?;
+        self.close_conflicts(tx, &own)?;
+        self.close_quarantine(tx, &orphans)?;
+        self.forget(tx, own)?;
+        records::hold(tx, CARD, &[(self.grant, self.person, None)])?;
+        let keys = orphans.iter().copied().map(Owner::Submission);
+        seal::destroy(tx, &self.grant, keys.chain([Owner::Person(self.person)]))?;
+        let replaced = replaced.into_keys().collect();
+        let remains = Remains::gather(tx, self.person, &self.family, orphans, &replaced)?;
+        self.record(tx, &reason, &remains)
+    }
+
+    /// Every text that is about to go, so that the reason does not keep it.
+    fn personal_values(&self, own: &[StoredRecord]) -> BTreeSet<String> {
+        let mut texts = BTreeSet::new();
+        for stored in own {
+            let cells = stored.record.cells.iter().filter(|(path, _)| self.is_personal(&stored.record.form, path));
+            cells.flat_map(|(_, cell)| &cell.claims).for_each(|claim| texts_of(&claim.value, &mut texts));
+        }
+        texts
+    }
+
+    /// Of a form that is not known everything may be.
+    fn is_personal(&self, form: &str, path: &muong_domain::record::Path) -> bool {
+        self.reference.catalog.newest(form).is_none_or(|form| form.is_personal(path))
+    }
+
+    /// What the family's submissions have replaced in quarantine, and (true) what of that the person's own ones have.
+    fn replaced(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<SubmissionId, bool>, StoreError> {
+        let mut named: BTreeMap<SubmissionId, bool> = BTreeMap::new();
+        for said in self.family.said.values() {
+            let body = said.told.as_ref().and_then(|told| json::parse(&told.body).ok()).unwrap_or_default();
+            let ids = body.get("replaces").and_then(Value::as_array).into_iter().flatten();
+            for id in ids.filter_map(|id| id.as_str()?.parse().ok()) {
+                *named.entry(id).or_default() |= said.subject == Some(self.person);
+            }
+        }
+        let waited = quarantine::of_submissions(tx, &named.keys().copied().collect::<Vec<_>>())?;
+        let replaced: BTreeSet<SubmissionId> = (waited.iter())
+            .filter(|waiting| waiting.closing == Some(Closing::Replaced))
+            .map(|waiting| waiting.submission)
+            .collect();
+        named.retain(|id, _| replaced.contains(id));
+        Ok(named)
+    }
+
+    /// What waited, or waits, under a key of its own, since nobody could be told whom it is about: but it names one of the
+    /// person's records, or has been corrected by something that was about them.
+    fn orphans(
+        &self,
+        tx: &mut Tx<'_>,
+        own: &[StoredRecord],
+        replaced: &BTreeMap<SubmissionId, bool>,
+    ) -> Result<BTreeSet<SubmissionId>, StoreError> {
+        let is_own = |record: RecordId| own.iter().any(|stored| stored.record.id == record);
+        let naming = self.family.said.values().filter(|said| self.family.record_of(said).is_some_and(is_own));
+        let mut orphans: BTreeSet<SubmissionId> = naming.filter(|said| is_alone(said)).map(|said| said.id).collect();
+        let corrected: Vec<SubmissionId> = replaced.iter().filter(|(_, own)| **own).map(|(id, _)| *id).collect();
+        let corrected = submissions::by_ids(tx, &corrected)?;
+        orphans.extend(corrected.iter().filter(|said| is_alone(said)).map(|said| said.id));
+        Ok(orphans)
+    }
+
+    fn close_conflicts(&self, tx: &mut Tx<'_>, own: &[StoredRecord]) -> Result<(), StoreError> {
+        let ids: Vec<RecordId> = own.iter().map(|stored| stored.record.id).collect();
+        let open = conflicts::of_records(tx, &ids)?.into_iter().filter(|conflict| conflict.closed.is_none());
+        let closed: Vec<StoredConflict> =
+            open.map(|open| StoredConflict { closed: Some(self.v), decision: Some(self.erasure.id), ..open }).collect();
+        conflicts::save(tx, &closed)
+    }
+
+    /// What waits about the person waits no more; how the rest was answered is forgotten.
+    fn close_quarantine(&self, tx: &mut Tx<'_>, orphans: &BTreeSet<SubmissionId>) -> Result<(), StoreError> {
+        let about = self.family.said.values().filter(|said| said.subject == Some(self.person)).map(|said| said.id);
+        let ids: BTreeSet<SubmissionId> = about.chain(orphans.iter().copied()).collect();
+        let found = quarantine::of_submissions(tx, &ids.into_iter().collect::<Vec<_>>())?;
+        let closed = |waiting: StoredQuarantine| StoredQuarantine {
+            closed: waiting.closed.or(Some(self.v)),
+            closing: waiting.closing.or(Some(Closing::Erased)),
+            outcome: None,
+            ..waiting
+        };
+        quarantine::save(tx, &found.into_iter().map(closed).collect::<Vec<_>>())
+    }
+
+    fn forget(&self, tx: &mut Tx<'_>, own: Vec<StoredRecord>) -> Result<(), StoreError> {
+        let (mut changes, mut stamps) = (Vec::new(), Vec::new());
+        for mut stored in own {
+            let form = stored.record.form.clone();
+            stored.record.forget(self.v, |path| self.is_personal(&form, path));
+            let (open, personal) = stored.record.to_documents(|path| self.is_personal(&form, path));
+            let (id, scope) = (stored.record.id.uuid(), stored.record.unit);
+            stamps.push(FeedRow { id, scope, kind: form, seq: self.v, present: stored.live });
+            changes.push(RecordChange { grant: self.grant, stored, open, personal });
+        }
+        records::save(tx, &[], changes)?;
+        feed::stamp(tx, stamps)
+    }
+
+    /// The entry of the log, and the decision: under the store's key, since the person's is gone.
+    fn record(&self, tx: &mut Tx<'_>, reason: &str, remains: &Remains) -> Result<Seq, StoreError> {
+        let body = review::body(&json!({"person": self.person, "reason": reason}));
+        let (id, subject) = (self.erasure.id, Some(self.person));
+        let deciding = Deciding { kind: "erase", id, subject, outcome: "erased", body: &body };
+        let mut entry = review::entry(tx, &self.grant, deciding)?;
+        let command = serde_json::to_value(remains).map_err(|error| StoreError::corrupt("what remains", error))?;
+        entry.command = Some(String::from_utf8_lossy(&json::canonical(&command)).into_owned());
+        let v = tx.append(entry);
+        let decision = StoredDecision {
+            id,
+            seq: v,
+            kind: "erase".to_owned(),
+            actor: self.grant.user(),
+            target: self.person.uuid(),
+            subject,
+            body,
+        };
+        decisions::insert(tx, &self.grant, &decision)?;
+        Ok(v)
+    }
+}
+
+/// Whether a submission is kept under a key of its own.
+fn is_alone(submission: &StoredSubmission) -> bool {
+    submission.owner == Owner::Submission(submission.id)
+}
+
+fn texts_of(value: &Value, texts: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(texts.insert(text.clone())),
+        Value::Object(fields) => fields.values().for_each(|value| texts_of(value, texts)),
+        _ => {}
+    }
+}

@@ -1,0 +1,259 @@
+//! What remains of somebody who is erased, as the log keeps it: the rows that can no longer be rebuilt by saying again
+//! what was said, since nobody can open that any more. Knows rows, and which of them belong together; what in them is
+//! personal is decided, and taken out, before.
+
+use crate::columns::Id;
+use crate::error::StoreError;
+use crate::feed::{self, FeedRow};
+use crate::quarantine::Closing;
+use crate::submissions::{self, StoredSubmission};
+use crate::transaction::{Reading, Tx};
+use crate::{conflicts, quarantine, records};
+use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// A person with all that was said of them. Where a step was once another person's, that one belongs to it as well, with
+/// everything: what the rules said of either depended on both.
+#[derive(Debug, Default)]
+pub struct Family {
+    /// The people: nearly always one.
+    pub people: BTreeSet<RecordId>,
+    /// Their records.
+    pub records: BTreeSet<RecordId>,
+    /// What was said of them, accepted or not.
+    pub said: BTreeMap<SubmissionId, StoredSubmission>,
+    /// Under which ids their records are known, each in its unit.
+    names: BTreeMap<(RecordId, UnitId), RecordId>,
+}
+
+impl Family {
+    /// Finds them, beginning with one.
+    pub fn of(read: &mut impl Reading, person: RecordId) -> Result<Self, StoreError> {
+        let mut family = Self { people: BTreeSet::from([person]), ..Self::default() };
+        let mut new = vec![person];
+        while !new.is_empty() {
+            let said = submissions::about(read, &new)?;
+            let mut records = records::ids_about(read, &new)?;
+            records.extend(family.spoken_of(read, &said)?);
+            family.said.extend(said.into_iter().map(|submission| (submission.id, submission)));
+            new = family.add(read, records)?;
+        }
+        Ok(family)
+    }
+
+    /// The records of which submissions speak, each of the unit that the submission names.
+    fn spoken_of(&self, read: &mut impl Reading, said: &[StoredSubmission]) -> Result<Vec<RecordId>, StoreError> {
+        let named: BTreeSet<(RecordId, UnitId)> = said.iter().filter_map(|s| Some((s.record?, s.unit?))).collect();
+        let ids: Vec<RecordId> = named.iter().map(|(id, _)| *id).collect();
+        let aliases = records::aliases(read, &ids)?;
+        let aliases: BTreeMap<_, _> =
+            aliases.into_iter().map(|(alias, unit, record)| ((alias, unit), record)).collect();
+        let meant: BTreeSet<(RecordId, UnitId)> =
+            named.iter().map(|name| (aliases.get(name).copied().unwrap_or(name.0), name.1)).collect();
+        let rows = records::rows(read, meant.iter().map(|(id, _)| *id))?;
+        let there = rows.iter().map(|row| (RecordId::new(row.id.0), UnitId::new(row.unit_id.0)));
+        Ok(there.filter(|record| meant.contains(record)).map(|(id, _)| id).collect())
+    }
+
+    /// Adds records, and what was said to them. Answers the people who are new by that.
+    fn add(&mut self, read: &mut impl Reading, found: Vec<RecordId>) -> Result<Vec<RecordId>, StoreError> {
+        let found: BTreeSet<RecordId> = found.into_iter().filter(|id| !self.records.contains(id)).collect();
+        let rows = records::rows(read, found.iter().copied())?;
+        let mut people: BTreeSet<RecordId> =
+            rows.iter().filter_map(|row| row.subject.map(|id| RecordId::new(id.0))).collect();
+        let mut names: BTreeMap<(RecordId, UnitId), RecordId> = (rows.iter())
+            .map(|row| ((RecordId::new(row.id.0), UnitId::new(row.unit_id.0)), RecordId::new(row.id.0)))
+            .collect();
+        for (alias, unit, record) in
+            records::alias_rows(read, found.iter().copied())?.iter().map(records::AliasRow::ids)
+        {
+            names.insert((alias, unit), record);
+        }
+        let ids: BTreeSet<RecordId> = names.keys().map(|(id, _)| *id).collect();
+        for submission in submissions::naming(read, &ids.into_iter().collect::<Vec<_>>())? {
+            if is_of(&submission, &names) {
+                people.extend(submission.subject);
+                self.said.insert(submission.id, submission);
+            }
+        }
+        self.records.extend(found);
+        self.names.extend(names);
+        Ok(people.into_iter().filter(|person| self.people.insert(*person)).collect())
+    }
+
+    /// The record to which a submission was said; none when it was about one of the people all the same.
+    pub fn record_of(&self, submission: &StoredSubmission) -> Option<RecordId> {
+        self.names.get(&(submission.record?, submission.unit?)).copied()
+    }
+}
+
+fn is_of(submission: &StoredSubmission, names: &BTreeMap<(RecordId, UnitId), RecordId>) -> bool {
+    submission.record.zip(submission.unit).is_some_and(|name| names.contains_key(&name))
+}
+
+/// The rows as they stand once somebody has been erased: the command of the log's entry. Without a personal value of the
+/// one who is erased; those of others who belong to it are sealed under their own keys.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Remains {
+    /// Who has been erased.
+    pub person: RecordId,
+    /// They, and whose history touches theirs.
+    pub people: BTreeSet<RecordId>,
+    /// Submissions that could not be told to be about them but were, and whose own keys have been destroyed.
+    submissions: BTreeSet<SubmissionId>,
+    records: Vec<records::Row>,
+    aliases: Vec<records::AliasRow>,
+    conflicts: Vec<conflicts::Row>,
+    quarantine: Vec<quarantine::Row>,
+}
+
+impl Remains {
+    /// Reads the rows. `submissions` are those whose own keys have been destroyed; `replaced`, what the family's
+    /// submissions have replaced, whomever it was about.
+    pub fn gather(
+        read: &mut impl Reading,
+        person: RecordId,
+        family: &Family,
+        submissions: BTreeSet<SubmissionId>,
+        replaced: &BTreeSet<SubmissionId>,
+    ) -> Result<Self, StoreError> {
+        let records: Vec<RecordId> = family.records.iter().copied().collect();
+        let waited: BTreeSet<SubmissionId> = family.said.keys().chain(&submissions).chain(replaced).copied().collect();
+        let mut quarantine = quarantine::rows(read, waited)?;
+        // What was only named and not replaced went its own way.
+        quarantine.retain(|row| {
+            let id = SubmissionId::new(row.submission_id.0);
+            let is_own = family.said.contains_key(&id) || submissions.contains(&id);
+            is_own || row.closing.as_deref() == Some(Closing::Replaced.as_str())
+        });
+        Ok(Self {
+            person,
+            people: family.people.clone(),
+            submissions,
+            records: records::rows(read, records.iter().copied())?,
+            aliases: records::alias_rows(read, records.iter().copied())?,
+            conflicts: conflicts::rows(read, &records)?,
+            quarantine,
+        })
+    }
+
+    /// Puts back what came about with one entry, as far as others could tell: that an id is taken, or stands for another,
+    /// and that something waits or waits no longer.
+    fn put_back_of(&self, tx: &mut Tx<'_>, seq: Seq) -> Result<(), StoreError> {
+        let records: Vec<records::Row> =
+            self.records.iter().filter(|row| row.created_seq == seq.0).map(keyless).collect();
+        records::put_back(tx, &records)?;
+        let aliases: Vec<records::AliasRow> = self.aliases.iter().filter(|row| row.seq == seq.0).copied().collect();
+        records::put_back_aliases(tx, &aliases)?;
+        let waits = |row: &&quarantine::Row| row.opened_seq == seq.0;
+        quarantine::put_back(tx, &self.quarantine.iter().filter(waits).map(still_open).collect::<Vec<_>>())?;
+        let leaves = |row: &&quarantine::Row| row.closed_seq == Some(seq.0);
+        quarantine::put_back(tx, &self.quarantine.iter().filter(leaves).cloned().collect::<Vec<_>>())
+    }
+
+    /// Puts everything back as it stood after the erasure, and into the feed.
+    fn put_back(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        // No natural key is taken before all have been let go of: among them one may have gone from one to another.
+        records::put_back(tx, &self.records.iter().map(keyless).collect::<Vec<_>>())?;
+        records::put_back(tx, &self.records)?;
+        records::put_back_aliases(tx, &self.aliases)?;
+        conflicts::put_back(tx, &self.conflicts)?;
+        quarantine::put_back(tx, &self.quarantine)?;
+        let stamp = |id: Id, unit: Id, kind: &str, seq: i64, present: bool| FeedRow {
+            id: id.0,
+            scope: UnitId::new(unit.0),
+            kind: kind.to_owned(),
+            seq: Seq(seq),
+            present,
+        };
+        let records =
+            self.records.iter().map(|row| stamp(row.id, row.unit_id, &row.form, row.version, row.state == "live"));
+        let aliases = self.aliases.iter().map(|row| stamp(row.alias, row.unit_id, "alias", row.seq, true));
+        feed::stamp(tx, records.chain(aliases).collect())
+    }
+
+    fn seqs(&self) -> BTreeSet<Seq> {
+        let records = self.records.iter().map(|row| row.created_seq);
+        let aliases = self.aliases.iter().map(|row| row.seq);
+        let waited = self.quarantine.iter().flat_map(|row| [Some(row.opened_seq), row.closed_seq]).flatten();
+        records.chain(aliases).chain(waited).map(Seq).collect()
+    }
+}
+
+fn still_open(row: &quarantine::Row) -> quarantine::Row {
+    let mut row = row.clone();
+    (row.closed_seq, row.closing, row.outcome) = (None, None, None);
+    row
+}
+
+fn keyless(row: &records::Row) -> records::Row {
+    let mut row = row.clone();
+    row.natural_key = None;
+    row
+}
+
+/// All erasures of a log, for whoever replays it: up to each, what was said of the erased is taken over as it stands, and
+/// with the erasure itself what remains of them is put back.
+#[derive(Debug, Default)]
+pub struct Erasures {
+    all: BTreeMap<Seq, Remains>,
+    people: HashMap<RecordId, Seq>,
+    names: HashMap<(Uuid, Uuid), Seq>,
+    submissions: HashMap<SubmissionId, Seq>,
+    targets: HashMap<Uuid, Seq>,
+    /// With which entries something came about.
+    began: HashMap<Seq, BTreeSet<Seq>>,
+}
+
+impl Erasures {
+    /// Adds one: those of a log, in order.
+    pub fn learn(&mut self, seq: Seq, remains: Remains) {
+        self.people.extend(remains.people.iter().map(|person| (*person, seq)));
+        let records = remains.records.iter().map(|row| (row.id, row.unit_id));
+        let names = records.chain(remains.aliases.iter().map(|row| (row.alias, row.unit_id)));
+        self.names.extend(names.map(|(id, unit)| ((id.0, unit.0), seq)));
+        self.submissions.extend(remains.submissions.iter().map(|submission| (*submission, seq)));
+        let targets = remains.conflicts.iter().map(|row| row.id).chain(remains.quarantine.iter().map(|row| row.id));
+        self.targets.extend(targets.map(|id| (id.0, seq)));
+        for began in remains.seqs() {
+            self.began.entry(began).or_default().insert(seq);
+        }
+        self.all.insert(seq, remains);
+    }
+
+    /// Whether a submission was said before the erasure of somebody whom it concerned.
+    pub fn cover(&self, submission: &StoredSubmission) -> bool {
+        let name = submission.record.zip(submission.unit).map(|(record, unit)| (record.uuid(), unit.uuid()));
+        let erased = [
+            submission.subject.and_then(|person| self.people.get(&person)),
+            name.and_then(|name| self.names.get(&name)),
+            self.submissions.get(&submission.id),
+        ];
+        erased.into_iter().flatten().any(|erased| submission.seq < *erased)
+    }
+
+    /// Whether a decision was made before the erasure of somebody whom it concerned.
+    pub fn cover_decision(&self, seq: Seq, subject: Option<RecordId>, target: Uuid) -> bool {
+        let of_person = subject.and_then(|person| self.people.get(&person));
+        of_person.into_iter().chain(self.targets.get(&target)).any(|erased| seq < *erased)
+    }
+
+    /// Puts back what came about with an entry that is taken over as it stands.
+    pub fn put_back_of(&self, tx: &mut Tx<'_>, seq: Seq) -> Result<(), StoreError> {
+        for erased in self.began.get(&seq).into_iter().flatten().filter(|erased| seq < **erased) {
+            if let Some(remains) = self.all.get(erased) {
+                remains.put_back_of(tx, seq)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts back what remained after the erasure of that entry; answers it.
+    pub fn put_back(&self, tx: &mut Tx<'_>, seq: Seq) -> Result<&Remains, StoreError> {
+        let remains = self.all.get(&seq).ok_or_else(|| StoreError::corrupt("an erasure", "not loaded"))?;
+        remains.put_back(tx)?;
+        Ok(remains)
+    }
+}
