@@ -7,6 +7,7 @@ mod acceptance {
     mod bad_input;
     mod browsers;
     mod checks;
+    mod erasure;
     mod forms;
     mod hard_cases;
     mod metrics;
