@@ -162,3 +162,38 @@ fn a_stop_finishes_what_was_accepted_on_sqlite() {
 fn a_stop_finishes_what_was_accepted_on_postgres() {
     a_stop_finishes_what_was_accepted(Backend::Postgres);
 }
+
+/// Two connections of the pool that are open at once, and so are both broken by what follows.
+fn fill_pool(app: &TestApp) {
+    let database = &app.app().database;
+    database.read(|_| database.read(|snapshot| snapshot.head().map(drop))).expect("the pool holds two");
+}
+
+#[test]
+fn a_restart_of_the_database_is_not_noticed_by_who_reads_or_pushes_on_postgres() {
+    let app = TestApp::start(Backend::Postgres);
+    let secretary = app.sign_in(SECRETARY);
+    for path in ["/v1/me", "/v1/records", "/readyz"] {
+        fill_pool(&app);
+        app.database().break_connections();
+        secretary.get(path).expect(200);
+    }
+    fill_pool(&app);
+    app.database().break_connections();
+    secretary.reports_as("accepted", meeting(HUOI_SANG));
+}
+
+#[test]
+fn while_the_database_is_away_everybody_is_told_to_try_again_and_then_goes_on_on_postgres() {
+    let app = TestApp::start(Backend::Postgres);
+    let secretary = app.sign_in(SECRETARY);
+    let report = secretary.says(meeting(HUOI_SANG));
+    app.database().let_in(false);
+    app.database().break_connections();
+    let away = secretary.get("/v1/me");
+    away.problem(503, "server.unavailable");
+    assert!(!away.header("retry-after").is_empty(), "{away:?}");
+    app.anonymous().get("/readyz").problem(503, "server.not_ready");
+    app.database().let_in(true);
+    assert_eq!(secretary.push(&[&report]).statuses(), ["accepted"]);
+}

@@ -8,7 +8,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use muong_domain::refusal::{Finding, Text};
-use muong_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -143,7 +142,7 @@ impl From<Failure> for Problem {
             Failure::Refused { code, findings } => Self::new(code).findings(findings),
             Failure::Busy => Self::new("request.busy"),
             Failure::Stopping => Self::new("server.shutting_down"),
-            Failure::Store(StoreError::Gone | StoreError::Connect(_) | StoreError::Pool(_)) => {
+            Failure::Store(ref error) if error.is_unavailable() => {
                 tracing::error!(error = %failure, "the database cannot be reached");
                 Self::new("server.unavailable")
             }
