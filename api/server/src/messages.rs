@@ -158,7 +158,7 @@ fn fluent_args(lang: Lang, args: &Args) -> FluentArgs<'static> {
 
 /// A value that is a code of ours, such as a kind of step, in words. A code that the author sent is quoted as it is.
 fn word(lang: Lang, name: &str, value: &Value) -> Option<String> {
-    const WORDS: [&str; 7] = ["step", "missing", "relation", "expected", "discipline", "status", "unit_kind"];
+    const WORDS: [&str; 8] = ["step", "missing", "relation", "expected", "discipline", "status", "unit_kind", "place"];
     let code = value.as_str().filter(|_| WORDS.contains(&name))?;
     let bundle = &CATALOGUE[lang as usize];
     let pattern = bundle.get_message(&format!("word-{code}"))?.value()?;
