@@ -4,6 +4,7 @@ mod acceptance {
     mod access;
     mod bad_input;
     mod forms;
+    mod founding;
     mod hard_cases;
     mod migrations;
     mod openapi;

@@ -185,6 +185,11 @@ unit-kind_of_other_tree = This kind of unit belongs to the other tree (party or 
 unit-parent_unknown = The parent of this unit is not known. Add the parent first.
 unit-parent_of_other_tree = The parent belongs to the other tree (party or administration). Choose a parent of the same tree.
 unit-circle = This unit lies below itself, or the tree is too deep. Choose another parent.
+unit-kind_unknown = There is no such kind of unit. Use provincial_committee, commune_committee, border_post, branch or party_group; province, commune, village or residential_group.
+unit-name_invalid = The name of this unit is empty or has strange characters. Give it on one line.
+unit-code_invalid = This is no code: codes are written scheme:code, such as gso:03160. Correct it.
+unit-code_twice = Two units of the list have this code. Give each its own.
+unit-covers_unknown = Only branches cover villages, and no village or residential group has this code. Correct it, or add the village to the list.
 
 ## Steps of member development
 

@@ -185,6 +185,11 @@ unit-kind_of_other_tree = Loại đơn vị này thuộc cây kia (Đảng hoặ
 unit-parent_unknown = Đơn vị cấp trên không có trong danh sách. Hãy khai đơn vị cấp trên trước.
 unit-parent_of_other_tree = Đơn vị cấp trên thuộc cây kia (Đảng hoặc hành chính). Hãy chọn đơn vị cấp trên trong cùng một cây.
 unit-circle = Đơn vị này nằm dưới chính nó, hoặc cây có quá nhiều tầng. Hãy chọn đơn vị cấp trên khác.
+unit-kind_unknown = Không có loại đơn vị này. Hãy dùng provincial_committee, commune_committee, border_post, branch hoặc party_group; province, commune, village hoặc residential_group.
+unit-name_invalid = Tên đơn vị bị trống hoặc có ký tự lạ. Hãy ghi tên trên một dòng.
+unit-code_invalid = Đây không phải là mã: mã được viết dạng hệ:mã, ví dụ gso:03160. Hãy sửa lại.
+unit-code_twice = Hai đơn vị trong danh sách có cùng mã này. Hãy cho mỗi đơn vị một mã riêng.
+unit-covers_unknown = Chỉ chi bộ mới phụ trách thôn, bản, và không có thôn, bản, tổ dân phố nào mang mã này. Hãy sửa lại hoặc thêm thôn, bản đó vào danh sách.
 
 ## Steps of member development
 

@@ -10,6 +10,7 @@ pub mod http;
 pub mod messages;
 pub mod reference;
 pub mod security;
+pub mod sole_server;
 pub mod state;
 pub mod telemetry;
 pub mod usecases;

@@ -4,4 +4,5 @@ pub mod demo;
 pub mod migrate;
 pub mod openapi;
 pub mod serve;
+pub mod unit;
 pub mod user;
