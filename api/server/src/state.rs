@@ -7,6 +7,7 @@ use crate::reference::ReferenceCache;
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::token::{self, AccessClaims, KeyError, Keys};
+use crate::sole_server::{SoleServer, SoleServerError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use muong_domain::id::SessionId;
@@ -40,6 +41,9 @@ pub enum StartError {
     /// The writer failed.
     #[error("the database: {0}")]
     Writer(#[from] muong_store::WriterError),
+    /// Another process serves.
+    #[error(transparent)]
+    NotAlone(#[from] SoleServerError),
     /// A built-in form cannot stand beside what has been published.
     #[error("the built-in forms: {0}")]
     Forms(String),
@@ -118,6 +122,7 @@ pub struct Parts {
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    _alone: SoleServer,
 }
 
 impl Deref for App {
@@ -130,6 +135,7 @@ impl Deref for App {
 impl App {
     /// Opens everything that serving needs: the store (migrated), the keys, the writer.
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
+        let alone = SoleServer::of(&DatabaseUrl::parse(config.database_url.expose())?)?;
         let keys = keys(&config, &entropy)?;
         let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
         let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
@@ -147,6 +153,7 @@ impl App {
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
             thread: Mutex::new(Some(thread)),
+            _alone: alone,
         })))
     }
 
