@@ -159,6 +159,17 @@ impl Client {
         }
     }
 
+    /// HEAD.
+    #[track_caller]
+    pub fn head(&self, path: &str) -> Answer {
+        let request = self.request("HEAD", path).body(()).expect("a request");
+        let asked = format!("HEAD {path}");
+        match self.agent.run(request) {
+            Ok(response) => answer(asked, response),
+            Err(error) => panic!("{asked}: {error}"),
+        }
+    }
+
     /// GET, and the JSON of a 200.
     #[track_caller]
     pub fn read(&self, path: &str) -> Value {

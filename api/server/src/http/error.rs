@@ -2,6 +2,7 @@
 //! Owns the mapping from code to status. Texts come from the catalogue; nothing internal ever stands in a body.
 
 use crate::messages::{self, Args, Lang};
+use crate::telemetry::with_causes;
 use crate::usecases::failure::Failure;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -54,13 +55,7 @@ impl Problem {
 
     /// A fault of the program. Its cause, with the whole chain, goes to the log and only there.
     pub fn internal(cause: &dyn std::error::Error) -> Self {
-        let mut chain = cause.to_string();
-        let mut next = cause.source();
-        while let Some(source) = next {
-            chain = format!("{chain}: {source}");
-            next = source.source();
-        }
-        tracing::error!(error = %chain, "a request failed for an internal reason");
+        tracing::error!(error = %with_causes(cause), "a request failed for an internal reason");
         Self::new("server.internal")
     }
 
