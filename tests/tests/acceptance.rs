@@ -2,6 +2,8 @@
 
 mod acceptance {
     mod access;
+    mod audit;
+    mod audit_verify;
     mod bad_input;
     mod forms;
     mod founding;
@@ -19,6 +21,10 @@ mod acceptance {
     mod s5_one_name_four_ways;
     mod s6_dates_that_cannot_be;
     mod s7_nothing_leaks;
+    mod second_factor;
+    mod sessions;
     mod signing_in;
+    mod signing_keys;
     mod simple_clients;
+    mod throttling;
 }

@@ -4,6 +4,7 @@
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use muong_domain::access::Role;
 use serde::Deserialize;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -59,6 +60,9 @@ pub struct Config {
     pub access_token_seconds: u32,
     /// How long a device may stay away before its user signs in again. Default 90.
     pub refresh_token_days: u32,
+    /// Roles whose holders must have a second factor: until they have enrolled one they can do nothing else.
+    /// Default: none.
+    pub totp_required_roles: Vec<Role>,
     /// How the log is written.
     pub log: Log,
     /// HTTP worker threads. Default: one a core.
@@ -71,6 +75,8 @@ pub struct Config {
     pub argon2: Argon2,
     /// What one request may carry.
     pub limits: Limits,
+    /// How often things may be tried.
+    pub throttle: Throttle,
     /// How long a stop waits for the requests that were accepted. Default 30.
     pub shutdown_seconds: u32,
 }
@@ -117,6 +123,45 @@ pub struct Limits {
     pub submission_bytes: usize,
 }
 
+/// How often things may be tried: so many at once, so many a minute in the long run (0: no limit). Budgets of addresses
+/// and devices are kept by each process for itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Throttle {
+    /// Attempts to sign in to one account that may fail before it takes pauses. Default 10.
+    pub sign_in_free: u32,
+    /// The longest pause between two such attempts. Low, because it also keeps out whoever the account belongs to, on
+    /// a device that it does not know. Default 60.
+    pub sign_in_longest_wait_seconds: u32,
+    /// Failed attempts to sign in from one address. High, because half a province may share one. Default 100.
+    pub address_burst: u32,
+    /// The same a minute. Default 60.
+    pub address_per_minute: u32,
+    /// Pushes of one device. Default 1000.
+    pub push_requests_burst: u32,
+    /// The same a minute. Default 1200.
+    pub push_requests_per_minute: u32,
+    /// Submissions of one device. Default 50000: years of reports, in case a phone has to send all again.
+    pub push_submissions_burst: u32,
+    /// The same a minute. Default 30000.
+    pub push_submissions_per_minute: u32,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            sign_in_free: 10,
+            sign_in_longest_wait_seconds: 60,
+            address_burst: 100,
+            address_per_minute: 60,
+            push_requests_burst: 1_000,
+            push_requests_per_minute: 1_200,
+            push_submissions_burst: 50_000,
+            push_submissions_per_minute: 30_000,
+        }
+    }
+}
+
 /// One a core.
 fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
@@ -134,12 +179,14 @@ impl Default for Config {
             audience: "muong".to_owned(),
             access_token_seconds: 15 * 60,
             refresh_token_days: 90,
+            totp_required_roles: Vec::new(),
             log: Log::default(),
             workers: cores(),
             readers: cores().saturating_mul(TWO).max(FOUR),
             write_queue: WRITE_QUEUE,
             argon2: Argon2::default(),
             limits: Limits::default(),
+            throttle: Throttle::default(),
             shutdown_seconds: 30,
         }
     }
@@ -251,6 +298,9 @@ impl Config {
         }
         if inflated_bytes < wire_bytes || inflated_bytes < submission_bytes {
             return unusable("limits.inflated_bytes", "must not be below wire_bytes or submission_bytes");
+        }
+        if self.throttle.sign_in_longest_wait_seconds > 3_600 {
+            return unusable("throttle.sign_in_longest_wait_seconds", "must not be above 3600: nobody is locked out");
         }
         Ok(())
     }

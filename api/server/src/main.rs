@@ -1,7 +1,7 @@
 //! The binary: reads the command line and the configuration, starts the log, and hands over to one command.
 
 use clap::Parser;
-use muong_server::cli::{Cli, Command};
+use muong_server::cli::{AuditCommand, Cli, Command};
 use muong_server::clock::{Clock, Entropy};
 use muong_server::config::Config;
 use muong_server::{commands, telemetry};
@@ -38,6 +38,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
             Ok(commands::unit::run(&command, &config, clock, &entropy, std::io::stdout().lock())?)
         }
         Command::User(command) => Ok(commands::user::run(command, &config, clock, &entropy, std::io::stdout().lock())?),
+        Command::Audit(AuditCommand::Verify) => Ok(commands::audit::verify(&config, std::io::stdout().lock())?),
+        Command::Keys(command) => {
+            Ok(commands::keys::run(&command, &config, clock, &entropy, std::io::stdout().lock())?)
+        }
         Command::Demo(args) => Ok(commands::demo::run(&args, config, clock, entropy)?),
         Command::Openapi => Ok(()), // done above, without configuration
     }

@@ -4,14 +4,19 @@
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::reference::ReferenceCache;
+use crate::security::keyring::{Believed, Keyring};
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
-use crate::security::token::{self, AccessClaims, KeyError, Keys};
+use crate::security::throttle::Throttle;
+use crate::security::token::{self, KeyError};
 use crate::sole_server::{SoleServer, SoleServerError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use muong_domain::id::SessionId;
-use muong_store::{Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate};
+use muong_store::{
+    Auditor, AuditorOptions, Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch,
+    migrate,
+};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,7 +96,7 @@ impl Storage {
 /// A panic of the writer's thread has been logged where it happened; stopping goes on.
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
-        tracing::error!("the writer ended by a panic");
+        tracing::error!("a thread of the store ended by a panic");
     }
 }
 
@@ -111,17 +116,21 @@ pub struct Parts {
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// For what is no change but must be accounted for.
+    pub auditor: Auditor,
     /// Units and forms, as last read.
     pub reference: Arc<ReferenceCache>,
     /// What signs and verifies access tokens.
-    pub keys: Keys,
+    pub keys: Keyring,
     /// What hashes and checks passwords.
     pub passwords: Passwords,
     /// Access tokens whose signature was checked, by their SHA-256.
-    pub tokens: Recent<[u8; 32], Arc<AccessClaims>>,
+    pub tokens: Recent<[u8; 32], Believed>,
+    /// What addresses, accounts and devices may try.
+    pub throttle: Throttle,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     _alone: SoleServer,
 }
 
@@ -137,33 +146,46 @@ impl App {
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
         let alone = SoleServer::of(&DatabaseUrl::parse(config.database_url.expose())?)?;
         let keys = keys(&config, &entropy)?;
+        let throttle = Throttle::new(&config.throttle);
         let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
         let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
         let reference = Arc::new(ReferenceCache::default());
         publish_forms(&writer, &reference)?;
+        let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         Ok(Self(Arc::new(Parts {
             config,
             clock,
             entropy,
             database,
             writer,
+            auditor,
             reference,
             keys,
             passwords,
+            throttle,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
-            thread: Mutex::new(Some(thread)),
+            // In the order in which they end: the auditor's last words go through the writer.
+            threads: Mutex::new(vec![audit_thread, thread]),
             _alone: alone,
         })))
     }
 
-    /// Stops the writer after it has finished what it accepted. Waits for whoever still holds a clone; so the
-    /// listener is stopped first.
+    /// Stops the auditor and the writer after they have finished what they accepted. Waits for whoever still holds a
+    /// clone; so the listener is stopped first.
     pub fn close(self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         drop(self);
-        thread.into_iter().for_each(join);
+        threads.into_iter().for_each(join);
     }
+}
+
+/// The audit of this run: a chain of its own, whose id sorts by the time at which it began.
+fn auditor(database: &Database, writer: &Writer, clock: Clock) -> Result<(Auditor, JoinHandle<()>), StartError> {
+    let (url, now) = (database.url().clone(), Arc::new(move || clock.now()));
+    // Never the demo's repeatable stream: two runs must not continue one chain.
+    let chains = move || Entropy::System.uuid(clock.now());
+    Ok(Auditor::start(url, writer.clone(), AuditorOptions::default(), now, chains)?)
 }
 
 /// The forms that come with the program, where the store does not have them yet.
@@ -178,21 +200,21 @@ fn publish_forms(writer: &Writer, reference: &Arc<ReferenceCache>) -> Result<(),
 }
 
 /// The configured keys; without any, on SQLite, where there is one serving process, the one in `data_dir`.
-fn keys(config: &Config, entropy: &Entropy) -> Result<Keys, StartError> {
-    let path = match &config.signing_key_file {
-        Some(path) => path.clone(),
-        None => own_key(config, entropy)?,
-    };
-    Ok(Keys::load(&path, &config.issuer, &config.audience)?)
+fn keys(config: &Config, entropy: &Entropy) -> Result<Keyring, StartError> {
+    let path = signing_key_path(config)?;
+    if config.signing_key_file.is_none() && token::generate_key_file(&path, entropy)? {
+        tracing::info!(path = %path.display(), "made a signing key");
+    }
+    Ok(Keyring::open(&path, &config.issuer, &config.audience)?)
 }
 
-fn own_key(config: &Config, entropy: &Entropy) -> Result<PathBuf, StartError> {
+/// Where the signing keys stand.
+pub fn signing_key_path(config: &Config) -> Result<PathBuf, StartError> {
+    if let Some(path) = &config.signing_key_file {
+        return Ok(path.clone());
+    }
     if DatabaseUrl::parse(config.database_url.expose())?.kind() != "sqlite" {
         return Err(StartError::NoSharedKey);
     }
-    let path = config.data_dir.join(SIGNING_KEY);
-    if token::generate_key_file(&path, entropy)? {
-        tracing::info!(path = %path.display(), "made a signing key");
-    }
-    Ok(path)
+    Ok(config.data_dir.join(SIGNING_KEY))
 }

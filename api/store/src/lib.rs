@@ -5,6 +5,9 @@
 
 #[macro_use]
 mod dialect;
+mod audit;
+mod audit_check;
+mod auditor;
 mod columns;
 mod connection;
 mod error;
@@ -24,13 +27,19 @@ pub mod quarantine;
 pub mod receipts;
 pub mod records;
 pub mod submissions;
+pub mod trail;
 pub mod units;
 
+pub mod attempts;
 pub mod devices;
 pub mod grants;
 pub mod sessions;
+pub mod totp;
 pub mod users;
 
+pub use audit::{ANCHOR, Note, NoteKind};
+pub use audit_check::{Broken, Checked, Flaw, check_audit};
+pub use auditor::{AuditError, Auditor, AuditorOptions};
 pub use connection::{Connection, Database, DatabaseUrl};
 pub use error::StoreError;
 pub use migrate::{MigrationStatus, migrate, migration_status};

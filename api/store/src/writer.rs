@@ -94,20 +94,32 @@ where
 /// A handle on the writer; clones share it. It stops, after finishing what waits, when the last handle is gone.
 #[derive(Clone)]
 pub struct Writer {
-    queue: SyncSender<Box<dyn Change>>,
+    queue: SyncSender<Job>,
+    first: SyncSender<Box<dyn Change>>,
 }
+
+/// What the queue holds.
+enum Job {
+    Change(Box<dyn Change>),
+    /// Something stands in the other queue, which goes first.
+    Look,
+}
+
+/// How many changes may wait that go first: only the auditor sends them, one at a time.
+const FIRST: usize = 8;
 
 impl Writer {
     /// Starts the writer's thread on a connection of its own.
     pub fn start(url: DatabaseUrl, options: WriterOptions, now: Now) -> Result<(Self, JoinHandle<()>), StoreError> {
         let (queue, waiting) = sync_channel(options.queue);
+        let (first, preferred) = sync_channel(FIRST);
         let conn = url.open_for_writing()?;
-        let worker = Worker { url, conn, options, now };
+        let worker = Worker { url, conn, options, now, preferred };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || worker.serve(&waiting))
             .map_err(|error| StoreError::Address(error.to_string()))?;
-        Ok((Self { queue }, thread))
+        Ok((Self { queue, first }, thread))
     }
 
     /// Queues a change. It must be ready to run twice, and write nothing when it refuses.
@@ -121,11 +133,28 @@ impl Writer {
         R: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Box::new(Waiting { weight, change, result: None, reply })).map_err(|e| match e {
-            TrySendError::Full(_) => WriterError::Busy,
-            TrySendError::Disconnected(_) => WriterError::Stopped,
-        })?;
+        let change = Box::new(Waiting { weight, change, result: None, reply });
+        self.queue.try_send(Job::Change(change)).map_err(refused)?;
         Ok(answer)
+    }
+
+    /// The same, into the next group, however many wait. For what answers depend on that change nothing themselves.
+    pub(crate) fn submit_first<T, R>(
+        &self,
+        weight: usize,
+        change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Answer<T, R>>, WriterError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.first.try_send(Box::new(Waiting { weight, change, result: None, reply })).map_err(refused)?;
+        match self.queue.try_send(Job::Look) {
+            // When the queue is full, there is a next group without being told.
+            Ok(()) | Err(TrySendError::Full(_)) => Ok(answer),
+            Err(TrySendError::Disconnected(_)) => Err(WriterError::Stopped),
+        }
     }
 
     /// Queues a change and waits for it; for threads that may block.
@@ -142,25 +171,44 @@ impl Writer {
     }
 }
 
+fn refused<T>(error: TrySendError<T>) -> WriterError {
+    match error {
+        TrySendError::Full(_) => WriterError::Busy,
+        TrySendError::Disconnected(_) => WriterError::Stopped,
+    }
+}
+
 struct Worker {
     url: DatabaseUrl,
     conn: Connection,
     options: WriterOptions,
     now: Now,
+    preferred: Receiver<Box<dyn Change>>,
 }
 
 impl Worker {
-    fn serve(mut self, waiting: &Receiver<Box<dyn Change>>) {
-        while let Ok(first) = waiting.recv() {
-            let mut group = vec![first];
-            let mut weight = group[0].weight();
+    fn serve(mut self, waiting: &Receiver<Job>) {
+        while let Ok(job) = waiting.recv() {
+            let mut group = Vec::new();
+            let mut weight = self.take(job, &mut group);
             while group.len() < self.options.group_changes && weight < self.options.group_weight {
                 let Ok(next) = waiting.try_recv() else { break };
-                weight += next.weight();
-                group.push(next);
+                weight += self.take(next, &mut group);
             }
-            self.run_group(group);
+            if !group.is_empty() {
+                self.run_group(group);
+            }
         }
+    }
+
+    /// Adds to a group what goes first, whoever's turn it is, and then what has its turn. Answers how heavy that is.
+    fn take(&self, job: Job, group: &mut Vec<Box<dyn Change>>) -> usize {
+        let before = group.len();
+        group.extend(self.preferred.try_iter());
+        if let Job::Change(change) = job {
+            group.push(change);
+        }
+        group[before..].iter().map(|change| change.weight()).sum()
     }
 
     fn run_group(&mut self, mut group: Vec<Box<dyn Change>>) {

@@ -2,7 +2,9 @@
 //! (Actix resolves extractors side by side, so an extractor would come too late.) Denies by default: only the routes
 //! that `routes` lists as public, and paths that no route has, pass without a token. Decides nothing about rights.
 
+use super::asked::asked_of;
 use super::error::Problem;
+use super::routes::ENROLMENT;
 use crate::state::App;
 use crate::usecases::authenticate::{Authenticated, authenticate};
 use actix_web::body::MessageBody;
@@ -19,25 +21,29 @@ pub async fn signed_in<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
-    if !is_public(&request, public) {
-        let who = identify(&request).await?;
+    // A path without a route has nothing to protect: it is answered 404 by the default service, in every case.
+    if let Some(pattern) = pattern(&request).filter(|pattern| !public.contains(&pattern.as_str())) {
+        let mut who = identify(&request, &pattern).await?;
+        who.asked = asked_of(request.request());
         request.extensions_mut().insert(who);
     }
     next.call(request).await
 }
 
-/// Judges by the path that actix routes by, which has `%6D` decoded to `m`; the raw one would let `/v1/%6De` through
-/// as a path that nobody has.
-fn is_public(request: &ServiceRequest, public: &[&str]) -> bool {
-    let pattern = request.resource_map().match_pattern(request.match_info().as_str());
-    // A path without a route has nothing to protect: it is answered 404 by the default service, in every case.
-    pattern.is_none_or(|pattern| public.contains(&pattern.as_str()))
+/// The route, judged by the path that actix routes by, which has `%6D` decoded to `m`; the raw one would let `/v1/%6De`
+/// through as a path that nobody has.
+fn pattern(request: &ServiceRequest) -> Option<String> {
+    request.resource_map().match_pattern(request.match_info().as_str())
 }
 
-async fn identify(request: &ServiceRequest) -> Result<Authenticated, Problem> {
+async fn identify(request: &ServiceRequest, pattern: &str) -> Result<Authenticated, Problem> {
     let token = bearer(request.headers()).ok_or_else(|| Problem::new("auth.required"))?;
     let app = request.app_data::<Data<App>>().ok_or_else(|| Problem::new("server.internal"))?;
-    Ok(authenticate(app, token).await?)
+    let who = authenticate(app, token).await?;
+    if who.must_enrol(app) && !ENROLMENT.contains(&pattern) {
+        return Err(Problem::new("auth.totp_enrolment_required"));
+    }
+    Ok(who)
 }
 
 /// The token of an `Authorization` header (RFC 6750, §2.1). A header that stands twice is nobody's.

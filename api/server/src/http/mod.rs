@@ -2,14 +2,19 @@
 //! listener; one file a resource, `routes` for the whole table. Refuses SQL and decisions: a handler calls one use case.
 
 pub mod answer;
+pub mod asked;
+pub mod audit;
 pub mod auth;
 pub mod body;
+pub mod client_address;
 pub mod conflicts;
+pub mod credentials;
 pub mod decisions;
 pub mod docs;
 pub mod error;
 pub mod forms;
 pub mod health;
+pub mod jwks;
 pub mod listen;
 pub mod me;
 pub mod openapi;
@@ -20,8 +25,10 @@ pub mod quarantine;
 pub mod query;
 pub mod reason;
 pub mod records;
+pub mod refusals;
 pub mod routes;
 pub mod sessions;
+pub mod signed_in;
 pub mod units;
 
 use crate::telemetry::RequestSpan;
@@ -35,8 +42,8 @@ use utoipa_actix_web::AppExt;
 
 /// The application that each worker runs: `state` adds what the handlers need (`app_data`), the table adds the rest.
 ///
-/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then who is asking;
-/// all but the `public` routes want to know that.
+/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then who is asking
+/// (all but the `public` routes want to know that), then the account of what is refused to them.
 pub fn app(
     state: &dyn Fn(&mut ServiceConfig),
     public: &'static [&'static str],
@@ -56,6 +63,7 @@ pub fn app(
         .into_utoipa_app()
         .configure(routes::table)
         .into_app()
+        .wrap(from_fn(refusals::accounted_for))
         .wrap(from_fn(move |request, next| auth::signed_in(public, request, next)))
         .wrap(Compress::default())
         .wrap(from_fn(answer::whole))

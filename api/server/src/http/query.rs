@@ -3,10 +3,9 @@
 
 use super::error::Problem;
 use super::page::{Cursor, PageAsked};
-use crate::usecases::push::said::is_of_our_time;
 use actix_web::HttpRequest;
 use actix_web::web::Query;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use muong_domain::refusal::Finding;
 use muong_domain::text::{search_key, single_line};
 use serde_json::{Value, json};
@@ -74,14 +73,6 @@ impl Params {
         })
     }
 
-    /// An instant, as RFC 3339 writes it, that both databases and every client can hold.
-    pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        self.parsed(name, json!("date-time"), |value| {
-            let instant = DateTime::parse_from_rfc3339(value).ok()?.to_utc();
-            is_of_our_time(&instant).then_some(instant)
-        })
-    }
-
     /// Notes that a parameter must be given; what is answered stands for its value until the query is finished.
     pub fn required<T>(&mut self, name: &str, given: Option<T>, stand_in: T) -> T {
         if given.is_none() && !self.taken.contains_key(name) {
@@ -93,6 +84,14 @@ impl Params {
     /// A text to search names by: something must be left of it without its marks.
     pub fn name(&mut self, name: &str) -> Option<String> {
         self.parsed(name, json!("name"), |value| short_line(value).filter(|text| !search_key(text).is_empty()))
+    }
+
+    /// An instant, cut to microseconds: what is stored.
+    pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        self.parsed(name, json!("date-time"), |value| {
+            let instant = DateTime::parse_from_rfc3339(value).ok()?.to_utc();
+            DateTime::from_timestamp_micros(instant.timestamp_micros()).filter(|at| (1..=9999).contains(&at.year()))
+        })
     }
 
     /// Yes or no.
@@ -121,15 +120,24 @@ impl Params {
     }
 
     /// Which page, when everything else has been taken; or all that is wrong with the query.
-    pub fn finish(mut self) -> Result<PageAsked, Problem> {
+    pub fn finish(self) -> Result<PageAsked, Problem> {
+        let (limit, after, list) = self.finish_with(|position| Uuid::from_slice(position).ok())?;
+        Ok(PageAsked { limit, after, list })
+    }
+
+    /// The same for a list whose positions are no ids: how many items, after which position, and what makes the cursor.
+    pub fn finish_with<T>(
+        mut self,
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<(usize, Option<T>, Cursor), Problem> {
         let number = |value: &str| value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
         let limit = self.parsed("limit", json!(format!("1–{MAX_LIMIT}")), number);
         let cursor = self.given.remove("cursor");
         self.refuse_the_rest()?;
         self.taken.remove("limit");
         let list = Cursor::of(&self.list, &self.taken);
-        let after = cursor.map(|cursor| list.position(&cursor)).transpose()?;
-        Ok(PageAsked { limit: limit.unwrap_or(DEFAULT_LIMIT), after, list })
+        let after = cursor.map(|cursor| list.position(&cursor, read)).transpose()?;
+        Ok((limit.unwrap_or(DEFAULT_LIMIT), after, list))
     }
 
     fn refuse_the_rest(&mut self) -> Result<(), Problem> {

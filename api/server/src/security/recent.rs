@@ -42,6 +42,26 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
         self.lock().put(key, value, self.capacity);
     }
 
+    /// Changes what is remembered of `key`, without anybody in between. Remembers nothing when told none.
+    pub fn update<R>(&self, key: K, change: impl FnOnce(Option<V>) -> (Option<V>, R)) -> R {
+        let mut generations = self.lock();
+        let before = generations.young.get(&key).or_else(|| generations.old.get(&key)).cloned();
+        let (after, answer) = change(before);
+        generations.old.remove(&key);
+        match after {
+            Some(value) => generations.put(key, value, self.capacity),
+            None => drop(generations.young.remove(&key)),
+        }
+        answer
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        let mut generations = self.lock();
+        generations.young.clear();
+        generations.old.clear();
+    }
+
     /// Forgets `key`.
     pub fn forget(&self, key: &K) {
         let mut generations = self.lock();
@@ -95,6 +115,18 @@ mod tests {
             recent.put(["a", "b", "c", "d"][n % 4], 0);
             assert_eq!(recent.get(&"used"), Some(1), "after {n} others");
         }
+    }
+
+    #[test]
+    fn what_is_changed_is_young_again_wherever_it_was() {
+        let recent = Recent::new(1);
+        recent.put("a", 1);
+        recent.put("b", 1);
+        let add = |held: Option<i32>| (held.map(|n| n + 1), held);
+        assert_eq!((recent.update("a", add), recent.update("c", add)), (Some(1), None));
+        assert_eq!((recent.get(&"a"), recent.get(&"c")), (Some(2), None));
+        recent.update("a", |_| (None, ()));
+        assert_eq!(recent.get(&"a"), None);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use crate::security::password::PasswordError;
 use crate::security::token::TokenError;
 use crate::state::App;
+use chrono::TimeDelta;
 use muong_domain::refusal::Finding;
-use muong_store::{Outcome, Snapshot, StoreError, Tx, WriterError};
+use muong_store::{AuditError, Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
 
 /// Why not.
@@ -18,12 +19,23 @@ pub enum Failure {
         /// The places.
         findings: Vec<Finding>,
     },
+    /// Refused, because there was too much of it: to be tried again later.
+    #[error("{code}")]
+    Throttled {
+        /// The stable code.
+        code: &'static str,
+        /// How long to wait.
+        wait: TimeDelta,
+    },
     /// Too much waits already: to be tried again.
     #[error("too much waits already")]
     Busy,
     /// The process is stopping.
     #[error("the process is stopping")]
     Stopping,
+    /// It cannot be written down, so it is not answered.
+    #[error("the audit cannot be written")]
+    Unaudited,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -36,6 +48,20 @@ impl Failure {
     /// A refusal of the whole request.
     pub const fn refused(code: &'static str) -> Self {
         Self::Refused { code, findings: Vec::new() }
+    }
+
+    /// The same refusal, because of one place of the input.
+    #[must_use]
+    pub fn at(self, pointer: &'static str) -> Self {
+        match self {
+            Self::Refused { code, .. } => Self::invalid(Finding::new(code, pointer), code),
+            other => other,
+        }
+    }
+
+    /// A refusal for now.
+    pub const fn throttled(code: &'static str, wait: TimeDelta) -> Self {
+        Self::Throttled { code, wait }
     }
 
     /// A refusal because of one place of the input.
@@ -56,6 +82,16 @@ impl From<WriterError> for Failure {
             WriterError::Busy => Self::Busy,
             WriterError::Stopped => Self::Stopping,
             WriterError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Busy => Self::Busy,
+            AuditError::Stopped => Self::Stopping,
+            AuditError::Failed => Self::Unaudited,
         }
     }
 }
