@@ -137,9 +137,9 @@ fn table(args: &UnitImportArgs, new_id: impl Fn() -> UnitId) -> Result<Vec<Liste
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(&bytes[..]);
     let (mut list, mut wrong) = (Vec::new(), Vec::new());
     let head = reader.headers()?.clone();
-    for record in reader.records() {
+    // Rows as a spreadsheet counts them: the reader's own lines are one short where they end with CR and LF.
+    for (record, number) in reader.records().zip(2..) {
         let record = record?;
-        let number = record.position().map_or(0, csv::Position::line);
         match listed(number, record.deserialize(Some(&head))?, new_id()) {
             Ok(listed) => list.push(listed),
             Err(about) => wrong.push(Fault { line: number, code: "unit.code_invalid", about }),
