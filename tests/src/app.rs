@@ -43,6 +43,26 @@ macro_rules! on_both {
     };
 }
 
+/// The same for sentences that start a server of their own, since it is configured in a way of its own: functions of a
+/// backend.
+#[macro_export]
+macro_rules! on_each {
+    ($($sentence:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $sentence() {
+                super::$sentence($crate::Backend::Sqlite);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $sentence() {
+                super::$sentence($crate::Backend::Postgres);
+            })+
+        }
+    };
+}
+
 /// What every test's clock shows at first: the morning on which the report of scenario S1 is pushed.
 pub const MORNING: &str = "2026-03-09T02:11:00Z";
 

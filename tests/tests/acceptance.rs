@@ -5,12 +5,16 @@ mod acceptance {
     mod audit;
     mod audit_verify;
     mod bad_input;
+    mod browsers;
+    mod checks;
     mod forms;
     mod founding;
     mod hard_cases;
+    mod metrics;
     mod migrations;
     mod openapi;
     mod operations;
+    mod overload;
     mod properties;
     mod push_protocol;
     mod reading;
@@ -26,5 +30,7 @@ mod acceptance {
     mod signing_in;
     mod signing_keys;
     mod simple_clients;
+    mod slow_clients;
     mod throttling;
+    mod tls;
 }

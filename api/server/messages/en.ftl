@@ -39,8 +39,6 @@ request-reason_invalid = The reason in the header “x-reason” is empty, too l
     .title = Invalid reason
 request-path_invalid = A part of the path is not well-formed; an identifier, for one, must be a UUID. Correct the path and send it again.
     .title = Invalid path
-request-busy = The server has too much to do and has not handled this request. Send it again in a few seconds; your data is still on your device.
-    .title = Server busy
 request-throttled = This device sends more than is allowed. Wait { $seconds } seconds and send the same again; your data is still on your device, and nothing is recorded twice.
     .title = Too many requests
 request-protocol_unsupported = The server does not speak protocol version { $found }; it speaks { $supported }. Update the app and sync again; unsent data stays on the device.
@@ -48,6 +46,8 @@ request-protocol_unsupported = The server does not speak protocol version { $fou
 
 ## The server itself
 
+server-busy = The server has too much to do and has not handled this request. Send it again in a few seconds; your data is still on your device.
+    .title = Server busy
 server-internal = The server met an unexpected error, which has been logged. Try again in a few minutes. If it persists, tell the administrator the request id of this answer.
     .title = Server error
 server-unavailable = The server cannot work at the moment, for instance because it has lost its database. Try again in a few minutes; your data is still on your device.

@@ -39,8 +39,6 @@ request-reason_invalid = Lý do trong tiêu đề “x-reason” trống, quá d
     .title = Lý do không hợp lệ
 request-path_invalid = Một phần của đường dẫn không đúng dạng, ví dụ mã định danh phải là UUID. Hãy sửa đường dẫn rồi gửi lại.
     .title = Đường dẫn không hợp lệ
-request-busy = Máy chủ đang có quá nhiều việc nên chưa xử lý yêu cầu này. Hãy gửi lại sau ít giây; dữ liệu trên máy của bạn vẫn còn nguyên.
-    .title = Máy chủ đang bận
 request-throttled = Thiết bị này đang gửi nhiều hơn mức cho phép. Hãy chờ { $seconds } giây rồi gửi lại y như cũ; dữ liệu vẫn còn trên máy và không bị trùng.
     .title = Gửi quá nhiều
 request-protocol_unsupported = Máy chủ không hiểu phiên bản giao thức { $found }; phiên bản được hỗ trợ: { $supported }. Hãy cập nhật ứng dụng rồi đồng bộ lại; dữ liệu chưa gửi vẫn còn trên máy.
@@ -48,6 +46,8 @@ request-protocol_unsupported = Máy chủ không hiểu phiên bản giao thức
 
 ## The server itself
 
+server-busy = Máy chủ đang có quá nhiều việc nên chưa xử lý yêu cầu này. Hãy gửi lại sau ít giây; dữ liệu trên máy của bạn vẫn còn nguyên.
+    .title = Máy chủ đang bận
 server-internal = Máy chủ gặp lỗi ngoài dự kiến; lỗi đã được ghi lại. Hãy gửi lại sau ít phút. Nếu vẫn lỗi, hãy báo cho quản trị viên kèm mã yêu cầu trong câu trả lời này.
     .title = Lỗi máy chủ
 server-unavailable = Máy chủ tạm thời chưa làm việc được, ví dụ đang mất kết nối với cơ sở dữ liệu. Hãy gửi lại sau ít phút; dữ liệu trên máy của bạn vẫn còn nguyên.

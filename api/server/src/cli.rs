@@ -21,6 +21,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the API; applies missing migrations first.
     Serve(ServeArgs),
+    /// Look for what would keep it from serving, and say what to do about it. Ends with 1 if there is anything.
+    Check(CheckArgs),
     /// Bring the database to this version's schema and stop.
     Migrate(MigrateArgs),
     /// Fill a database with a fictional province and serve it.
@@ -69,6 +71,14 @@ pub struct ServeArgs {
     /// Where to listen, instead of the configured place.
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+}
+
+/// `muong check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// For programs: one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `muong migrate`

@@ -22,6 +22,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     if matches!(cli.command, Command::Openapi) {
         return Ok(commands::openapi::run(std::io::stdout().lock())?);
     }
+    if let Command::Check(args) = &cli.command {
+        // Before the configuration is loaded: that it cannot be is one of the things to be said.
+        return Ok(commands::check::run(cli.config.as_deref(), args.json, Clock::System, std::io::stdout().lock())?);
+    }
     let mut config = Config::load(cli.config.as_deref())?;
     telemetry::start(&config.log)?;
     // The only place that makes a clock and a source of chance; everything else is passed them.
@@ -43,6 +47,6 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
             Ok(commands::keys::run(&command, &config, clock, &entropy, std::io::stdout().lock())?)
         }
         Command::Demo(args) => Ok(commands::demo::run(&args, config, clock, entropy)?),
-        Command::Openapi => Ok(()), // done above, without configuration
+        Command::Check(_) | Command::Openapi => Ok(()), // done above
     }
 }

@@ -1,9 +1,12 @@
 //! What a running process holds: the store, the keys, the clock and chance, made once and shared by all workers.
 //! Owns the order of starting and stopping. Decides nothing and knows no route.
 
+use crate::capacity::Capacity;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::reference::ReferenceCache;
+use crate::security::certificate::{CertificateError, Certificates};
 use crate::security::keyring::{Believed, Keyring};
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
@@ -12,10 +15,11 @@ use crate::security::token::{self, KeyError};
 use crate::sole_server::{SoleServer, SoleServerError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
+use metrics::Histogram;
 use muong_domain::id::SessionId;
 use muong_store::{
-    Auditor, AuditorOptions, Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch,
-    migrate,
+    Auditor, AuditorOptions, Database, DatabaseUrl, Outcome, StoreError, Writer, WriterMetrics, WriterOptions,
+    establish_epoch, migrate,
 };
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -25,7 +29,7 @@ use std::thread::JoinHandle;
 /// How many access tokens, and how many sessions, are remembered: a phone that is in use now needs one of each.
 const REMEMBERED: usize = 20_000;
 /// The signing key that an installation of one process makes for itself.
-const SIGNING_KEY: &str = "signing_key.pem";
+pub const SIGNING_KEY: &str = "signing_key.pem";
 
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +56,9 @@ pub enum StartError {
     /// A built-in form cannot stand beside what has been published.
     #[error("the built-in forms: {0}")]
     Forms(String),
+    /// The certificate cannot be shown.
+    #[error("TLS: {0}")]
+    Certificate(#[from] CertificateError),
     /// Password hashing does not work on this machine.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -69,6 +76,17 @@ pub struct Storage {
 impl Storage {
     /// Opens the configured database, brings its schema up to date, notices a restored copy, and starts the writer.
     pub fn open(config: &Config, clock: Clock, entropy: &Entropy) -> Result<Self, StartError> {
+        Self::open_counting(config, clock, entropy, WriterMetrics::default(), Histogram::noop())
+    }
+
+    /// The same, telling how the writer works and what reads wait for their connections.
+    fn open_counting(
+        config: &Config,
+        clock: Clock,
+        entropy: &Entropy,
+        metrics: WriterMetrics,
+        wait: Histogram,
+    ) -> Result<Self, StartError> {
         let url = DatabaseUrl::parse(config.database_url.expose())?;
         let mut conn = url.open()?;
         for migration in migrate(&mut conn)? {
@@ -80,8 +98,8 @@ impl Storage {
         }
         drop(conn);
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
-        let database = Database::open(url.clone(), readers)?;
-        let options = WriterOptions { queue: config.write_queue.get(), ..WriterOptions::default() };
+        let database = Database::open(url.clone(), readers)?.noting_waits(wait);
+        let options = WriterOptions { queue: config.write_queue.get(), metrics, ..WriterOptions::default() };
         let (writer, thread) = Writer::start(url, options, Arc::new(move || clock.now()))?;
         Ok(Self { database, writer, thread })
     }
@@ -112,6 +130,12 @@ pub struct Parts {
     pub clock: Clock,
     /// The only source of chance.
     pub entropy: Entropy,
+    /// How much it takes on at the same time.
+    pub capacity: Capacity,
+    /// What it tells of itself in numbers.
+    pub metrics: Metrics,
+    /// What it shows of itself over TLS; none when it speaks in the clear.
+    pub certificates: Option<Certificates>,
     /// For reading.
     pub database: Database,
     /// For every change.
@@ -147,12 +171,19 @@ impl App {
         let alone = SoleServer::of(&DatabaseUrl::parse(config.database_url.expose())?)?;
         let keys = keys(&config, &entropy)?;
         let throttle = Throttle::new(&config.throttle);
-        let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
-        let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
+        let certificates = config.tls.files().map(|(chain, key)| Certificates::load(chain, key)).transpose()?;
+        let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy)?;
+        let metrics = Metrics::new(config.metrics_listen.is_some());
+        let (of_writer, of_reads) = (metrics.writer.clone(), metrics.read_wait.clone());
+        let Storage { database, writer, thread } =
+            Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
         let reference = Arc::new(ReferenceCache::default());
         publish_forms(&writer, &reference)?;
         let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         Ok(Self(Arc::new(Parts {
+            capacity: Capacity::new(&config),
+            metrics,
+            certificates,
             config,
             clock,
             entropy,

@@ -1,6 +1,7 @@
 //! What the verbs of the command line do; one file a verb.
 
 pub mod audit;
+pub mod check;
 pub mod demo;
 pub mod keys;
 pub mod migrate;

@@ -3,6 +3,7 @@
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::http::listen;
+use crate::open_files;
 use crate::state::{App, StartError};
 use actix_web::web::{Data, ServiceConfig};
 use std::io;
@@ -33,13 +34,14 @@ pub fn run(config: Config, clock: Clock, entropy: Entropy) -> Result<(), ServeEr
 
 /// Serves an opened state on a socket until the process is told to stop; for commands that prepare something first.
 pub fn on(listener: TcpListener, app: &App) -> io::Result<()> {
-    let serving = listen::until_stopped(listener, &app.config, attach(app));
+    open_files::raise(open_files::needed(&app.config));
+    let serving = listen::until_stopped(listener, app, attach(app));
     actix_web::rt::System::new().block_on(looking_after_keys(app, serving))
 }
 
 /// The same until `stop` is done; for whoever serves inside a process of their own.
 pub fn on_until(stop: impl Future<Output = io::Result<()>>, listener: TcpListener, app: &App) -> io::Result<()> {
-    let serving = listen::until(stop, listener, &app.config, attach(app));
+    let serving = listen::until(stop, listener, app, attach(app));
     actix_web::rt::System::new().block_on(looking_after_keys(app, serving))
 }
 

@@ -7,7 +7,7 @@ use super::error::Problem;
 use super::routes::ENROLMENT;
 use crate::state::App;
 use crate::usecases::authenticate::{Authenticated, authenticate};
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
@@ -20,14 +20,19 @@ pub async fn signed_in<B: MessageBody + 'static>(
     public: &'static [&'static str],
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     // A path without a route has nothing to protect: it is answered 404 by the default service, in every case.
     if let Some(pattern) = pattern(&request).filter(|pattern| !public.contains(&pattern.as_str())) {
-        let mut who = identify(&request, &pattern).await?;
-        who.asked = asked_of(request.request());
-        request.extensions_mut().insert(who);
+        match identify(&request, &pattern).await {
+            Ok(mut who) => {
+                who.asked = asked_of(request.request());
+                request.extensions_mut().insert(who);
+            }
+            // As an answer, not as an error: outer layers may have something to add for a page of another origin.
+            Err(problem) => return Ok(request.error_response(problem).map_into_right_body()),
+        }
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
 /// The route, judged by the path that actix routes by, which has `%6D` decoded to `m`; the raw one would let `/v1/%6De`
@@ -95,7 +100,7 @@ mod tests {
 
     #[actix_web::test]
     async fn whatever_is_not_listed_is_closed_however_its_path_is_written() {
-        let app = test::init_service(app(&two_routes, &["/open", "/mistake"])).await;
+        let app = test::init_service(app(&two_routes, &["/open", "/mistake"], &[])).await;
         let cases = [
             ("/open", 200),
             ("/closed", 401),

@@ -48,7 +48,7 @@ impl Problem {
                 // RFC 6750 §3: a client learns from this that a new token will help.
                 problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
-            "request.busy" => problem.retry_after(1),
+            "server.busy" => problem.retry_after(1),
             "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
                 problem.retry_after(5)
             }
@@ -144,9 +144,14 @@ impl std::error::Error for Problem {}
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused { code, findings } => Self::new(code).findings(findings),
+            Failure::Refused { code, findings } => {
+                // What the place tells with values, the whole tells with the same.
+                let told = findings.iter().find(|finding| finding.code.as_str() == code);
+                let args = told.map(|finding| finding.args.clone()).unwrap_or_default();
+                Self { args, ..Self::new(code) }.findings(findings)
+            }
             Failure::Throttled { code, wait } => Self::throttled(code, wait),
-            Failure::Busy => Self::new("request.busy"),
+            Failure::Busy => Self::new("server.busy"),
             Failure::Unaudited => Self::new("server.unaudited"),
             Failure::Stopping => Self::new("server.shutting_down"),
             Failure::Store(ref error) if error.is_unavailable() => {
@@ -179,7 +184,7 @@ fn status(code: &str) -> StatusCode {
         "request.not_found" | "access.not_found" => StatusCode::NOT_FOUND,
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
-        "request.busy" | "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
+        "server.busy" | "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         "auth.required"

@@ -98,6 +98,33 @@ fn names() -> HashMap<String, Vec<(Method, String)>> {
     paths.iter().map(|(path, item)| (path.clone(), of(item))).collect()
 }
 
+/// A described route, and the function that handles it: its name is also what actix calls the route.
+pub struct Handler {
+    /// The function.
+    pub name: String,
+    /// The path, as a pattern.
+    pub path: String,
+    /// The method.
+    pub method: Method,
+}
+
+/// Every described route.
+pub fn handlers() -> Vec<Handler> {
+    let mut handlers = Vec::new();
+    for (path, item) in document().paths.paths {
+        let operations = [
+            (item.get, Method::GET),
+            (item.put, Method::PUT),
+            (item.post, Method::POST),
+            (item.delete, Method::DELETE),
+            (item.patch, Method::PATCH),
+        ];
+        let named = operations.into_iter().filter_map(|(operation, method)| Some((operation?.operation_id?, method)));
+        handlers.extend(named.map(|(name, method)| Handler { name, path: path.clone(), method }));
+    }
+    handlers
+}
+
 fn methods(item: &PathItem) -> Vec<Method> {
     operations(item).into_iter().map(|(method, _)| method).collect()
 }

@@ -200,7 +200,7 @@ fn label(name: &str, platform: Option<&str>, pointer: &str) -> Result<Label, Pro
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.not_registered`: sign in without the device's id. `device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`auth.throttled`: too many attempts have failed; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`request.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/auth/sign-in")]
@@ -219,7 +219,9 @@ pub async fn post_sign_in(
         device_name: label(&device.name, device.platform.as_deref(), "/device/name")?,
         address: client_address(&request),
     };
-    Ok(Json(account_for_sign_in(&app, asked_of(&request), input).await?.into()))
+    let signed_in = account_for_sign_in(&app, asked_of(&request), input).await;
+    app.metrics.signed_in(&signed_in);
+    Ok(Json(signed_in?.into()))
 }
 
 /// Refresh the tokens

@@ -2,6 +2,7 @@
 //! (`access`).
 
 pub mod backoff;
+pub mod certificate;
 pub mod key_file;
 pub mod keyring;
 pub mod limiter;

@@ -20,8 +20,6 @@ pub const MAX_BYTES: usize = 1024;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// How many may wait for each that runs: at about 60 a second and core, the last one waits a quarter of a second.
-const WAITING_FOR_EACH: usize = 16;
 
 /// Why a password was not taken or not checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -80,15 +78,21 @@ impl fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// At most `max_concurrent` at once. Makes one hash for the users who do not exist.
-    pub fn new(max_concurrent: NonZeroUsize, entropy: &Entropy) -> Result<Self, PasswordError> {
+    /// At most `at_once` together, and `waiting_for_each` more for each of them. Makes one hash for the users who do not
+    /// exist.
+    pub fn new(at_once: NonZeroUsize, waiting_for_each: usize, entropy: &Entropy) -> Result<Self, PasswordError> {
         let unguessable: [u8; 32] = entropy.bytes();
         Ok(Self {
-            gate: Arc::new(Semaphore::new(max_concurrent.get())),
+            gate: Arc::new(Semaphore::new(at_once.get())),
             inside: AtomicUsize::new(0),
-            most_inside: max_concurrent.get().saturating_mul(WAITING_FOR_EACH + 1),
+            most_inside: at_once.get().saturating_mul(waiting_for_each.saturating_add(1)),
             nobody: hash_now(&unguessable, &entropy.bytes())?,
         })
+    }
+
+    /// How many wait or run now.
+    pub fn inside(&self) -> usize {
+        self.inside.load(Ordering::Relaxed)
     }
 
     /// The PHC string of a new password.
@@ -174,7 +178,7 @@ mod tests {
     use super::*;
 
     fn passwords(at_once: usize) -> Passwords {
-        Passwords::new(NonZeroUsize::new(at_once).unwrap(), &Entropy::seeded(1)).unwrap()
+        Passwords::new(NonZeroUsize::new(at_once).unwrap(), 16, &Entropy::seeded(1)).unwrap()
     }
 
     async fn verify(passwords: &Passwords, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {

@@ -17,24 +17,49 @@ pub struct Recent<K, V> {
 struct Generations<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
+    hits: u64,
+    misses: u64,
+}
+
+/// How a memory is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// How much is remembered now.
+    pub entries: usize,
+    /// How often something was remembered that was asked for.
+    pub hits: u64,
+    /// How often it was not.
+    pub misses: u64,
 }
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// An empty memory.
     pub fn new(capacity: usize) -> Self {
-        let generations = Generations { young: HashMap::new(), old: HashMap::new() };
+        let generations = Generations { young: HashMap::new(), old: HashMap::new(), hits: 0, misses: 0 };
         Self { capacity: capacity.max(1), generations: Mutex::new(generations) }
     }
 
     /// What is remembered of `key`.
     pub fn get(&self, key: &K) -> Option<V> {
         let mut generations = self.lock();
-        if let Some(value) = generations.young.get(key) {
-            return Some(value.clone());
+        if let Some(value) = generations.young.get(key).cloned() {
+            generations.hits += 1;
+            return Some(value);
         }
-        let (key, value) = generations.old.remove_entry(key)?;
+        let Some((key, value)) = generations.old.remove_entry(key) else {
+            generations.misses += 1;
+            return None;
+        };
+        generations.hits += 1;
         generations.put(key, value.clone(), self.capacity);
         Some(value)
+    }
+
+    /// How it is used.
+    pub fn usage(&self) -> Usage {
+        let generations = self.lock();
+        let entries = generations.young.len() + generations.old.len();
+        Usage { entries, hits: generations.hits, misses: generations.misses }
     }
 
     /// Remembers `value`.

@@ -163,6 +163,12 @@ impl Keys {
         Self::from_pem(&pem, issuer, audience)
     }
 
+    /// The names (`kid`) of the keys that verify at `now`, the one that signs first.
+    pub fn key_ids(&self, now: DateTime<Utc>) -> Vec<&str> {
+        let others = self.verify.iter().filter(|key| key.kid != self.signs.0 && key.verifies_at(now));
+        std::iter::once(self.signs.0.as_str()).chain(others.map(|key| key.kid.as_str())).collect()
+    }
+
     /// Who issues with these keys.
     pub fn issuer(&self) -> &str {
         &self.issuer

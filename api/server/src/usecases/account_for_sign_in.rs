@@ -53,7 +53,7 @@ mod tests {
         for code in ["auth.bad_credentials", "auth.device_revoked", "device.not_registered"] {
             assert!(is_accounted_for(code), "{code}");
         }
-        for code in ["request.busy", "auth.throttled", "server.unavailable"] {
+        for code in ["server.busy", "auth.throttled", "server.unavailable"] {
             assert!(!is_accounted_for(code), "{code}");
         }
     }

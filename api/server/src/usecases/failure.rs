@@ -1,6 +1,7 @@
 //! Why a use case did not do what it was asked to, and the two ways down to the store. Knows no HTTP status.
 
-use crate::security::password::PasswordError;
+use crate::capacity::Full;
+use crate::security::password::{MAX_BYTES, MIN_CHARS, PasswordError};
 use crate::security::token::TokenError;
 use crate::state::App;
 use chrono::TimeDelta;
@@ -54,7 +55,11 @@ impl Failure {
     #[must_use]
     pub fn at(self, pointer: &'static str) -> Self {
         match self {
-            Self::Refused { code, .. } => Self::invalid(Finding::new(code, pointer), code),
+            Self::Refused { code, findings } => {
+                let told = findings.into_iter().find(|finding| finding.code.as_str() == code);
+                let told = told.unwrap_or_else(|| Finding::new(code, pointer));
+                Self::invalid(Finding { pointer: pointer.to_owned(), ..told }, code)
+            }
             other => other,
         }
     }
@@ -96,12 +101,24 @@ impl From<AuditError> for Failure {
     }
 }
 
+impl From<Full> for Failure {
+    fn from(_: Full) -> Self {
+        Self::Busy
+    }
+}
+
 impl From<PasswordError> for Failure {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => Self::Busy,
-            PasswordError::TooShort => Self::refused("auth.password_too_short"),
-            PasswordError::TooLong => Self::refused("auth.password_too_long"),
+            PasswordError::TooShort => {
+                let code = "auth.password_too_short";
+                Self::invalid(Finding::new(code, "").with("min", MIN_CHARS), code)
+            }
+            PasswordError::TooLong => {
+                let code = "auth.password_too_long";
+                Self::invalid(Finding::new(code, "").with("max", MAX_BYTES), code)
+            }
             PasswordError::Failed => Self::Machine("a password could not be hashed"),
         }
     }
@@ -121,10 +138,24 @@ pub async fn read<T: Send + 'static>(
     app: &App,
     mut reading: impl FnMut(&App, &mut Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Failure> {
+    let place = app.capacity.reads.enter().await.inspect_err(|_full| app.metrics.refused.reads.increment(1))?;
     let (app, span) = (app.clone(), Span::current());
-    let work = move || span.in_scope(|| app.database.read(|snapshot| reading(&app, snapshot)));
+    let work = move || {
+        let _place = place;
+        span.in_scope(|| app.database.read(|snapshot| reading(&app, snapshot)))
+    };
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|_panicked| Failure::Machine("a thread that read has panicked"))??)
+}
+
+/// Works off the async threads, when it is its turn.
+pub async fn work<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let place = app.capacity.work.enter().await.inspect_err(|_full| app.metrics.refused.work.increment(1))?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    done.await.map_err(|_panicked| Failure::Machine("a thread that worked has panicked"))
 }
 
 /// Changes that weigh more than one: a push weighs its submissions, so that groups stay short.
@@ -133,7 +164,11 @@ pub async fn write_weighing<T: Send + 'static, R: Send + 'static>(
     weight: usize,
     change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
 ) -> Result<Outcome<T, R>, Failure> {
-    let answer = app.writer.submit(weight, change)?.await;
+    let queued = app.writer.submit(weight, change);
+    if matches!(queued, Err(WriterError::Busy)) {
+        app.metrics.refused.writer.increment(1);
+    }
+    let answer = queued?.await;
     Ok(answer.map_err(|_dropped| Failure::Stopping)??)
 }
 
