@@ -8,6 +8,7 @@ mod acceptance {
     mod browsers;
     mod checks;
     mod forms;
+    mod founding;
     mod hard_cases;
     mod metrics;
     mod migrations;

@@ -42,7 +42,8 @@ pub(super) fn signing(subject: &Subject, report: &mut Report) {
 /// What personal data is sealed under in the end, and whether this database is sealed under it.
 pub(super) fn master(subject: &Subject, report: &mut Report) {
     let config = &subject.config;
-    let make = "make one: openssl rand -base64 32 > master_key.txt, name it in master_key_file, and keep a copy elsewhere";
+    let make =
+        "make one: openssl rand -base64 32 > master_key.txt, name it in master_key_file, and keep a copy elsewhere";
     let own = DatabaseUrl::parse(config.database_url.expose()).is_ok_and(|url| url.kind() == "sqlite");
     let keys = match (&config.master_key, &config.master_key_file) {
         (Some(keys), _) => master_key::parse_words(keys.expose()),
