@@ -97,7 +97,7 @@ fn two_at_once(backend: Backend) {
         });
         both.map(|one| one.join().expect("it ends").expect("it migrates").len())
     });
-    assert_eq!(applied.iter().sum::<usize>(), 1, "one of the two applies it: {applied:?}");
+    assert_eq!(applied.iter().filter(|count| **count > 0).count(), 1, "one of the two applies all: {applied:?}");
 }
 
 /// Down again, nothing is left.
