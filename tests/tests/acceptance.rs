@@ -3,8 +3,12 @@
 mod acceptance {
     mod access;
     mod bad_input;
+    mod bounds;
+    mod cards_and_places;
+    mod decided_people;
     mod forms;
     mod hard_cases;
+    mod ids_in_use;
     mod migrations;
     mod openapi;
     mod operations;
@@ -20,4 +24,5 @@ mod acceptance {
     mod s7_nothing_leaks;
     mod signing_in;
     mod simple_clients;
+    mod way_to_admission;
 }
