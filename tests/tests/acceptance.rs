@@ -16,6 +16,7 @@ mod acceptance {
     mod push_protocol;
     mod reading;
     mod review;
+    mod rules_of_meetings;
     mod s1_a_clean_report;
     mod s2_two_reporters;
     mod s3_sums_and_clocks;
