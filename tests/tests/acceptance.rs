@@ -23,6 +23,7 @@ mod acceptance {
     mod s5_one_name_four_ways;
     mod s6_dates_that_cannot_be;
     mod s7_nothing_leaks;
+    mod schedules;
     mod signing_in;
     mod simple_clients;
     mod way_to_admission;
