@@ -8,8 +8,9 @@ use crate::province;
 use chrono::{DateTime, TimeDelta, Utc};
 use muong_domain::access::Role;
 use muong_domain::id::UserId;
+use muong_server::cli::{KeysCommand, RotateSigningArgs, UserCommand};
 use muong_server::clock::{Clock, Entropy};
-use muong_server::commands::serve;
+use muong_server::commands::{keys, serve, user};
 use muong_server::config::{Config, Secret};
 use muong_server::security::token;
 use muong_server::state::App;
@@ -37,6 +38,26 @@ macro_rules! on_both {
             $(#[test]
             fn $sentence() {
                 super::$sentence(&$crate::TestApp::start($crate::Backend::Postgres));
+            })+
+        }
+    };
+}
+
+/// The same for sentences that start a server of their own, since it is configured in a way of its own: functions of a
+/// backend.
+#[macro_export]
+macro_rules! on_each {
+    ($($sentence:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $sentence() {
+                super::$sentence($crate::Backend::Sqlite);
+            })+
+        }
+        mod postgres {
+            $(#[test]
+            fn $sentence() {
+                super::$sentence($crate::Backend::Postgres);
             })+
         }
     };
@@ -72,8 +93,24 @@ impl TestApp {
     /// Serves a database.
     pub fn serve(backend: Backend, database: TestDatabase, configure: impl FnOnce(&mut Config)) -> Self {
         builders::begin_numbering();
-        let folder = TempDir::with_prefix("muong-test-").expect("a temporary folder");
         let clock: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(micros(MORNING))));
+        Self::serve_by(clock, backend, database, configure)
+    }
+
+    /// A further process beside this one: the same database, the same signing keys, the same clock. To be stopped
+    /// first. For PostgreSQL: SQLite has one server process.
+    pub fn beside(&self) -> Self {
+        let first = self.app().config.clone();
+        Self::serve_by(self.clock, self.backend, self.database.shared(), |config| *config = first)
+    }
+
+    fn serve_by(
+        clock: &'static AtomicI64,
+        backend: Backend,
+        database: TestDatabase,
+        configure: impl FnOnce(&mut Config),
+    ) -> Self {
+        let folder = TempDir::with_prefix("muong-test-").expect("a temporary folder");
         let mut config = config(&database, &folder);
         configure(&mut config);
         let app = App::open(config, Clock::Set(clock), Entropy::System).expect("the server starts");
@@ -157,6 +194,23 @@ impl TestApp {
         province::commit(&self.app().writer, move |tx| {
             Ok(grants::revoke(tx, &province::OPERATOR, user, role, unit.into())?.into())
         });
+    }
+
+    /// `muong user …`, in a process beside it; what it prints.
+    pub fn user_command(&self, command: UserCommand) -> String {
+        let mut said = Vec::new();
+        let done = user::run(command, &self.app().config, Clock::Set(self.clock), &Entropy::System, &mut said);
+        done.expect("the command does it");
+        String::from_utf8(said).expect("it speaks UTF-8")
+    }
+
+    /// `muong keys rotate-signing`, in a process beside it; what it prints.
+    pub fn rotate_signing(&self, retire_old: bool) -> String {
+        let mut said = Vec::new();
+        let command = KeysCommand::RotateSigning(RotateSigningArgs { retire_old });
+        keys::run(&command, &self.app().config, Clock::Set(self.clock), &Entropy::System, &mut said)
+            .expect("the keys are changed");
+        String::from_utf8(said).expect("it speaks UTF-8")
     }
 
     /// The state that its handlers share.

@@ -131,6 +131,12 @@ impl Client {
         client
     }
 
+    /// The same, asking another server process.
+    #[must_use]
+    pub fn at(&self, address: &str) -> Self {
+        Self { address: address.to_owned(), ..self.clone() }
+    }
+
     /// The same with an access token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
@@ -152,6 +158,17 @@ impl Client {
     #[track_caller]
     pub fn read(&self, path: &str) -> Value {
         self.get(path).expect(200)
+    }
+
+    /// DELETE.
+    #[track_caller]
+    pub fn delete(&self, path: &str) -> Answer {
+        let request = self.request("DELETE", path).body(()).expect("a request");
+        let asked = format!("DELETE {path}");
+        match self.agent.run(request) {
+            Ok(response) => answer(asked, response),
+            Err(error) => panic!("{asked}: {error}"),
+        }
     }
 
     /// POST of JSON.
@@ -276,6 +293,17 @@ impl Reporter {
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.client().post(path, body)
+    }
+
+    /// DELETE.
+    #[track_caller]
+    pub fn delete(&self, path: &str) -> Answer {
+        self.client().delete(path)
+    }
+
+    /// The same, asking another server process.
+    pub fn at(&self, address: &str) -> Client {
+        self.client().at(address)
     }
 
     /// Numbers a submission as the next of this device.

@@ -45,6 +45,8 @@ enum Kept {
     File { _folder: TempDir },
     /// The name of the database.
     Named(String),
+    /// Another one keeps it.
+    Elsewhere,
 }
 
 impl TestDatabase {
@@ -62,6 +64,11 @@ impl TestDatabase {
             Backend::Sqlite => sqlite(None),
             Backend::Postgres => postgres(None),
         }
+    }
+
+    /// The same one for a further process; to be let go of before it.
+    pub fn shared(&self) -> Self {
+        Self { url: self.url.clone(), kept: Kept::Elsewhere }
     }
 
     /// Its address.
@@ -251,6 +258,15 @@ pub fn texts(conn: &mut Connection, select: &str) -> Vec<String> {
     }
     .unwrap_or_else(|error| panic!("{select}: {error}"));
     rows.into_iter().map(|row| row.name).collect()
+}
+
+/// Does something to the database that no program does.
+pub fn execute(conn: &mut Connection, statement: &str) {
+    match conn {
+        Connection::Sqlite(c) => c.batch_execute(statement),
+        Connection::Postgres(c) => c.batch_execute(statement),
+    }
+    .unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ pub mod client;
 pub mod database;
 pub mod province;
 pub mod review;
+pub mod socket;
 
 pub use app::TestApp;
 pub use builders::{Submission, id};
 pub use client::{Answer, Client, Pushed, Reporter};
 pub use database::Backend;
+pub use socket::{Socket, eventually};

@@ -2,16 +2,22 @@
 
 mod acceptance {
     mod access;
+    mod audit;
+    mod audit_verify;
     mod bad_input;
     mod bounds;
+    mod browsers;
     mod cards_and_places;
+    mod checks;
     mod decided_people;
     mod forms;
     mod hard_cases;
     mod ids_in_use;
+    mod metrics;
     mod migrations;
     mod openapi;
     mod operations;
+    mod overload;
     mod properties;
     mod push_protocol;
     mod reading;
@@ -24,7 +30,13 @@ mod acceptance {
     mod s6_dates_that_cannot_be;
     mod s7_nothing_leaks;
     mod schedules;
+    mod second_factor;
+    mod sessions;
     mod signing_in;
+    mod signing_keys;
     mod simple_clients;
+    mod slow_clients;
+    mod throttling;
+    mod tls;
     mod way_to_admission;
 }

@@ -123,6 +123,8 @@ pub struct Session {
 pub enum SessionEnd {
     /// Its user signed out.
     SignedOut,
+    /// Its user, or an administrator, ended it from elsewhere.
+    Revoked,
     /// A refresh token was presented twice: one of the two who have it has stolen it.
     RefreshReused,
     /// Its user's password was changed.
@@ -135,13 +137,20 @@ pub enum SessionEnd {
 
 impl SessionEnd {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::SignedOut, Self::RefreshReused, Self::PasswordChanged, Self::UserDisabled, Self::DeviceRevoked];
+    pub const ALL: [Self; 6] = [
+        Self::SignedOut,
+        Self::Revoked,
+        Self::RefreshReused,
+        Self::PasswordChanged,
+        Self::UserDisabled,
+        Self::DeviceRevoked,
+    ];
 
     /// The written form.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
+            Self::Revoked => "revoked",
             Self::RefreshReused => "refresh_reused",
             Self::PasswordChanged => "password_changed",
             Self::UserDisabled => "user_disabled",

@@ -32,17 +32,21 @@ request-reason_invalid = The reason in the header “x-reason” is empty, too l
     .title = Invalid reason
 request-path_invalid = A part of the path is not well-formed; an identifier, for one, must be a UUID. Correct the path and send it again.
     .title = Invalid path
-request-busy = The server has too much to do and has not handled this request. Send it again in a few seconds; your data is still on your device.
-    .title = Server busy
+request-throttled = This device sends more than is allowed. Wait { $seconds } seconds and send the same again; your data is still on your device, and nothing is recorded twice.
+    .title = Too many requests
 request-protocol_unsupported = The server does not speak protocol version { $found }; it speaks { $supported }. Update the app and sync again; unsent data stays on the device.
     .title = Unsupported protocol version
 
 ## The server itself
 
+server-busy = The server has too much to do and has not handled this request. Send it again in a few seconds; your data is still on your device.
+    .title = Server busy
 server-internal = The server met an unexpected error, which has been logged. Try again in a few minutes. If it persists, tell the administrator the request id of this answer.
     .title = Server error
 server-unavailable = The server cannot work at the moment, for instance because it has lost its database. Try again in a few minutes; your data is still on your device.
     .title = Server unavailable
+server-unaudited = What you asked for must be written down in the audit trail before it is answered, and that is not possible at the moment. Nothing was shown. Try again in a few minutes; if it persists, tell the administrator the request id of this answer.
+    .title = Audit trail unavailable
 server-shutting_down = The server is stopping for maintenance and takes no more requests. Try again in a few minutes.
     .title = Server stopping
 
@@ -72,6 +76,22 @@ auth-password_mistyped = The two passwords differ. Run the command again and typ
     .title = Passwords differ
 auth-session_ended = This session has ended. Sign in again; unsent reports stay on the device.
     .title = Session ended
+auth-throttled = Too many attempts have failed. Wait { $seconds } seconds and try again; if you have signed in on a device before, sign in on that one.
+    .title = Too many attempts
+auth-totp_required = This account uses a second factor. Send the request again with the 6-digit code of your authenticator app, or with a recovery code.
+    .title = Code needed
+auth-totp_invalid = The code is wrong or was used before. Wait for the next one, check the clock of your phone and try again, or use a recovery code; if you have lost both, ask the administrator.
+    .title = Wrong code
+auth-totp_enrolment_required = Your role requires a second factor. Enrol one with POST /v1/me/totp and confirm it with a code; until then nothing else is possible.
+    .title = Second factor to be enrolled
+auth-totp_enrolled = This account has a second factor already. To move it to another app, remove it with a code, then enrol again.
+    .title = Second factor enrolled already
+auth-totp_not_begun = This account has no second factor to confirm or remove. Begin with POST /v1/me/totp.
+    .title = No second factor
+auth-password_wrong = The present password is wrong. Check it (capitals, Vietnamese keyboard) and send it again; if it is forgotten, ask the administrator to set a new one.
+    .title = Wrong present password
+auth-password_unchanged = The new password is the present one. Choose another phrase.
+    .title = Password unchanged
 device-fork = This device has used the number of this submission for another one; the app's data may have been copied to a second phone. Register the device anew, renumber and send again, with the submission ids unchanged.
     .title = Two phones share one registration
 device-unknown = The server does not know this device, or it does not belong to your session. Sign in again on the device that you are using and send it again.

@@ -32,17 +32,21 @@ request-reason_invalid = Lý do trong tiêu đề “x-reason” trống, quá d
     .title = Lý do không hợp lệ
 request-path_invalid = Một phần của đường dẫn không đúng dạng, ví dụ mã định danh phải là UUID. Hãy sửa đường dẫn rồi gửi lại.
     .title = Đường dẫn không hợp lệ
-request-busy = Máy chủ đang có quá nhiều việc nên chưa xử lý yêu cầu này. Hãy gửi lại sau ít giây; dữ liệu trên máy của bạn vẫn còn nguyên.
-    .title = Máy chủ đang bận
+request-throttled = Thiết bị này đang gửi nhiều hơn mức cho phép. Hãy chờ { $seconds } giây rồi gửi lại y như cũ; dữ liệu vẫn còn trên máy và không bị trùng.
+    .title = Gửi quá nhiều
 request-protocol_unsupported = Máy chủ không hiểu phiên bản giao thức { $found }; phiên bản được hỗ trợ: { $supported }. Hãy cập nhật ứng dụng rồi đồng bộ lại; dữ liệu chưa gửi vẫn còn trên máy.
     .title = Phiên bản giao thức không được hỗ trợ
 
 ## The server itself
 
+server-busy = Máy chủ đang có quá nhiều việc nên chưa xử lý yêu cầu này. Hãy gửi lại sau ít giây; dữ liệu trên máy của bạn vẫn còn nguyên.
+    .title = Máy chủ đang bận
 server-internal = Máy chủ gặp lỗi ngoài dự kiến; lỗi đã được ghi lại. Hãy gửi lại sau ít phút. Nếu vẫn lỗi, hãy báo cho quản trị viên kèm mã yêu cầu trong câu trả lời này.
     .title = Lỗi máy chủ
 server-unavailable = Máy chủ tạm thời chưa làm việc được, ví dụ đang mất kết nối với cơ sở dữ liệu. Hãy gửi lại sau ít phút; dữ liệu trên máy của bạn vẫn còn nguyên.
     .title = Máy chủ tạm thời không sẵn sàng
+server-unaudited = Yêu cầu này phải được ghi vào nhật ký kiểm toán trước khi trả lời, mà hiện chưa ghi được. Chưa có dữ liệu nào được hiển thị. Hãy thử lại sau vài phút; nếu vẫn gặp lỗi, hãy báo cho quản trị viên mã yêu cầu của câu trả lời này.
+    .title = Nhật ký kiểm toán không khả dụng
 server-shutting_down = Máy chủ đang dừng để bảo trì và không nhận thêm yêu cầu. Hãy gửi lại sau ít phút.
     .title = Máy chủ đang dừng
 
@@ -72,6 +76,22 @@ auth-password_mistyped = Hai lần nhập mật khẩu không giống nhau. Hãy
     .title = Nhập mật khẩu không khớp
 auth-session_ended = Phiên đăng nhập này đã kết thúc. Hãy đăng nhập lại; các báo cáo chưa gửi vẫn còn trên máy.
     .title = Phiên đăng nhập đã kết thúc
+auth-throttled = Đã có quá nhiều lần thử không đúng. Hãy chờ { $seconds } giây rồi thử lại; trên thiết bị đã từng đăng nhập, hãy đăng nhập từ chính thiết bị đó.
+    .title = Thử quá nhiều lần
+auth-totp_required = Tài khoản này dùng xác thực hai bước. Hãy gửi lại kèm mã 6 số trong ứng dụng xác thực, hoặc một mã khôi phục.
+    .title = Cần mã xác thực
+auth-totp_invalid = Mã xác thực không đúng hoặc đã được dùng. Hãy chờ mã mới hiện ra, kiểm tra giờ trên điện thoại rồi thử lại, hoặc dùng một mã khôi phục; nếu mất cả hai, hãy nhờ quản trị viên.
+    .title = Mã xác thực không đúng
+auth-totp_enrolment_required = Vai trò của bạn bắt buộc dùng xác thực hai bước. Hãy đăng ký tại POST /v1/me/totp rồi xác nhận bằng mã; trước đó chưa làm được việc nào khác.
+    .title = Phải đăng ký xác thực hai bước
+auth-totp_enrolled = Tài khoản này đã có xác thực hai bước. Muốn đổi sang ứng dụng khác, hãy gỡ bỏ bằng một mã rồi đăng ký lại.
+    .title = Đã có xác thực hai bước
+auth-totp_not_begun = Tài khoản này chưa có xác thực hai bước để xác nhận hay gỡ bỏ. Hãy đăng ký trước tại POST /v1/me/totp.
+    .title = Chưa đăng ký xác thực hai bước
+auth-password_wrong = Mật khẩu hiện tại không đúng. Hãy kiểm tra lại (chữ hoa, bộ gõ tiếng Việt) rồi gửi lại; nếu quên, hãy nhờ quản trị viên đặt lại.
+    .title = Mật khẩu hiện tại không đúng
+auth-password_unchanged = Mật khẩu mới giống mật khẩu hiện tại. Hãy chọn một câu khác.
+    .title = Mật khẩu chưa đổi
 device-fork = Số thứ tự bản gửi này đã được dùng cho một bản gửi khác của cùng thiết bị; có thể dữ liệu ứng dụng đã được sao chép sang máy khác. Hãy đăng ký lại thiết bị, đánh số lại rồi gửi lại với mã bản gửi giữ nguyên.
     .title = Hai máy dùng chung một đăng ký thiết bị
 device-unknown = Máy chủ không biết thiết bị này hoặc thiết bị không thuộc phiên đăng nhập của bạn. Hãy đăng nhập lại trên thiết bị đang dùng rồi gửi lại.

@@ -21,6 +21,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the API; applies missing migrations first.
     Serve(ServeArgs),
+    /// Look for what would keep it from serving, and say what to do about it. Ends with 1 if there is anything.
+    Check(CheckArgs),
     /// Bring the database to this version's schema and stop.
     Migrate(MigrateArgs),
     /// Fill a database with a fictional province and serve it.
@@ -28,8 +30,36 @@ pub enum Command {
     /// Manage the people who sign in.
     #[command(subcommand)]
     User(UserCommand),
+    /// Examine the audit trail.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Change the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Print the OpenAPI document.
     Openapi,
+}
+
+/// `muong audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk the log and every audit chain, and name the first row of each that was changed, removed or put in.
+    Verify,
+}
+
+/// `muong keys …`
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a new key that signs from now on. Older ones verify until their last token is over: nobody is signed out.
+    RotateSigning(RotateSigningArgs),
+}
+
+/// `muong keys rotate-signing`
+#[derive(Debug, Args)]
+pub struct RotateSigningArgs {
+    /// Drop the older keys at once, because somebody else may have them. Phones get new access tokens by themselves.
+    #[arg(long)]
+    pub retire_old: bool,
 }
 
 /// `muong serve`
@@ -38,6 +68,14 @@ pub struct ServeArgs {
     /// Where to listen, instead of the configured place.
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
+}
+
+/// `muong check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// For programs: one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `muong migrate`
@@ -79,6 +117,19 @@ pub enum UserCommand {
     Grant(UserGrantArgs),
     /// End a role of a user.
     Revoke(UserRevokeArgs),
+    /// Disable a user: their sessions end, and they cannot sign in.
+    Disable(UserNamedArgs),
+    /// Enable a user again.
+    Enable(UserNamedArgs),
+    /// Remove the second factor of a user who has lost it.
+    RemoveTotp(UserNamedArgs),
+}
+
+/// `muong user disable`, `enable`, `remove-totp`
+#[derive(Debug, Args)]
+pub struct UserNamedArgs {
+    /// The name to sign in with.
+    pub login: String,
 }
 
 /// `muong user add`
@@ -164,6 +215,8 @@ mod tests {
             panic!("a grant")
         };
         assert_eq!((grant.role.as_str(), grant.from), ("cadre", None));
+        let verify = Cli::try_parse_from(["muong", "audit", "verify"]).unwrap().command;
+        assert!(matches!(verify, Command::Audit(AuditCommand::Verify)));
         assert!(Cli::try_parse_from(["muong", "demo", "--scale", "0"]).is_err());
         assert!(Cli::try_parse_from(["muong", "user", "grant", "a", "cadre", "u", "--to", "31/12/2026"]).is_err());
     }

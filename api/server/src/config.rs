@@ -2,9 +2,14 @@
 //! Refuses keys that it does not know, so that a misspelt one is not silently a default.
 //! Never prints a secret, and takes none from the command line, where every process could read it.
 
+mod serving;
+
+pub use serving::{ForwardedHeader, Http, Network, Tls};
+
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
-use serde::Deserialize;
+use muong_domain::access::Role;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -30,6 +35,13 @@ impl Secret {
     }
 }
 
+/// Where the effective values are shown, as in `muong check`.
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[redacted]")
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
@@ -37,11 +49,21 @@ impl fmt::Debug for Secret {
 }
 
 /// Everything that an installation may choose.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where HTTP is served: `host:port`. Default `127.0.0.1:8080`; a reverse proxy ends TLS in front of it.
+    /// Where HTTP is served: `host:port`. Default `127.0.0.1:8080`; a reverse proxy ends TLS in front of it, unless
+    /// `tls` is set.
     pub listen: String,
+    /// Where `/metrics` is served, in the clear and to everybody who can reach it: an address of this machine or of a
+    /// network of its own. Default: nowhere.
+    pub metrics_listen: Option<String>,
+    /// The proxies whose word about their client's address is believed. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// In which header they say it. Default `x-forwarded-for`.
+    pub forwarded_header: ForwardedHeader,
+    /// The other origins (`https://host[:port]`) whose pages may call the API from a browser. Default: none.
+    pub cors_origins: Vec<String>,
     /// The database: `sqlite://path` or `postgres://user:password@host/name`. Default `sqlite://muong.db`.
     pub database_url: Secret,
     /// A file that holds the database URL instead, as container secrets do. Not together with `database_url`.
@@ -59,6 +81,9 @@ pub struct Config {
     pub access_token_seconds: u32,
     /// How long a device may stay away before its user signs in again. Default 90.
     pub refresh_token_days: u32,
+    /// Roles whose holders must have a second factor: until they have enrolled one they can do nothing else.
+    /// Default: none.
+    pub totp_required_roles: Vec<Role>,
     /// How the log is written.
     pub log: Log,
     /// HTTP worker threads. Default: one a core.
@@ -71,12 +96,18 @@ pub struct Config {
     pub argon2: Argon2,
     /// What one request may carry.
     pub limits: Limits,
+    /// TLS, ended by this process itself.
+    pub tls: Tls,
+    /// Patience with clients, and how much of them at once.
+    pub http: Http,
+    /// How often things may be tried.
+    pub throttle: Throttle,
     /// How long a stop waits for the requests that were accepted. Default 30.
     pub shutdown_seconds: u32,
 }
 
 /// How the log is written.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// `pretty` for people (default) or `json` for collectors.
@@ -86,7 +117,7 @@ pub struct Log {
 }
 
 /// The two shapes of a log line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -96,15 +127,18 @@ pub enum LogFormat {
 }
 
 /// Password hashing.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Argon2 {
     /// How many hashes may run at once; each takes 19 MiB and a core. Default: one a core.
     pub max_concurrent: NonZeroUsize,
+    /// How many may wait for each that runs; more are answered 503. Default 16: at about 60 hashes a second and core,
+    /// the last one waits a quarter of a second.
+    pub max_waiting: usize,
 }
 
 /// What one request may carry (`design/sync.md`, Push); advertised at `GET /v1/sync/limits`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Submissions in one push. Default 500.
@@ -117,6 +151,45 @@ pub struct Limits {
     pub submission_bytes: usize,
 }
 
+/// How often things may be tried: so many at once, so many a minute in the long run (0: no limit). Budgets of addresses
+/// and devices are kept by each process for itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Throttle {
+    /// Attempts to sign in to one account that may fail before it takes pauses. Default 10.
+    pub sign_in_free: u32,
+    /// The longest pause between two such attempts. Low, because it also keeps out whoever the account belongs to, on
+    /// a device that it does not know. Default 60.
+    pub sign_in_longest_wait_seconds: u32,
+    /// Failed attempts to sign in from one address. High, because half a province may share one. Default 100.
+    pub address_burst: u32,
+    /// The same a minute. Default 60.
+    pub address_per_minute: u32,
+    /// Pushes of one device. Default 1000.
+    pub push_requests_burst: u32,
+    /// The same a minute. Default 1200.
+    pub push_requests_per_minute: u32,
+    /// Submissions of one device. Default 50000: years of reports, in case a phone has to send all again.
+    pub push_submissions_burst: u32,
+    /// The same a minute. Default 30000.
+    pub push_submissions_per_minute: u32,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self {
+            sign_in_free: 10,
+            sign_in_longest_wait_seconds: 60,
+            address_burst: 100,
+            address_per_minute: 60,
+            push_requests_burst: 1_000,
+            push_requests_per_minute: 1_200,
+            push_submissions_burst: 50_000,
+            push_submissions_per_minute: 30_000,
+        }
+    }
+}
+
 /// One a core.
 fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
@@ -126,6 +199,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            metrics_listen: None,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+            cors_origins: Vec::new(),
             database_url: Secret::new("sqlite://muong.db".to_owned()),
             database_url_file: None,
             data_dir: PathBuf::from("."),
@@ -134,12 +211,16 @@ impl Default for Config {
             audience: "muong".to_owned(),
             access_token_seconds: 15 * 60,
             refresh_token_days: 90,
+            totp_required_roles: Vec::new(),
             log: Log::default(),
             workers: cores(),
             readers: cores().saturating_mul(TWO).max(FOUR),
             write_queue: WRITE_QUEUE,
             argon2: Argon2::default(),
             limits: Limits::default(),
+            tls: Tls::default(),
+            http: Http::default(),
+            throttle: Throttle::default(),
             shutdown_seconds: 30,
         }
     }
@@ -157,7 +238,7 @@ impl Default for Log {
 
 impl Default for Argon2 {
     fn default() -> Self {
-        Self { max_concurrent: cores() }
+        Self { max_concurrent: cores(), max_waiting: 16 }
     }
 }
 
@@ -202,6 +283,11 @@ pub enum ConfigError {
 impl Config {
     /// Reads the configuration; `file` is the one that was asked for, if any.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::from_figment(&Self::figment(file)?)
+    }
+
+    /// Every layer that was found, the later ones over the earlier.
+    pub(crate) fn figment(file: Option<&Path>) -> Result<Figment, ConfigError> {
         if let Some(path) = file
             && !path.is_file()
         {
@@ -212,10 +298,10 @@ impl Config {
         if file.is_file() {
             figment = figment.merge(Toml::file_exact(file));
         }
-        Self::from_figment(&figment.merge(Env::prefixed("MUONG_").ignore(&NOT_CONFIGURATION).split("__")))
+        Ok(figment.merge(Env::prefixed("MUONG_").ignore(&NOT_CONFIGURATION).split("__")))
     }
 
-    fn from_figment(figment: &Figment) -> Result<Self, ConfigError> {
+    pub(crate) fn from_figment(figment: &Figment) -> Result<Self, ConfigError> {
         let mut config: Self = figment.extract().map_err(|error| ConfigError::Invalid(Box::new(error)))?;
         if let Some(path) = config.database_url_file.clone() {
             if figment.contains("database_url") {
@@ -252,7 +338,24 @@ impl Config {
         if inflated_bytes < wire_bytes || inflated_bytes < submission_bytes {
             return unusable("limits.inflated_bytes", "must not be below wire_bytes or submission_bytes");
         }
-        Ok(())
+        if self.throttle.sign_in_longest_wait_seconds > 3_600 {
+            return unusable("throttle.sign_in_longest_wait_seconds", "must not be above 3600: nobody is locked out");
+        }
+        if let Some(key) = self.unreadable_listen() {
+            return unusable(key, "must be host:port");
+        }
+        if !self.cors_origins.iter().all(|origin| serving::is_origin(origin)) {
+            return unusable("cors_origins", "must be origins such as https://muong.example: no path, no wildcard");
+        }
+        self.tls.check()?;
+        self.http.check(wire_bytes.saturating_add(inflated_bytes))
+    }
+
+    /// The key of an address without a port.
+    fn unreadable_listen(&self) -> Option<&'static str> {
+        let has_port = |text: &str| text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let metrics = self.metrics_listen.as_deref().is_none_or(has_port);
+        if has_port(&self.listen) { (!metrics).then_some("metrics_listen") } else { Some("listen") }
     }
 }
 
@@ -278,8 +381,9 @@ mod tests {
         let keys =
             example.lines().map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line));
         // Either database may be named, in one way at a time.
-        let lines: Vec<_> =
-            keys.filter(|line| !line.starts_with("database_url = \"postgres") && !line.contains("_file =")).collect();
+        // What is off without a value has no default to show.
+        let shows = |line: &str| !line.contains("_file =") && !line.starts_with("metrics_listen");
+        let lines: Vec<_> = keys.filter(|line| !line.starts_with("database_url = \"postgres") && shows(line)).collect();
         let config = parse(&lines.join("\n")).unwrap();
         let default = Config {
             workers: config.workers,

@@ -1,6 +1,7 @@
 //! The server of muong: configuration, signing in, use cases and HTTP. Speaks to people and phones above it and to
 //! `muong-store` below it; contains no SQL.
 
+pub mod capacity;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -8,6 +9,8 @@ pub mod config;
 pub mod demo;
 pub mod http;
 pub mod messages;
+pub mod metrics;
+pub mod open_files;
 pub mod reference;
 pub mod security;
 pub mod state;

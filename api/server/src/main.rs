@@ -1,7 +1,7 @@
 //! The binary: reads the command line and the configuration, starts the log, and hands over to one command.
 
 use clap::Parser;
-use muong_server::cli::{Cli, Command};
+use muong_server::cli::{AuditCommand, Cli, Command};
 use muong_server::clock::{Clock, Entropy};
 use muong_server::config::Config;
 use muong_server::{commands, telemetry};
@@ -22,6 +22,10 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
     if matches!(cli.command, Command::Openapi) {
         return Ok(commands::openapi::run(std::io::stdout().lock())?);
     }
+    if let Command::Check(args) = &cli.command {
+        // Before the configuration is loaded: that it cannot be is one of the things to be said.
+        return Ok(commands::check::run(cli.config.as_deref(), args.json, Clock::System, std::io::stdout().lock())?);
+    }
     let mut config = Config::load(cli.config.as_deref())?;
     telemetry::start(&config.log)?;
     // The only place that makes a clock and a source of chance; everything else is passed them.
@@ -35,7 +39,11 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
             Ok(commands::migrate::run(&config, clock, &entropy, args.dry_run, std::io::stdout().lock())?)
         }
         Command::User(command) => Ok(commands::user::run(command, &config, clock, &entropy, std::io::stdout().lock())?),
+        Command::Audit(AuditCommand::Verify) => Ok(commands::audit::verify(&config, std::io::stdout().lock())?),
+        Command::Keys(command) => {
+            Ok(commands::keys::run(&command, &config, clock, &entropy, std::io::stdout().lock())?)
+        }
         Command::Demo(args) => Ok(commands::demo::run(&args, config, clock, entropy)?),
-        Command::Openapi => Ok(()), // done above, without configuration
+        Command::Check(_) | Command::Openapi => Ok(()), // done above
     }
 }

@@ -1,16 +1,25 @@
 //! What a running process holds: the store, the keys, the clock and chance, made once and shared by all workers.
 //! Owns the order of starting and stopping. Decides nothing and knows no route.
 
+use crate::capacity::Capacity;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::reference::ReferenceCache;
+use crate::security::certificate::{CertificateError, Certificates};
+use crate::security::keyring::{Believed, Keyring};
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
-use crate::security::token::{self, AccessClaims, KeyError, Keys};
+use crate::security::throttle::Throttle;
+use crate::security::token::{self, KeyError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
+use metrics::Histogram;
 use muong_domain::id::SessionId;
-use muong_store::{Database, DatabaseUrl, Outcome, StoreError, Writer, WriterOptions, establish_epoch, migrate};
+use muong_store::{
+    Auditor, AuditorOptions, Database, DatabaseUrl, Outcome, StoreError, Writer, WriterMetrics, WriterOptions,
+    establish_epoch, migrate,
+};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +28,7 @@ use std::thread::JoinHandle;
 /// How many access tokens, and how many sessions, are remembered: a phone that is in use now needs one of each.
 const REMEMBERED: usize = 20_000;
 /// The signing key that an installation of one process makes for itself.
-const SIGNING_KEY: &str = "signing_key.pem";
+pub const SIGNING_KEY: &str = "signing_key.pem";
 
 /// Why a process cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +52,9 @@ pub enum StartError {
     /// A built-in form cannot stand beside what has been published.
     #[error("the built-in forms: {0}")]
     Forms(String),
+    /// The certificate cannot be shown.
+    #[error("TLS: {0}")]
+    Certificate(#[from] CertificateError),
     /// Password hashing does not work on this machine.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -60,6 +72,17 @@ pub struct Storage {
 impl Storage {
     /// Opens the configured database, brings its schema up to date, notices a restored copy, and starts the writer.
     pub fn open(config: &Config, clock: Clock, entropy: &Entropy) -> Result<Self, StartError> {
+        Self::open_counting(config, clock, entropy, WriterMetrics::default(), Histogram::noop())
+    }
+
+    /// The same, telling how the writer works and what reads wait for their connections.
+    fn open_counting(
+        config: &Config,
+        clock: Clock,
+        entropy: &Entropy,
+        metrics: WriterMetrics,
+        wait: Histogram,
+    ) -> Result<Self, StartError> {
         let url = DatabaseUrl::parse(config.database_url.expose())?;
         let mut conn = url.open()?;
         for migration in migrate(&mut conn)? {
@@ -71,8 +94,8 @@ impl Storage {
         }
         drop(conn);
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
-        let database = Database::open(url.clone(), readers)?;
-        let options = WriterOptions { queue: config.write_queue.get(), ..WriterOptions::default() };
+        let database = Database::open(url.clone(), readers)?.noting_waits(wait);
+        let options = WriterOptions { queue: config.write_queue.get(), metrics, ..WriterOptions::default() };
         let (writer, thread) = Writer::start(url, options, Arc::new(move || clock.now()))?;
         Ok(Self { database, writer, thread })
     }
@@ -87,7 +110,7 @@ impl Storage {
 /// A panic of the writer's thread has been logged where it happened; stopping goes on.
 fn join(thread: JoinHandle<()>) {
     if thread.join().is_err() {
-        tracing::error!("the writer ended by a panic");
+        tracing::error!("a thread of the store ended by a panic");
     }
 }
 
@@ -103,21 +126,31 @@ pub struct Parts {
     pub clock: Clock,
     /// The only source of chance.
     pub entropy: Entropy,
+    /// How much it takes on at the same time.
+    pub capacity: Capacity,
+    /// What it tells of itself in numbers.
+    pub metrics: Metrics,
+    /// What it shows of itself over TLS; none when it speaks in the clear.
+    pub certificates: Option<Certificates>,
     /// For reading.
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// For what is no change but must be accounted for.
+    pub auditor: Auditor,
     /// Units and forms, as last read.
     pub reference: Arc<ReferenceCache>,
     /// What signs and verifies access tokens.
-    pub keys: Keys,
+    pub keys: Keyring,
     /// What hashes and checks passwords.
     pub passwords: Passwords,
     /// Access tokens whose signature was checked, by their SHA-256.
-    pub tokens: Recent<[u8; 32], Arc<AccessClaims>>,
+    pub tokens: Recent<[u8; 32], Believed>,
+    /// What addresses, accounts and devices may try.
+    pub throttle: Throttle,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Deref for App {
@@ -131,32 +164,52 @@ impl App {
     /// Opens everything that serving needs: the store (migrated), the keys, the writer.
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
         let keys = keys(&config, &entropy)?;
-        let passwords = Passwords::new(config.argon2.max_concurrent, &entropy)?;
-        let Storage { database, writer, thread } = Storage::open(&config, clock, &entropy)?;
+        let throttle = Throttle::new(&config.throttle);
+        let certificates = config.tls.files().map(|(chain, key)| Certificates::load(chain, key)).transpose()?;
+        let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy)?;
+        let metrics = Metrics::new(config.metrics_listen.is_some());
+        let (of_writer, of_reads) = (metrics.writer.clone(), metrics.read_wait.clone());
+        let Storage { database, writer, thread } =
+            Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
         let reference = Arc::new(ReferenceCache::default());
         publish_forms(&writer, &reference)?;
+        let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         Ok(Self(Arc::new(Parts {
+            capacity: Capacity::new(&config),
+            metrics,
+            certificates,
             config,
             clock,
             entropy,
             database,
             writer,
+            auditor,
             reference,
             keys,
             passwords,
+            throttle,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
-            thread: Mutex::new(Some(thread)),
+            // In the order in which they end: the auditor's last words go through the writer.
+            threads: Mutex::new(vec![audit_thread, thread]),
         })))
     }
 
-    /// Stops the writer after it has finished what it accepted. Waits for whoever still holds a clone; so the
-    /// listener is stopped first.
+    /// Stops the auditor and the writer after they have finished what they accepted. Waits for whoever still holds a
+    /// clone; so the listener is stopped first.
     pub fn close(self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         drop(self);
-        thread.into_iter().for_each(join);
+        threads.into_iter().for_each(join);
     }
+}
+
+/// The audit of this run: a chain of its own, whose id sorts by the time at which it began.
+fn auditor(database: &Database, writer: &Writer, clock: Clock) -> Result<(Auditor, JoinHandle<()>), StartError> {
+    let (url, now) = (database.url().clone(), Arc::new(move || clock.now()));
+    // Never the demo's repeatable stream: two runs must not continue one chain.
+    let chains = move || Entropy::System.uuid(clock.now());
+    Ok(Auditor::start(url, writer.clone(), AuditorOptions::default(), now, chains)?)
 }
 
 /// The forms that come with the program, where the store does not have them yet.
@@ -171,21 +224,21 @@ fn publish_forms(writer: &Writer, reference: &Arc<ReferenceCache>) -> Result<(),
 }
 
 /// The configured keys; without any, on SQLite, where there is one serving process, the one in `data_dir`.
-fn keys(config: &Config, entropy: &Entropy) -> Result<Keys, StartError> {
-    let path = match &config.signing_key_file {
-        Some(path) => path.clone(),
-        None => own_key(config, entropy)?,
-    };
-    Ok(Keys::load(&path, &config.issuer, &config.audience)?)
+fn keys(config: &Config, entropy: &Entropy) -> Result<Keyring, StartError> {
+    let path = signing_key_path(config)?;
+    if config.signing_key_file.is_none() && token::generate_key_file(&path, entropy)? {
+        tracing::info!(path = %path.display(), "made a signing key");
+    }
+    Ok(Keyring::open(&path, &config.issuer, &config.audience)?)
 }
 
-fn own_key(config: &Config, entropy: &Entropy) -> Result<PathBuf, StartError> {
+/// Where the signing keys stand.
+pub fn signing_key_path(config: &Config) -> Result<PathBuf, StartError> {
+    if let Some(path) = &config.signing_key_file {
+        return Ok(path.clone());
+    }
     if DatabaseUrl::parse(config.database_url.expose())?.kind() != "sqlite" {
         return Err(StartError::NoSharedKey);
     }
-    let path = config.data_dir.join(SIGNING_KEY);
-    if token::generate_key_file(&path, entropy)? {
-        tracing::info!(path = %path.display(), "made a signing key");
-    }
-    Ok(path)
+    Ok(config.data_dir.join(SIGNING_KEY))
 }

@@ -5,8 +5,9 @@ use crate::error::StoreError;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{Connection as _, PgConnection, SqliteConnection};
+use metrics::Histogram;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One connection to one of the two databases.
 pub enum Connection {
@@ -126,6 +127,16 @@ impl ManageConnection for Manager {
 pub struct Database {
     url: DatabaseUrl,
     readers: Pool<Manager>,
+    wait: Histogram,
+}
+
+/// How the pool of readers stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PoolState {
+    /// Connections on loan.
+    pub in_use: u32,
+    /// Open connections that wait to be used.
+    pub idle: u32,
 }
 
 impl Database {
@@ -138,7 +149,7 @@ impl Database {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(5))
             .build_unchecked(Manager(url.clone()));
-        Ok(Self { url, readers: pool })
+        Ok(Self { url, readers: pool, wait: Histogram::noop() })
     }
 
     /// Whether the database answers, and whether it is up to date with this binary.
@@ -153,7 +164,22 @@ impl Database {
 
     /// A connection for reading.
     pub(crate) fn reader(&self) -> Result<PooledReader, StoreError> {
-        Ok(self.readers.get()?)
+        let asked = Instant::now();
+        let reader = self.readers.get();
+        self.wait.record(asked.elapsed());
+        Ok(reader?)
+    }
+
+    /// Notes what each read waits for its connection.
+    #[must_use]
+    pub fn noting_waits(self, wait: Histogram) -> Self {
+        Self { wait, ..self }
+    }
+
+    /// How the pool stands.
+    pub fn pool(&self) -> PoolState {
+        let state = self.readers.state();
+        PoolState { in_use: state.connections - state.idle_connections, idle: state.idle_connections }
     }
 
     /// How many connections for reading there may be.

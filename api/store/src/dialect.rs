@@ -59,6 +59,12 @@ pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronou
 /// The one writer touches scattered pages of every index: it may keep 64 MiB of them, once a process.
 pub const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -65536;";
 
+/// Whether whoever writes anything keeps everybody else from writing: then all that is written goes through one writer.
+/// (With a connection of its own, a second writer on SQLite would poll for the lock, and flush the disk once more.)
+pub fn has_one_write_lock(conn: &Connection) -> bool {
+    matches!(conn, Connection::Sqlite(_))
+}
+
 #[derive(QueryableByName)]
 struct Lineage {
     #[diesel(sql_type = Text)]

@@ -5,9 +5,13 @@
 
 #[macro_use]
 mod dialect;
+mod audit;
+mod audit_check;
+mod auditor;
 mod columns;
 mod connection;
 mod error;
+mod inspection;
 mod migrate;
 mod schema;
 mod scope;
@@ -23,18 +27,27 @@ pub mod log;
 pub mod quarantine;
 pub mod receipts;
 pub mod records;
+pub mod stock;
 pub mod submissions;
+pub mod trail;
 pub mod units;
 
+pub mod attempts;
 pub mod devices;
 pub mod grants;
 pub mod sessions;
+pub mod totp;
 pub mod users;
 
-pub use connection::{Connection, Database, DatabaseUrl};
+pub use audit::{ANCHOR, Note, NoteKind};
+pub use audit_check::{Broken, Checked, Flaw, check_audit};
+pub use auditor::{AuditError, Auditor, AuditorOptions};
+pub use connection::{Connection, Database, DatabaseUrl, PoolState};
 pub use error::StoreError;
+pub use inspection::{Inspection, ServerFacts};
 pub use migrate::{MigrationStatus, migrate, migration_status};
 pub use scope::Scope;
 pub use state_hash::state_hash;
+pub use stock::Stock;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
-pub use writer::{Writer, WriterError, WriterOptions};
+pub use writer::{Writer, WriterError, WriterMetrics, WriterOptions};

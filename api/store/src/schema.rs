@@ -63,6 +63,7 @@ diesel::table! {
         name -> Text,
         registered_at -> sql::Instant,
         revoked_at -> Nullable<sql::Instant>,
+        secret_hash -> Nullable<Binary>,
     }
 }
 
@@ -89,6 +90,42 @@ diesel::table! {
         session_id -> sql::Id,
         issued_at -> sql::Instant,
         expires_at -> sql::Instant,
+        used_at -> Nullable<sql::Instant>,
+        replaced_by -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    attempts (key) {
+        key -> Binary,
+        failures -> Integer,
+        last_at -> sql::Instant,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    totp (user_id) {
+        user_id -> sql::Id,
+        secret -> Binary,
+        begun_at -> sql::Instant,
+        confirmed_at -> Nullable<sql::Instant>,
+        last_step -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    recovery_codes (user_id, code_hash) {
+        user_id -> sql::Id,
+        code_hash -> Binary,
         used_at -> Nullable<sql::Instant>,
     }
 }
@@ -318,13 +355,51 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    audit (chain, position) {
+        chain -> sql::Id,
+        position -> BigInt,
+        at -> sql::Instant,
+        kind -> Text,
+        user_id -> Nullable<sql::Id>,
+        device_id -> Nullable<sql::Id>,
+        what -> Text,
+        outcome -> Text,
+        reason -> Nullable<Text>,
+        request_id -> Nullable<sql::Id>,
+        address -> Nullable<Text>,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    audit_subjects (chain, position, subject) {
+        chain -> sql::Id,
+        position -> BigInt,
+        subject -> sql::Id,
+        unit_id -> Nullable<sql::Id>,
+        at -> sql::Instant,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
+    audit,
+    audit_subjects,
     feed_head,
     log,
     users,
     devices,
     sessions,
     refresh_tokens,
+    attempts,
+    totp,
+    recovery_codes,
     units,
     unit_versions,
     unit_codes,

@@ -9,9 +9,12 @@ use crate::schema::{refresh_tokens, sessions};
 use crate::transaction::{LogEntry, Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use muong_domain::access::Authority;
 use muong_domain::account::{Session, SessionEnd};
 use muong_domain::id::{DeviceId, SessionId, UserId};
 use serde_json::json;
+use std::collections::HashMap;
+use uuid::Uuid;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
@@ -61,8 +64,28 @@ pub struct Presented {
     pub session: Session,
     /// Until when the token is good.
     pub expires_at: DateTime<Utc>,
-    /// Whether it was used before.
-    pub used: bool,
+    /// What became of it before, if it was used.
+    pub used: Option<Used>,
+}
+
+/// What became of a refresh token that was used before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Used {
+    /// When it was first used.
+    pub at: DateTime<Utc>,
+    /// The hash of the token that was given out for it, as long as nobody has presented that one.
+    pub unclaimed: Option<[u8; 32]>,
+}
+
+/// A session in a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// The session.
+    pub session: Session,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When it last got a pair of tokens.
+    pub refreshed_at: Option<DateTime<Utc>>,
 }
 
 /// The session of that id.
@@ -98,16 +121,36 @@ pub fn start(
 
 /// What is known of a refresh token that was presented.
 pub fn presented(r: &mut impl Reading, hash: &[u8; 32]) -> Result<Option<Presented>, StoreError> {
-    let row: Option<(SessionRow, Instant, Option<Instant>)> = on_backend!(r.conn(), c => refresh_tokens::table
+    type Row = (SessionRow, Instant, Option<Instant>, Option<Vec<u8>>);
+    let row: Option<Row> = on_backend!(r.conn(), c => refresh_tokens::table
         .inner_join(sessions::table.on(sessions::id.eq(refresh_tokens::session_id)))
         .filter(refresh_tokens::token_hash.eq(hash.as_slice()))
-        .select((SessionRow::as_select(), refresh_tokens::expires_at, refresh_tokens::used_at))
+        .select((
+            SessionRow::as_select(),
+            refresh_tokens::expires_at,
+            refresh_tokens::used_at,
+            refresh_tokens::replaced_by,
+        ))
         .first(c)
         .optional())?;
-    row.map(|(session, expires_at, used_at)| {
-        Ok(Presented { session: session.try_into()?, expires_at: expires_at.0, used: used_at.is_some() })
-    })
-    .transpose()
+    let Some((session, expires_at, used_at, next)) = row else { return Ok(None) };
+    let used = match used_at {
+        Some(at) => Some(Used { at: at.0, unclaimed: unclaimed(r, next)? }),
+        None => None,
+    };
+    Ok(Some(Presented { session: session.try_into()?, expires_at: expires_at.0, used }))
+}
+
+/// The token of that hash, if nobody has presented it yet.
+fn unclaimed(r: &mut impl Reading, next: Option<Vec<u8>>) -> Result<Option<[u8; 32]>, StoreError> {
+    let Some(next) = next else { return Ok(None) };
+    let found: Option<Vec<u8>> = on_backend!(r.conn(), c => refresh_tokens::table
+        .find(&next)
+        .filter(refresh_tokens::used_at.is_null())
+        .select(refresh_tokens::token_hash)
+        .first(c)
+        .optional())?;
+    Ok(found.and_then(|hash| hash.try_into().ok()))
 }
 
 /// Marks a refresh token as used and gives out the next one. Tokens of the session that have expired are forgotten:
@@ -119,9 +162,79 @@ pub fn rotate(tx: &mut Tx<'_>, session: SessionId, used: &[u8; 32], next: NewTok
         .filter(refresh_tokens::expires_at.le(at)))
         .execute(c))?;
     on_backend!(tx.conn(), c => diesel::update(refresh_tokens::table.find(used.as_slice()))
-        .set(refresh_tokens::used_at.eq(at))
+        .set((refresh_tokens::used_at.eq(at), refresh_tokens::replaced_by.eq(next.hash.as_slice())))
         .execute(c))?;
     give(tx, session, next)
+}
+
+/// Gives out another token instead of one whose reply was lost. The lost one counts as used from now on, and as
+/// replaced by nothing: whoever presents it has it from somewhere else. When `used` was first used stays as it was, so
+/// that asking again does not prolong its grace.
+pub fn replace_lost(
+    tx: &mut Tx<'_>,
+    session: SessionId,
+    used: &[u8; 32],
+    lost: &[u8; 32],
+    next: NewToken,
+) -> Result<(), StoreError> {
+    let at = Instant(tx.received_at());
+    on_backend!(tx.conn(), c => diesel::update(refresh_tokens::table.find(lost.as_slice()))
+        .set(refresh_tokens::used_at.eq(at))
+        .execute(c))?;
+    on_backend!(tx.conn(), c => diesel::update(refresh_tokens::table.find(used.as_slice()))
+        .set(refresh_tokens::replaced_by.eq(next.hash.as_slice()))
+        .execute(c))?;
+    give(tx, session, next)
+}
+
+/// The sessions of a user in order of id, those that stand or those that have ended: after `after`, at most `limit`.
+pub fn of_user(
+    r: &mut impl Reading,
+    user: UserId,
+    ended: bool,
+    after: Option<SessionId>,
+    limit: i64,
+) -> Result<Vec<Listed>, StoreError> {
+    let after = Id::from(after.map_or(Uuid::nil(), Into::into));
+    let rows: Vec<SessionRow> = match ended {
+        // In words of its own, so that both databases take the index of those that stand.
+        false => on_backend!(r.conn(), c => sessions::table
+            .filter(sessions::user_id.eq(Id::from(user)))
+            .filter(sessions::ended_at.is_null())
+            .filter(sessions::id.gt(after))
+            .order(sessions::id)
+            .limit(limit)
+            .select(SessionRow::as_select())
+            .load(c))?,
+        true => on_backend!(r.conn(), c => sessions::table
+            .filter(sessions::user_id.eq(Id::from(user)))
+            .filter(sessions::ended_at.is_not_null())
+            .filter(sessions::id.gt(after))
+            .order(sessions::id)
+            .limit(limit)
+            .select(SessionRow::as_select())
+            .load(c))?,
+    };
+    let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
+    let mut refreshed = last_refreshed(r, &ids)?;
+    rows.into_iter()
+        .map(|row| {
+            let (id, ended_at) = (row.id, row.ended_at.map(|at| at.0));
+            Ok(Listed { session: row.try_into()?, ended_at, refreshed_at: refreshed.remove(&id).map(|at| at.0) })
+        })
+        .collect()
+}
+
+fn last_refreshed(r: &mut impl Reading, of: &[Id]) -> Result<HashMap<Id, Instant>, StoreError> {
+    let rows: Vec<(Id, Instant)> = on_backend!(r.conn(), c => refresh_tokens::table
+        .filter(refresh_tokens::session_id.eq_any(of))
+        .select((refresh_tokens::session_id, refresh_tokens::issued_at))
+        .load(c))?;
+    let mut last: HashMap<Id, Instant> = HashMap::with_capacity(of.len());
+    for (session, at) in rows {
+        last.entry(session).and_modify(|known| *known = at.max(*known)).or_insert(at);
+    }
+    Ok(last)
 }
 
 fn give(tx: &mut Tx<'_>, session: SessionId, token: NewToken) -> Result<(), StoreError> {
@@ -139,6 +252,20 @@ fn give(tx: &mut Tx<'_>, session: SessionId, token: NewToken) -> Result<(), Stor
 
 /// Ends a session. False when it has ended already: the first reason stays.
 pub fn end(tx: &mut Tx<'_>, session: &Session, by: Option<UserId>, why: SessionEnd) -> Result<bool, StoreError> {
+    close(tx, session, why, |entry| LogEntry { actor: by, ..entry })
+}
+
+/// The same by an administrator; the log names their grant.
+pub fn end_for(tx: &mut Tx<'_>, authority: &Authority, session: &Session, why: SessionEnd) -> Result<bool, StoreError> {
+    close(tx, session, why, |entry| entry.by(authority))
+}
+
+fn close(
+    tx: &mut Tx<'_>,
+    session: &Session,
+    why: SessionEnd,
+    name: impl FnOnce(LogEntry) -> LogEntry,
+) -> Result<bool, StoreError> {
     let at = Instant(tx.received_at());
     let ended = on_backend!(tx.conn(), c => diesel::update(sessions::table.find(Id::from(session.id)))
         .filter(sessions::ended_at.is_null())
@@ -148,8 +275,8 @@ pub fn end(tx: &mut Tx<'_>, session: &Session, by: Option<UserId>, why: SessionE
         return Ok(false);
     }
     let command = json!({ "id": session.id, "user": session.user, "device": session.device });
-    let mut entry = LogEntry::of_reference("session", session.id.uuid(), why.as_str(), &command);
-    (entry.actor, entry.device) = (by, Some(session.device));
+    let mut entry = name(LogEntry::of_reference("session", session.id.uuid(), why.as_str(), &command));
+    entry.device = Some(session.device);
     tx.append(entry);
     tx.touch_access();
     Ok(true)
@@ -164,6 +291,18 @@ pub(crate) fn end_all_of(tx: &mut Tx<'_>, user: UserId, by: Option<UserId>, why:
         .select(SessionRow::as_select())
         .load(c))?;
     end_each(tx, open, by, why)
+}
+
+/// Ends every session of a user but one.
+pub(crate) fn end_others_of(tx: &mut Tx<'_>, user: UserId, keep: SessionId, why: SessionEnd) -> Result<(), StoreError> {
+    let open: Vec<SessionRow> = on_backend!(tx.conn(), c => sessions::table
+        .filter(sessions::user_id.eq(Id::from(user)))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::id.ne(Id::from(keep)))
+        .order(sessions::id)
+        .select(SessionRow::as_select())
+        .load(c))?;
+    end_each(tx, open, Some(user), why)
 }
 
 /// Ends every session on a device.

@@ -376,6 +376,11 @@ pub trait Reading {
     /// The connection, for the store's own functions.
     fn conn(&mut self) -> &mut Connection;
 
+    /// The last change of units or forms, as seen from here.
+    fn reference_seq(&mut self) -> Result<Seq, StoreError> {
+        Ok(read_head(self.conn())?.reference_seq)
+    }
+
     /// Whether the reference data that is read here is everybody's: not a change of this transaction's own, which may yet
     /// be undone.
     fn is_settled(&self) -> bool {
@@ -392,6 +397,10 @@ impl Reading for Snapshot<'_> {
 impl Reading for Tx<'_> {
     fn conn(&mut self) -> &mut Connection {
         self.conn
+    }
+
+    fn reference_seq(&mut self) -> Result<Seq, StoreError> {
+        Ok(self.head.reference_seq)
     }
 
     fn is_settled(&self) -> bool {

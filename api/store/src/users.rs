@@ -10,7 +10,7 @@ use crate::transaction::{LogEntry, Reading, Tx};
 use diesel::prelude::*;
 use muong_domain::access::Authority;
 use muong_domain::account::{Label, SessionEnd, User, Username};
-use muong_domain::id::UserId;
+use muong_domain::id::{SessionId, UserId};
 use serde_json::json;
 use std::fmt;
 
@@ -132,6 +132,24 @@ pub fn credentials(r: &mut impl Reading, name: &Username) -> Result<Option<Crede
     Ok(row.map(|(row, password_hash)| Credentials { user: row.into(), password_hash }))
 }
 
+/// The same by their id.
+pub fn credentials_of(r: &mut impl Reading, user: UserId) -> Result<Option<Credentials>, StoreError> {
+    let row: Option<(UserRow, String)> = on_backend!(r.conn(), c => users::table
+        .find(Id::from(user))
+        .select((UserRow::as_select(), users::password_hash))
+        .first(c)
+        .optional())?;
+    Ok(row.map(|(row, password_hash)| Credentials { user: row.into(), password_hash }))
+}
+
+impl Credentials {
+    /// Whether nothing was changed since they were read: not the password, and nobody disabled the user.
+    pub fn are_current(&self, r: &mut impl Reading) -> Result<bool, StoreError> {
+        let now = credentials_of(r, self.user.id)?;
+        Ok(now.is_some_and(|now| now.password_hash == self.password_hash && now.user.disabled_at.is_none()))
+    }
+}
+
 /// Adds a user. The log names neither them nor anything personal.
 pub fn add(tx: &mut Tx<'_>, authority: &Authority, new: &NewUser) -> Result<Result<User, UserRefusal>, StoreError> {
     if find_by_name(tx, &new.username)?.is_some() {
@@ -175,6 +193,28 @@ pub fn set_password(
     Ok(Ok(()))
 }
 
+/// Sets the new password of whoever has just proved to know the present one, and ends their sessions but `keep`.
+/// Needs no grant: the proof is the password.
+pub fn change_password(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    password_hash: &str,
+    keep: SessionId,
+) -> Result<Result<(), UserRefusal>, StoreError> {
+    let changed = on_backend!(tx.conn(), c => diesel::update(users::table.find(Id::from(user)))
+        .set(users::password_hash.eq(password_hash))
+        .execute(c))?;
+    if changed == 0 {
+        return Ok(Err(UserRefusal::Unknown));
+    }
+    sessions::end_others_of(tx, user, keep, SessionEnd::PasswordChanged)?;
+    let mut entry = LogEntry::of_reference("user", user.uuid(), "password_changed", &json!({ "id": user }));
+    entry.actor = Some(user);
+    tx.append(entry);
+    tx.touch_access();
+    Ok(Ok(()))
+}
+
 /// Disables a user from now on and ends their sessions. What they reported stays theirs.
 pub fn disable(tx: &mut Tx<'_>, authority: &Authority, user: UserId) -> Result<Result<(), UserRefusal>, StoreError> {
     let at = tx.received_at();
@@ -186,6 +226,18 @@ pub fn disable(tx: &mut Tx<'_>, authority: &Authority, user: UserId) -> Result<R
     }
     sessions::end_all_of(tx, user, authority.user(), SessionEnd::UserDisabled)?;
     note(tx, authority, user, "disabled");
+    Ok(Ok(()))
+}
+
+/// Enables a user again. Their sessions stay ended; their grants count as they stand.
+pub fn enable(tx: &mut Tx<'_>, authority: &Authority, user: UserId) -> Result<Result<(), UserRefusal>, StoreError> {
+    let changed = on_backend!(tx.conn(), c => diesel::update(users::table.find(Id::from(user)))
+        .set(users::disabled_at.eq(None::<Instant>))
+        .execute(c))?;
+    if changed == 0 {
+        return Ok(Err(UserRefusal::Unknown));
+    }
+    note(tx, authority, user, "enabled");
     Ok(Ok(()))
 }
 

@@ -4,17 +4,41 @@ use crate::connection::{Connection, DatabaseUrl};
 use crate::error::StoreError;
 use crate::transaction::{Outcome, Tx};
 use chrono::{DateTime, Utc};
+use metrics::Histogram;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// The source of receipt times.
 pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
+/// What the writer tells of its work.
+#[derive(Clone, Debug)]
+pub struct WriterMetrics {
+    /// Changes that shared a transaction.
+    pub group_changes: Histogram,
+    /// From asking for the head to having it.
+    pub lock_wait: Histogram,
+    /// A whole group, from asking for the head to the end of its commit.
+    pub group: Histogram,
+    /// Writing what a group collected, and its commit.
+    pub commit: Histogram,
+}
+
+/// Tells nobody.
+impl Default for WriterMetrics {
+    fn default() -> Self {
+        let none = Histogram::noop;
+        Self { group_changes: none(), lock_wait: none(), group: none(), commit: none() }
+    }
+}
+
 /// How much the writer takes on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WriterOptions {
     /// How many changes may wait; more are refused as busy.
     pub queue: usize,
@@ -22,11 +46,13 @@ pub struct WriterOptions {
     pub group_changes: usize,
     /// How heavy a group may be (a push weighs its submissions).
     pub group_weight: usize,
+    /// Whom it tells of its work.
+    pub metrics: WriterMetrics,
 }
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { queue: 1024, group_changes: 128, group_weight: 2_000 }
+        Self { queue: 1024, group_changes: 128, group_weight: 2_000, metrics: WriterMetrics::default() }
     }
 }
 
@@ -94,20 +120,34 @@ where
 /// A handle on the writer; clones share it. It stops, after finishing what waits, when the last handle is gone.
 #[derive(Clone)]
 pub struct Writer {
-    queue: SyncSender<Box<dyn Change>>,
+    queue: SyncSender<Job>,
+    first: SyncSender<Box<dyn Change>>,
+    waiting: Arc<AtomicUsize>,
 }
+
+/// What the queue holds.
+enum Job {
+    Change(Box<dyn Change>),
+    /// Something stands in the other queue, which goes first.
+    Look,
+}
+
+/// How many changes may wait that go first: only the auditor sends them, one at a time.
+const FIRST: usize = 8;
 
 impl Writer {
     /// Starts the writer's thread on a connection of its own.
     pub fn start(url: DatabaseUrl, options: WriterOptions, now: Now) -> Result<(Self, JoinHandle<()>), StoreError> {
-        let (queue, waiting) = sync_channel(options.queue);
+        let (queue, queued) = sync_channel(options.queue);
+        let (first, preferred) = sync_channel(FIRST);
         let conn = url.open_for_writing()?;
-        let worker = Worker { url, conn, options, now };
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let worker = Worker { url, conn, options, now, preferred, waiting: Arc::clone(&waiting) };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || worker.serve(&waiting))
+            .spawn(move || worker.serve(&queued))
             .map_err(|error| StoreError::Address(error.to_string()))?;
-        Ok((Self { queue }, thread))
+        Ok((Self { queue, first, waiting }, thread))
     }
 
     /// Queues a change. It must be ready to run twice, and write nothing when it refuses.
@@ -121,11 +161,38 @@ impl Writer {
         R: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Box::new(Waiting { weight, change, result: None, reply })).map_err(|e| match e {
-            TrySendError::Full(_) => WriterError::Busy,
-            TrySendError::Disconnected(_) => WriterError::Stopped,
-        })?;
-        Ok(answer)
+        let change = Box::new(Waiting { weight, change, result: None, reply });
+        // Before it can be taken out: the count never falls below what is there.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let queued = self.queue.try_send(Job::Change(change)).map_err(refused);
+        if queued.is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        queued.map(|()| answer)
+    }
+
+    /// How many changes wait to be taken up.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The same, into the next group, however many wait. For what answers depend on that change nothing themselves.
+    pub(crate) fn submit_first<T, R>(
+        &self,
+        weight: usize,
+        change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Answer<T, R>>, WriterError>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.first.try_send(Box::new(Waiting { weight, change, result: None, reply })).map_err(refused)?;
+        match self.queue.try_send(Job::Look) {
+            // When the queue is full, there is a next group without being told.
+            Ok(()) | Err(TrySendError::Full(_)) => Ok(answer),
+            Err(TrySendError::Disconnected(_)) => Err(WriterError::Stopped),
+        }
     }
 
     /// Queues a change and waits for it; for threads that may block.
@@ -142,25 +209,47 @@ impl Writer {
     }
 }
 
+fn refused<T>(error: TrySendError<T>) -> WriterError {
+    match error {
+        TrySendError::Full(_) => WriterError::Busy,
+        TrySendError::Disconnected(_) => WriterError::Stopped,
+    }
+}
+
 struct Worker {
     url: DatabaseUrl,
     conn: Connection,
     options: WriterOptions,
     now: Now,
+    preferred: Receiver<Box<dyn Change>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Worker {
-    fn serve(mut self, waiting: &Receiver<Box<dyn Change>>) {
-        while let Ok(first) = waiting.recv() {
-            let mut group = vec![first];
-            let mut weight = group[0].weight();
+    fn serve(mut self, waiting: &Receiver<Job>) {
+        while let Ok(job) = waiting.recv() {
+            let mut group = Vec::new();
+            let mut weight = self.take(job, &mut group);
             while group.len() < self.options.group_changes && weight < self.options.group_weight {
                 let Ok(next) = waiting.try_recv() else { break };
-                weight += next.weight();
-                group.push(next);
+                weight += self.take(next, &mut group);
             }
-            self.run_group(group);
+            if !group.is_empty() {
+                self.options.metrics.group_changes.record(group.len() as f64);
+                self.run_group(group);
+            }
         }
+    }
+
+    /// Adds to a group what goes first, whoever's turn it is, and then what has its turn. Answers how heavy that is.
+    fn take(&self, job: Job, group: &mut Vec<Box<dyn Change>>) -> usize {
+        let before = group.len();
+        group.extend(self.preferred.try_iter());
+        if let Job::Change(change) = job {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            group.push(change);
+        }
+        group[before..].iter().map(|change| change.weight()).sum()
     }
 
     fn run_group(&mut self, mut group: Vec<Box<dyn Change>>) {
@@ -178,8 +267,10 @@ impl Worker {
 
     /// One transaction for all. A refusal that has written something fails the group, so that alone it is rolled back.
     fn attempt(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
-        let alone = group.len() == 1;
+        let (alone, metrics) = (group.len() == 1, &self.options.metrics);
+        let asked = Instant::now();
         let mut tx = Tx::begin(&mut self.conn, &*self.now)?;
+        metrics.lock_wait.record(asked.elapsed());
         for change in group.iter_mut() {
             let before = tx.head().seq;
             match change.run(&mut tx) {
@@ -199,7 +290,11 @@ impl Worker {
                 }
             }
         }
-        tx.commit()
+        let done = Instant::now();
+        let committed = tx.commit();
+        metrics.commit.record(done.elapsed());
+        metrics.group.record(asked.elapsed());
+        committed
     }
 
     fn run_alone(&mut self, change: Box<dyn Change>) {

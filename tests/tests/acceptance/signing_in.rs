@@ -109,6 +109,7 @@ fn a_refresh_token_is_good_once_and_its_second_use_ends_the_session(app: &TestAp
     let elsewhere = app.sign_in(SECRETARY);
     let first = refresh_body(&secretary);
     secretary.renew();
+    app.pass(TimeDelta::seconds(60));
     app.anonymous().post("/v1/auth/refresh", &first).problem(401, "auth.refresh_reused");
     // The thief and the robbed one are both out, and whoever comes later learns why.
     secretary.get("/v1/me").problem(401, "auth.session_ended");

@@ -1,6 +1,9 @@
 //! What the verbs of the command line do; one file a verb.
 
+pub mod audit;
+pub mod check;
 pub mod demo;
+pub mod keys;
 pub mod migrate;
 pub mod openapi;
 pub mod serve;

@@ -3,10 +3,12 @@
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::http::listen;
+use crate::open_files;
 use crate::state::{App, StartError};
 use actix_web::web::{Data, ServiceConfig};
 use std::io;
 use std::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Why it does not serve, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +34,34 @@ pub fn run(config: Config, clock: Clock, entropy: Entropy) -> Result<(), ServeEr
 
 /// Serves an opened state on a socket until the process is told to stop; for commands that prepare something first.
 pub fn on(listener: TcpListener, app: &App) -> io::Result<()> {
-    let serving = listen::until_stopped(listener, &app.config, attach(app));
-    actix_web::rt::System::new().block_on(serving)
+    open_files::raise(open_files::needed(&app.config));
+    let serving = listen::until_stopped(listener, app, attach(app));
+    actix_web::rt::System::new().block_on(looking_after_keys(app, serving))
 }
 
 /// The same until `stop` is done; for whoever serves inside a process of their own.
 pub fn on_until(stop: impl Future<Output = io::Result<()>>, listener: TcpListener, app: &App) -> io::Result<()> {
-    let serving = listen::until(stop, listener, &app.config, attach(app));
-    actix_web::rt::System::new().block_on(serving)
+    let serving = listen::until(stop, listener, app, attach(app));
+    actix_web::rt::System::new().block_on(looking_after_keys(app, serving))
+}
+
+/// Serves, and reads the signing keys again whenever the process is told to (SIGHUP).
+async fn looking_after_keys(app: &App, serving: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    let mut told = signal(SignalKind::hangup())?;
+    let looking = async {
+        while told.recv().await.is_some() {
+            match app.keys.reload() {
+                Ok(true) => {}
+                Ok(false) => tracing::info!("told to read the signing keys again; they are the same"),
+                Err(error) => tracing::error!(%error, "the signing keys cannot be read; the old ones stay in use"),
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = looking => Ok(()),
+    }
 }
 
 /// Gives the handlers what they need.

@@ -2,7 +2,9 @@
 //! same checks as everything else; a running server notices by the log's head.
 //! Takes no password as an argument, where every process of the machine could read it.
 
-use crate::cli::{PasswordArgs, UserAddArgs, UserCommand, UserGrantArgs, UserPasswdArgs, UserRevokeArgs};
+use crate::cli::{
+    PasswordArgs, UserAddArgs, UserCommand, UserGrantArgs, UserNamedArgs, UserPasswdArgs, UserRevokeArgs,
+};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::messages::{self, Args, Lang};
@@ -15,7 +17,7 @@ use muong_domain::id::UnitId;
 use muong_domain::time::local_date;
 use muong_store::grants::{self, GrantRefusal, NewGrant};
 use muong_store::users::{self, NewUser};
-use muong_store::{Outcome, StoreError, Tx, WriterError};
+use muong_store::{Outcome, StoreError, Tx, WriterError, totp};
 use std::io::{self, BufRead, IsTerminal, Write};
 use uuid::Uuid;
 
@@ -63,7 +65,7 @@ pub fn run(
     let hash = match &command {
         UserCommand::Add(args) => Some(new_password_hash(&args.password, entropy)?),
         UserCommand::Passwd(args) => Some(new_password_hash(&args.password, entropy)?),
-        UserCommand::Grant(_) | UserCommand::Revoke(_) => None,
+        _ => None,
     };
     let storage = Storage::open(config, clock, entropy)?;
     let done = Desk { storage: &storage, now: clock.now(), entropy }.serve(command, hash.unwrap_or_default(), out);
@@ -85,6 +87,9 @@ impl Desk<'_> {
             UserCommand::Passwd(args) => self.passwd(&args, hash, out),
             UserCommand::Grant(args) => self.grant(&args, out),
             UserCommand::Revoke(args) => self.revoke(&args, out),
+            UserCommand::Disable(args) => self.disable(&args, out),
+            UserCommand::Enable(args) => self.enable(&args, out),
+            UserCommand::RemoveTotp(args) => self.remove_totp(&args, out),
         }
     }
 
@@ -95,20 +100,14 @@ impl Desk<'_> {
             Label::parse(shown).map_err(|_| refused("user.label_invalid", arg("max", Label::MAX_CHARS)))?;
         let id = self.entropy.uuid(self.now).into();
         let new = NewUser { id, username, display_name, password_hash };
-        let user = self.change(
-            move |tx| Ok(users::add(tx, &OPERATOR, &new)?.into()),
-            |refusal: users::UserRefusal| refused(refusal.code(), Args::new()),
-        )?;
+        let user = self.change(move |tx| Ok(users::add(tx, &OPERATOR, &new)?.into()), user_refused)?;
         Ok(writeln!(out, "Added {} ({}).", user.username, user.id)?)
     }
 
     fn passwd(&self, args: &UserPasswdArgs, hash: String, mut out: impl Write) -> Result<(), UserError> {
         let user = self.user(&args.login)?;
         let id = user.id;
-        self.change(
-            move |tx| Ok(users::set_password(tx, &OPERATOR, id, &hash)?.into()),
-            |refusal: users::UserRefusal| refused(refusal.code(), Args::new()),
-        )?;
+        self.change(move |tx| Ok(users::set_password(tx, &OPERATOR, id, &hash)?.into()), user_refused)?;
         Ok(writeln!(out, "Set a new password for {}; all of their sessions have ended.", user.username)?)
     }
 
@@ -132,6 +131,31 @@ impl Desk<'_> {
         let id = user.id;
         self.change(move |tx| Ok(grants::revoke(tx, &OPERATOR, id, role, unit)?.into()), grant_refused)?;
         Ok(writeln!(out, "{} is no longer {} over {unit}.", user.username, role.as_str())?)
+    }
+
+    fn disable(&self, args: &UserNamedArgs, mut out: impl Write) -> Result<(), UserError> {
+        let user = self.user(&args.login)?;
+        let id = user.id;
+        self.change(move |tx| Ok(users::disable(tx, &OPERATOR, id)?.into()), user_refused)?;
+        Ok(writeln!(out, "{} is disabled; all of their sessions have ended.", user.username)?)
+    }
+
+    fn enable(&self, args: &UserNamedArgs, mut out: impl Write) -> Result<(), UserError> {
+        let user = self.user(&args.login)?;
+        let id = user.id;
+        self.change(move |tx| Ok(users::enable(tx, &OPERATOR, id)?.into()), user_refused)?;
+        Ok(writeln!(out, "{} is enabled and may sign in.", user.username)?)
+    }
+
+    fn remove_totp(&self, args: &UserNamedArgs, mut out: impl Write) -> Result<(), UserError> {
+        let user = self.user(&args.login)?;
+        let id = user.id;
+        let nothing = |()| refused("auth.totp_not_begun", Args::new());
+        self.change(
+            move |tx| Ok(if totp::remove(tx, &OPERATOR, id)? { Outcome::Commit(()) } else { Outcome::Refuse(()) }),
+            nothing,
+        )?;
+        Ok(writeln!(out, "{} has no second factor any more.", user.username)?)
     }
 
     fn change<T: Send + 'static, R: Send + 'static>(
@@ -171,6 +195,10 @@ fn username(login: &str) -> Result<Username, UserError> {
 fn role(text: &str) -> Result<Role, UserError> {
     let roles = || Role::ALL.map(Role::as_str).join(", ");
     Role::parse(text).ok_or_else(|| refused("grant.role_unknown", arg("roles", roles())))
+}
+
+fn user_refused(refusal: users::UserRefusal) -> UserError {
+    refused(refusal.code(), Args::new())
 }
 
 fn grant_refused(refusal: GrantRefusal) -> UserError {

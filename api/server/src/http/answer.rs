@@ -2,18 +2,22 @@
 //! problem documents in the reader's language, and a 500 instead of a broken connection when a handler panics.
 //! Refuses to know any resource.
 
+use super::client_address::is_secure;
 use super::error::{Context, PROBLEM_JSON, Problem};
+use super::visit::{Held, Visit};
 use crate::messages::Lang;
+use crate::state::App;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, ResponseError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing_actix_web::RequestId;
 
 /// The documentation page needs its own scripts, its own styles and the icons that its style sheet embeds; all from us.
@@ -23,16 +27,31 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// Everything else is data, in which a browser has nothing to run or to frame.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
+/// The documentation needs nothing of the device that it is read on.
+const DOCS_PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Middleware: makes every answer whole. Stands inside the request span and outside everything else.
 pub async fn whole<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+) -> Result<ServiceResponse<Held<EitherBody<B, BoxBody>>>, Error> {
     let started = Instant::now();
     let context = context_of(&request);
-    let docs = request.path().starts_with("/docs");
+    let dress = Dress::of(&request);
+    let (app, method) = (request.app_data::<Data<App>>().cloned(), request.method().clone());
+    let count = |handler: Option<&str>, status, took| {
+        if let Some(app) = &app {
+            app.metrics.requests.answered(handler, &method, status, took);
+        }
+    };
+    let Ok(visit) = Visit::begin(&request) else {
+        if let Some(app) = &app {
+            app.metrics.refused.requests.increment(1);
+        }
+        return Err(refused(Problem::new("server.busy"), context, dress, started, count));
+    };
     // Not a clone of the request: actix routes by changing it, and wants to be its only owner.
     let outcome = without_panic(async move { next.call(request).await }).await;
     let answer = match outcome {
@@ -42,22 +61,29 @@ pub async fn whole<B: MessageBody + 'static>(
     };
     match answer {
         Ok(mut response) => {
-            dress(response.headers_mut(), &context, docs);
-            log_line(response.status(), started);
-            Ok(response)
+            dress.put_on(response.headers_mut(), &context);
+            log_line(response.status(), started.elapsed());
+            count(response.request().match_name(), response.status(), started.elapsed());
+            Ok(response.map_body(|_, body| Held::new(body, visit)))
         }
-        Err(problem) => {
-            log_line(problem.status_code(), started);
-            Err(undressed(problem, context))
-        }
+        Err(problem) => Err(refused(problem, context, dress, started, count)),
     }
 }
 
-/// A problem that left the chain without its request. `ResponseError` dresses it where it becomes an answer.
-fn undressed(problem: Problem, context: Context) -> Error {
-    let mut dressed = HeaderMap::new();
-    dress(&mut dressed, &context, false);
-    let problem = dressed
+/// The end of a request whose answer leaves the chain without it: `ResponseError` makes that of the problem, which
+/// therefore carries the headers itself.
+fn refused(
+    problem: Problem,
+    context: Context,
+    dress: Dress,
+    started: Instant,
+    count: impl Fn(Option<&str>, StatusCode, Duration),
+) -> Error {
+    log_line(problem.status_code(), started.elapsed());
+    count(None, problem.status_code(), started.elapsed());
+    let mut headers = HeaderMap::new();
+    dress.put_on(&mut headers, &context);
+    let problem = headers
         .iter()
         .fold(problem, |problem, (name, value)| problem.header(name.clone(), value.to_str().unwrap_or_default()));
     problem.within(context).into()
@@ -70,8 +96,8 @@ pub fn context_of(request: &ServiceRequest) -> Context {
     Context { lang: Lang::negotiate(accept), request_id }
 }
 
-fn log_line(status: StatusCode, started: Instant) {
-    let millis = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
+fn log_line(status: StatusCode, took: Duration) {
+    let millis = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
     let status = status.as_u16();
     match status {
         500.. => tracing::error!(status, latency_ms = millis, "answered"),
@@ -79,20 +105,46 @@ fn log_line(status: StatusCode, started: Instant) {
     }
 }
 
-fn dress(headers: &mut HeaderMap, context: &Context, docs: bool) {
-    let mut set = |name: HeaderName, value: &'static str| {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
+/// Which headers an answer gets that tell a browser what it may do with it.
+#[derive(Clone, Copy)]
+struct Dress {
+    docs: bool,
+    secure: bool,
+}
+
+impl Dress {
+    fn of(request: &ServiceRequest) -> Self {
+        Self { docs: request.path().starts_with("/docs"), secure: is_secure(request.request()) }
+    }
+
+    fn put_on(self, headers: &mut HeaderMap, context: &Context) {
+        let mut set = |name: HeaderName, value: &'static str| {
+            if !headers.contains_key(&name) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        };
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(header::REFERRER_POLICY, "no-referrer");
+        // For browsers that do not know `frame-ancestors`.
+        set(header::X_FRAME_OPTIONS, "DENY");
+        // Pages of other origins get nothing without CORS, not even as an image or a script.
+        set(header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
+        set(header::CONTENT_SECURITY_POLICY, if self.docs { DOCS_POLICY } else { DATA_POLICY });
+        if self.docs {
+            // Only what is shown as a page has a window and could ask for a camera.
+            set(header::CROSS_ORIGIN_OPENER_POLICY, "same-origin");
+            set(header::PERMISSIONS_POLICY, DOCS_PERMISSIONS);
         }
-    };
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(header::CONTENT_SECURITY_POLICY, if docs { DOCS_POLICY } else { DATA_POLICY });
-    // Answers are about people; a shared phone's browser keeps none of them. A resource with an ETag says otherwise itself.
-    set(header::CACHE_CONTROL, "no-store");
-    headers.append(header::VARY, HeaderValue::from_static("accept-language"));
-    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
-        headers.insert(REQUEST_ID.clone(), id);
+        if self.secure {
+            set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+        }
+        // Answers are about people; a shared phone's browser keeps none of them. A resource with an ETag says otherwise
+        // itself.
+        set(header::CACHE_CONTROL, "no-store");
+        headers.append(header::VARY, HeaderValue::from_static("accept-language"));
+        if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+            headers.insert(REQUEST_ID.clone(), id);
+        }
     }
 }
 
@@ -107,7 +159,16 @@ fn as_problem<B>(response: ServiceResponse<B>, context: &Context) -> ServiceResp
         None if is_ours(response.headers()) => return response.map_into_left_body(),
         None => problem_of_status(status).respond(context),
     };
-    response.into_response(problem.map_into_boxed_body()).map_into_right_body()
+    let mut problem = problem.map_into_boxed_body();
+    // What was said to another origin's page also holds for the problem: without it, the page could not read it.
+    for (name, value) in response.headers().iter().filter(|(name, _)| is_of_cors(name)) {
+        problem.headers_mut().append(name.clone(), value.clone());
+    }
+    response.into_response(problem).map_into_right_body()
+}
+
+fn is_of_cors(name: &HeaderName) -> bool {
+    name == header::VARY || name.as_str().starts_with("access-control-")
 }
 
 /// A problem document, or the result of one refused submission. The framework's own answers are plain text or empty.

@@ -2,10 +2,12 @@
 //! (Actix resolves extractors side by side, so an extractor would come too late.) Denies by default: only the routes
 //! that `routes` lists as public, and paths that no route has, pass without a token. Decides nothing about rights.
 
+use super::asked::asked_of;
 use super::error::Problem;
+use super::routes::ENROLMENT;
 use crate::state::App;
 use crate::usecases::authenticate::{Authenticated, authenticate};
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
@@ -18,26 +20,35 @@ pub async fn signed_in<B: MessageBody + 'static>(
     public: &'static [&'static str],
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    if !is_public(&request, public) {
-        let who = identify(&request).await?;
-        request.extensions_mut().insert(who);
-    }
-    next.call(request).await
-}
-
-/// Judges by the path that actix routes by, which has `%6D` decoded to `m`; the raw one would let `/v1/%6De` through
-/// as a path that nobody has.
-fn is_public(request: &ServiceRequest, public: &[&str]) -> bool {
-    let pattern = request.resource_map().match_pattern(request.match_info().as_str());
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     // A path without a route has nothing to protect: it is answered 404 by the default service, in every case.
-    pattern.is_none_or(|pattern| public.contains(&pattern.as_str()))
+    if let Some(pattern) = pattern(&request).filter(|pattern| !public.contains(&pattern.as_str())) {
+        match identify(&request, &pattern).await {
+            Ok(mut who) => {
+                who.asked = asked_of(request.request());
+                request.extensions_mut().insert(who);
+            }
+            // As an answer, not as an error: outer layers may have something to add for a page of another origin.
+            Err(problem) => return Ok(request.error_response(problem).map_into_right_body()),
+        }
+    }
+    Ok(next.call(request).await?.map_into_left_body())
 }
 
-async fn identify(request: &ServiceRequest) -> Result<Authenticated, Problem> {
+/// The route, judged by the path that actix routes by, which has `%6D` decoded to `m`; the raw one would let `/v1/%6De`
+/// through as a path that nobody has.
+fn pattern(request: &ServiceRequest) -> Option<String> {
+    request.resource_map().match_pattern(request.match_info().as_str())
+}
+
+async fn identify(request: &ServiceRequest, pattern: &str) -> Result<Authenticated, Problem> {
     let token = bearer(request.headers()).ok_or_else(|| Problem::new("auth.required"))?;
     let app = request.app_data::<Data<App>>().ok_or_else(|| Problem::new("server.internal"))?;
-    Ok(authenticate(app, token).await?)
+    let who = authenticate(app, token).await?;
+    if who.must_enrol(app) && !ENROLMENT.contains(&pattern) {
+        return Err(Problem::new("auth.totp_enrolment_required"));
+    }
+    Ok(who)
 }
 
 /// The token of an `Authorization` header (RFC 6750, §2.1). A header that stands twice is nobody's.
@@ -89,7 +100,7 @@ mod tests {
 
     #[actix_web::test]
     async fn whatever_is_not_listed_is_closed_however_its_path_is_written() {
-        let app = test::init_service(app(&two_routes, &["/open", "/mistake"])).await;
+        let app = test::init_service(app(&two_routes, &["/open", "/mistake"], &[])).await;
         let cases = [
             ("/open", 200),
             ("/closed", 401),

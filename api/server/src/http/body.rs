@@ -2,18 +2,24 @@
 //! Refuses what is not JSON by name; what the JSON says is for others.
 
 use super::error::Problem;
-use crate::config::Limits;
+use crate::capacity::{Budget, Full, Share};
+use crate::config::{Http, Limits};
+use crate::state::App;
+use crate::usecases::failure::work;
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{self, Bytes};
+use actix_web::web::{self, Bytes, BytesMut, Data};
+use futures_core::Stream;
 use muong_domain::refusal::Finding;
 use serde::de::DeserializeOwned;
-use std::io::Read;
-use std::time::Duration;
+use std::future::poll_fn;
+use std::io::{self, Read};
+use std::ops::Deref;
+use std::pin::pin;
+use tokio::time::{Instant, timeout_at};
 
-/// How long a body may take to arrive. Long, because 1 MiB over a mountain's 2G takes minutes; finite, because a
-/// connection that never ends costs us one.
-const ARRIVAL: Duration = Duration::from_secs(600);
+/// How much is inflated before it is looked at again whether there is room.
+const PIECE: usize = 16 << 10;
 /// Frames may ask for a window of 8 MiB and no more (RFC 8878 §3.1.1.1.2 recommends that every decoder take this much).
 const ZSTD_WINDOW_LOG: u32 = 23;
 
@@ -25,28 +31,82 @@ enum Coding {
     Zstd,
 }
 
-/// Reads a JSON body whole, inflated, within `limits`.
-pub async fn read(request: &HttpRequest, payload: web::Payload, limits: &Limits) -> Result<Bytes, Problem> {
+/// A body in memory, with its share of what all of them may take there; given back when dropped.
+#[derive(Debug)]
+pub struct Body {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl Deref for Body {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a JSON body whole, inflated, within `limits`. Keep what is answered for as long as anything that was made of it
+/// is kept: it counts for that as well.
+pub async fn read(request: &HttpRequest, payload: web::Payload, limits: &Limits) -> Result<Body, Problem> {
     require_json(request.headers())?;
     let coding = coding(request.headers())?;
     let limit = limits.wire_bytes;
     if declared_length(request.headers()).is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let wire = match tokio::time::timeout(ARRIVAL, payload.to_bytes_limited(limit)).await {
-        Err(_elapsed) => return Err(Problem::new("request.timeout")),
-        Ok(Err(_over_limit)) => return Err(too_large(limit)),
-        Ok(Ok(Err(_broken))) => return Err(Problem::new("request.truncated")),
-        Ok(Ok(Ok(wire))) => wire,
+    let app = request.app_data::<Data<App>>();
+    let (http, budget) = match app {
+        Some(app) => (app.config.http, app.capacity.bodies.clone()),
+        None => (Http::default(), Budget::new(usize::MAX)),
     };
-    if coding == Coding::Identity {
-        return Ok(wire);
+    let mut share = budget.take(0).map_err(no_room)?;
+    let arrived = arrive(payload, limit, &http, &mut share).await;
+    let inflated = match (arrived, coding) {
+        (Ok(wire), Coding::Identity) => Ok(Body { bytes: wire, _share: share }),
+        (Ok(wire), coding) => {
+            let limit = limits.inflated_bytes;
+            let inflate = move || inflate(coding, &wire, limit, share);
+            match app {
+                Some(app) => work(app, inflate).await?,
+                None => inflate(),
+            }
+        }
+        (Err(problem), _) => Err(problem),
+    };
+    if let (Some(app), Err(problem)) = (app, &inflated)
+        && problem.code() == NO_ROOM
+    {
+        app.metrics.refused.bodies.increment(1);
     }
-    let inflated = limits.inflated_bytes;
-    web::block(move || inflate(coding, &wire, inflated))
-        .await
-        .map_err(|error| Problem::internal(&error))?
-        .map(Bytes::from)
+    inflated
+}
+
+const NO_ROOM: &str = "server.busy";
+
+fn no_room(_: Full) -> Problem {
+    Problem::new(NO_ROOM)
+}
+
+/// Collects what comes, as long as it comes: not too much of it, not too slowly, and only while there is room. Only
+/// what has come takes room; so who says that much will come, and sends nothing, takes none from others.
+async fn arrive(payload: web::Payload, limit: usize, http: &Http, share: &mut Share) -> Result<Bytes, Problem> {
+    let mut payload = pin!(payload);
+    let end = Instant::now() + http.body();
+    let mut wire = BytesMut::new();
+    loop {
+        let due = end.min(Instant::now() + http.stall());
+        let chunk = match timeout_at(due, poll_fn(|context| payload.as_mut().poll_next(context))).await {
+            Err(_elapsed) => return Err(Problem::new("request.timeout")),
+            Ok(None) => return Ok(wire.freeze()),
+            Ok(Some(Err(_broken))) => return Err(Problem::new("request.truncated")),
+            Ok(Some(Ok(chunk))) => chunk,
+        };
+        if wire.len() + chunk.len() > limit {
+            return Err(too_large(limit));
+        }
+        share.grow(chunk.len()).map_err(no_room)?;
+        wire.extend_from_slice(&chunk);
+    }
 }
 
 /// Reads and parses a JSON body. Unknown and repeated fields are the type's to refuse (`deny_unknown_fields`).
@@ -136,28 +196,37 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn inflate(coding: Coding, wire: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
-    match coding {
-        Coding::Identity => Ok(wire.to_vec()),
-        Coding::Gzip => read_capped(flate2::read::MultiGzDecoder::new(wire), limit),
+fn inflate(coding: Coding, wire: &[u8], limit: usize, mut share: Share) -> Result<Body, Problem> {
+    let inflated = match coding {
+        Coding::Identity => wire.to_vec(),
+        Coding::Gzip => read_capped(flate2::read::MultiGzDecoder::new(wire), limit, &mut share)?,
         Coding::Zstd => {
             let mut decoder =
                 zstd::stream::read::Decoder::with_buffer(wire).map_err(|error| Problem::internal(&error))?;
             decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(|error| Problem::internal(&error))?;
-            read_capped(decoder, limit)
+            read_capped(decoder, limit, &mut share)?
         }
-    }
+    };
+    Ok(Body { bytes: inflated.into(), _share: share })
 }
 
-/// Reads at most `limit` bytes. The buffer grows with what really comes, so a bomb costs the limit and no more.
-fn read_capped(source: impl Read, limit: usize) -> Result<Vec<u8>, Problem> {
-    let mut inflated = Vec::new();
-    let cap = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    source.take(cap).read_to_end(&mut inflated).map_err(|_broken| Problem::new("request.truncated"))?;
-    if inflated.len() > limit {
-        return Err(Problem::new("request.inflated_too_large").with("limit", size(limit)));
+/// Reads at most `limit` bytes. The buffer grows with what really comes, so a bomb costs the limit and no more, and not
+/// even that where there is no room for it.
+fn read_capped(mut source: impl Read, limit: usize, share: &mut Share) -> Result<Vec<u8>, Problem> {
+    let (mut inflated, mut piece) = (Vec::new(), vec![0; PIECE]);
+    loop {
+        let read = match source.read(&mut piece) {
+            Ok(0) => return Ok(inflated),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_broken) => return Err(Problem::new("request.truncated")),
+        };
+        if inflated.len() + read > limit {
+            return Err(Problem::new("request.inflated_too_large").with("limit", size(limit)));
+        }
+        share.grow(read).map_err(no_room)?;
+        inflated.extend_from_slice(&piece[..read]);
     }
-    Ok(inflated)
 }
 
 fn too_large(limit: usize) -> Problem {
@@ -187,6 +256,24 @@ mod tests {
 
     fn headers(pairs: &[(HeaderName, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    /// With room for everything.
+    fn inflate(coding: Coding, wire: &[u8], limit: usize) -> Result<Vec<u8>, Problem> {
+        let share = Budget::new(usize::MAX).take(0).unwrap();
+        super::inflate(coding, wire, limit, share).map(|body| body.to_vec())
+    }
+
+    #[test]
+    fn a_body_is_inflated_only_as_far_as_there_is_room_for_it_and_gives_the_room_back() {
+        let (budget, zeros) = (Budget::new(100_000), gzip(&vec![0; 90_000]));
+        let body = super::inflate(Coding::Gzip, &zeros, 1 << 20, budget.take(0).unwrap()).unwrap();
+        assert_eq!((body.len(), budget.taken()), (90_000, 90_000));
+        let second = super::inflate(Coding::Gzip, &zeros, 1 << 20, budget.take(0).unwrap());
+        assert_eq!(code(second), "server.busy");
+        assert_eq!(budget.taken(), 90_000);
+        drop(body);
+        assert_eq!(budget.taken(), 0);
     }
 
     fn code<T>(result: Result<T, Problem>) -> &'static str {

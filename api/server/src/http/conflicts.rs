@@ -231,6 +231,7 @@ impl From<ConflictDetail> for ConflictDetailBody {
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller reviews nothing.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/conflicts")]
@@ -244,7 +245,7 @@ pub async fn get_conflicts(
     let open = params.one_of("state", &[("open", true), ("closed", false)]).unwrap_or(true);
     let page = params.finish()?;
     let query = ConflictQuery { form, unit, record, open, after: page.after.map(ConflictId::new), limit: page.limit };
-    let found = list_conflicts(&app, &who, stated(&request)?.is_some(), query).await?.map(ConflictBody::from);
+    let found = list_conflicts(&app, &who, stated(&request)?, query).await?.map(ConflictBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
 
@@ -260,6 +261,7 @@ pub async fn get_conflicts(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller sees the record but does not review it, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such conflict within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/conflicts/{id}")]
@@ -271,5 +273,5 @@ pub async fn get_conflict(
 ) -> Result<Json<ConflictDetailBody>, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_conflict(&app, &who, reason.is_some(), id.into_inner().into()).await?.into()))
+    Ok(Json(read_conflict(&app, &who, reason, id.into_inner().into()).await?.into()))
 }

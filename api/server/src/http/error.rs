@@ -7,6 +7,7 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
+use chrono::TimeDelta;
 use muong_domain::refusal::{Finding, Text};
 use muong_store::StoreError;
 use serde::Serialize;
@@ -47,8 +48,10 @@ impl Problem {
                 // RFC 6750 §3: a client learns from this that a new token will help.
                 problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
-            "request.busy" => problem.retry_after(1),
-            "server.unavailable" | "server.not_ready" | "server.shutting_down" => problem.retry_after(5),
+            "server.busy" => problem.retry_after(1),
+            "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
+                problem.retry_after(5)
+            }
             _ => problem,
         }
     }
@@ -84,6 +87,13 @@ impl Problem {
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
         self
+    }
+
+    /// Too much of something: to be tried again when `wait` is over, in whole seconds.
+    pub fn throttled(code: &'static str, wait: TimeDelta) -> Self {
+        let seconds = wait.num_microseconds().unwrap_or(i64::MAX).max(1).unsigned_abs().div_ceil(1_000_000);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Self::new(code).with("seconds", seconds).retry_after(seconds)
     }
 
     /// Adds a header that this status asks for (`Allow`, `Accept-Encoding` …). One that is no valid header is left out.
@@ -141,7 +151,9 @@ impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused { code, findings } => Self::new(code).findings(findings),
-            Failure::Busy => Self::new("request.busy"),
+            Failure::Throttled { code, wait } => Self::throttled(code, wait),
+            Failure::Busy => Self::new("server.busy"),
+            Failure::Unaudited => Self::new("server.unaudited"),
             Failure::Stopping => Self::new("server.shutting_down"),
             Failure::Store(StoreError::Gone | StoreError::Connect(_) | StoreError::Pool(_)) => {
                 tracing::error!(error = %failure, "the database cannot be reached");
@@ -173,7 +185,7 @@ fn status(code: &str) -> StatusCode {
         "request.not_found" | "access.not_found" => StatusCode::NOT_FOUND,
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
-        "request.busy" | "server.unavailable" | "server.not_ready" | "server.shutting_down" => {
+        "server.busy" | "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         "auth.required"
@@ -183,9 +195,12 @@ fn status(code: &str) -> StatusCode {
         | "auth.session_ended"
         | "auth.refresh_reused"
         | "auth.refresh_invalid"
-        | "auth.device_revoked" => StatusCode::UNAUTHORIZED,
-        "auth.user_disabled" => StatusCode::FORBIDDEN,
-        "device.fork" | "form.version_published" => StatusCode::CONFLICT,
+        | "auth.device_revoked"
+        | "auth.totp_required"
+        | "auth.totp_invalid" => StatusCode::UNAUTHORIZED,
+        "auth.throttled" | "request.throttled" => StatusCode::TOO_MANY_REQUESTS,
+        "auth.user_disabled" | "auth.totp_enrolment_required" => StatusCode::FORBIDDEN,
+        "device.fork" | "form.version_published" | "auth.totp_enrolled" => StatusCode::CONFLICT,
         code => status_of_family(code),
     }
 }
@@ -282,12 +297,23 @@ mod tests {
     }
 
     #[test]
+    fn whoever_must_wait_is_told_whole_seconds_that_suffice() {
+        for (micros, seconds) in [(1, "1"), (1_000_000, "1"), (1_001_000, "2"), (60_000_000, "60")] {
+            let problem = Problem::throttled("auth.throttled", TimeDelta::microseconds(micros));
+            let response = problem.respond(&Context::default());
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), seconds);
+        }
+    }
+
+    #[test]
     fn refusals_have_statuses_of_their_own_and_strangers_are_faults() {
         assert_eq!(status("request.malformed"), StatusCode::BAD_REQUEST);
         assert_eq!(status("access.not_found"), StatusCode::NOT_FOUND);
         assert_eq!(status("access.forbidden"), StatusCode::FORBIDDEN);
         assert_eq!(status("conflict.already_closed"), StatusCode::CONFLICT);
         assert_eq!(status("conflict.unseen_candidates"), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(status("auth.throttled"), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(status("nobody.knows"), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

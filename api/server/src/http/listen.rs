@@ -1,56 +1,130 @@
-//! The life of the listener: from an open socket to a stop that finishes what was accepted. Knows no route.
+//! The life of the listener: from an open socket to a stop that finishes what was accepted. Owns what a connection
+//! passes before HTTP, and the signals. Knows no route.
 
-use super::{app, routes};
-use crate::config::Config;
-use actix_web::HttpServer;
+use super::connection::Wire;
+use super::door::Door;
+use super::{routes, scrape};
+use crate::capacity::Place;
+use crate::state::App;
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, Extensions};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::ServiceConfig;
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long a client may take to send its head: a connection that says nothing is not worth a worker's memory.
-const HEAD: Duration = Duration::from_secs(30);
-/// How long an idle connection is kept: longer than the usual 60 s of proxies, so that they close first.
-const IDLE: Duration = Duration::from_secs(75);
+/// How much longer than actix we wait for a head, so that its 408 comes first; and how long a client may take to read
+/// the last answer of a connection that is being closed.
+pub const GRACE: Duration = Duration::from_secs(1);
+/// How often the samples of histograms are put into their buckets: nothing else empties them between two scrapes.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves `listener` until the process is told to stop (SIGTERM, or SIGINT from a terminal).
-pub async fn until_stopped<F>(listener: TcpListener, config: &Config, state: F) -> io::Result<()>
+pub async fn until_stopped<F>(listener: TcpListener, app: &App, state: F) -> io::Result<()>
 where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
-    until(stop_asked(), listener, config, state).await
+    until(stop_asked(), listener, app, state).await
 }
 
 /// Serves `listener` until `stop` is done, then waits for the requests that were accepted, at most `shutdown_seconds`.
 pub async fn until<F>(
     stop: impl Future<Output = io::Result<()>>,
     listener: TcpListener,
-    config: &Config,
+    app: &App,
     state: F,
 ) -> io::Result<()>
 where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
     let address = listener.local_addr()?;
-    let server = HttpServer::new(move || app(&state, routes::PUBLIC))
-        .workers(config.workers.get())
-        .client_request_timeout(HEAD)
-        .keep_alive(IDLE)
-        .shutdown_timeout(u64::from(config.shutdown_seconds))
-        // Actix drops open requests on SIGINT; a person's Ctrl-C deserves the same care as a supervisor's SIGTERM.
-        .disable_signals()
-        .listen(listener)?
-        .run();
-    tracing::info!(%address, workers = config.workers, "listening");
+    // Before anything else: without it, the system would end the process.
+    let hangups = tokio::spawn(reload_on(signal(SignalKind::hangup())?, app.clone()));
+    let metrics = scrape::serve(app)?;
+    let server = server(listener, app, state)?;
+    tracing::info!(%address, tls = app.certificates.is_some(), workers = app.config.workers, "listening");
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
+    let upkeep = actix_web::rt::spawn(keep_up(app.clone()));
     stop.await?;
     tracing::info!("stopping: no new connections, finishing the accepted requests");
     handle.stop(true).await;
-    serving.await.map_err(io::Error::other)??;
+    let ended = serving.await.map_err(io::Error::other);
+    // Last, so that the stop itself can be watched.
+    if let Some(metrics) = metrics {
+        metrics.stop().await?;
+    }
+    upkeep.abort();
+    hangups.abort();
+    ended??;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// One server, by hand instead of by `HttpServer`: that one cannot watch what a connection reads and writes.
+fn server<F>(listener: TcpListener, app: &App, state: F) -> io::Result<Server>
+where
+    F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let (http, workers) = (app.config.http, app.config.workers.get());
+    // Listening again sets the backlog that the standard library has no parameter for.
+    rustix::net::listen(&listener, http.backlog.into())?;
+    let builder = ServerBuilder::new()
+        .workers(workers)
+        .max_concurrent_connections(http.connections.get().div_ceil(workers))
+        .shutdown_timeout(app.config.shutdown_seconds.into())
+        // Actix drops open requests on SIGINT; a person's Ctrl-C deserves the same care as a supervisor's SIGTERM.
+        .disable_signals();
+    let (stopping, door) = (builder.graceful_shutdown_signal(), Arc::new(Door::new(app)));
+    let origins = app.config.cors_origins.clone();
+    let factory = move || {
+        let (stopping, door) = (stopping.clone(), Arc::clone(&door));
+        let application = super::app(&state, routes::PUBLIC, &origins).into_factory();
+        let application = application.map_err(|error: actix_web::Error| error.error_response());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(http.keep_alive())
+            .client_request_timeout(http.head())
+            .client_disconnect_timeout(GRACE)
+            .on_connect_ext(|wire: &Wire<Option<Place>>, shared: &mut Extensions| {
+                shared.insert(wire.traffic());
+            })
+            .h1(map_config(application, |_| AppConfig::default()));
+        fn_service(move |stream: TcpStream| {
+            let door = Arc::clone(&door);
+            async move { door.admit(stream).await.map_err(DispatchError::Io) }
+        })
+        .and_then(http)
+    };
+    Ok(builder.listen("http", listener, factory)?.run())
+}
+
+async fn keep_up(app: App) {
+    let mut turns = tokio::time::interval(UPKEEP);
+    loop {
+        turns.tick().await;
+        app.metrics.keep_up();
+    }
+}
+
+/// A renewed certificate is taken up without a restart.
+async fn reload_on(mut hangup: Signal, app: App) {
+    while hangup.recv().await.is_some() {
+        let Some(certificates) = &app.certificates else { continue };
+        match certificates.reload() {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => tracing::error!(%error, "the certificate cannot be read again; the old one stays"),
+        }
+    }
 }
 
 async fn stop_asked() -> io::Result<()> {

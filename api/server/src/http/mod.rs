@@ -2,14 +2,22 @@
 //! listener; one file a resource, `routes` for the whole table. Refuses SQL and decisions: a handler calls one use case.
 
 pub mod answer;
+pub mod asked;
+pub mod audit;
 pub mod auth;
 pub mod body;
+pub mod client_address;
 pub mod conflicts;
+pub mod connection;
+pub mod cors;
+pub mod credentials;
 pub mod decisions;
 pub mod docs;
+pub mod door;
 pub mod error;
 pub mod forms;
 pub mod health;
+pub mod jwks;
 pub mod listen;
 pub mod me;
 pub mod openapi;
@@ -20,14 +28,18 @@ pub mod quarantine;
 pub mod query;
 pub mod reason;
 pub mod records;
+pub mod refusals;
 pub mod routes;
+pub mod scrape;
 pub mod sessions;
+pub mod signed_in;
 pub mod units;
+pub mod visit;
 
 use crate::telemetry::RequestSpan;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{App, Error};
 use tracing_actix_web::TracingLogger;
@@ -35,11 +47,13 @@ use utoipa_actix_web::AppExt;
 
 /// The application that each worker runs: `state` adds what the handlers need (`app_data`), the table adds the rest.
 ///
-/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then who is asking;
-/// all but the `public` routes want to know that.
+/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then which pages of
+/// other origins may ask at all (`origins`), then who is asking (all but the `public` routes want to know that), then
+/// the account of what is refused to them.
 pub fn app(
     state: &dyn Fn(&mut ServiceConfig),
     public: &'static [&'static str],
+    origins: &[String],
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -56,7 +70,9 @@ pub fn app(
         .into_utoipa_app()
         .configure(routes::table)
         .into_app()
+        .wrap(from_fn(refusals::accounted_for))
         .wrap(from_fn(move |request, next| auth::signed_in(public, request, next)))
+        .wrap(Condition::new(!origins.is_empty(), cors::of(origins)))
         .wrap(Compress::default())
         .wrap(from_fn(answer::whole))
         .wrap(TracingLogger::<RequestSpan>::new())
@@ -115,7 +131,7 @@ mod tests {
 
     /// Status, body, and a function of the headers.
     async fn call(request: TestRequest) -> (StatusCode, Value, header::HeaderMap) {
-        let app = test::init_service(app(&extra, PUBLIC)).await;
+        let app = test::init_service(app(&extra, PUBLIC, &[])).await;
         let request = request.to_request();
         match test::try_call_service(&app, request).await {
             Ok(response) => {
@@ -206,7 +222,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_good_body_passes_plain_and_compressed_and_the_next_request_survives_a_panic() {
-        let app = test::init_service(app(&extra, PUBLIC)).await;
+        let app = test::init_service(app(&extra, PUBLIC, &[])).await;
         assert!(test::try_call_service(&app, get("/explode").to_request()).await.is_err());
         for (coding, bytes) in
             [("identity", b"{\"a\":1}".to_vec()), ("zstd", zstd::encode_all(&b"{\"a\":1}"[..], 3).unwrap())]
@@ -219,7 +235,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_documentation_needs_no_other_host() {
-        let app = test::init_service(app(&extra, PUBLIC)).await;
+        let app = test::init_service(app(&extra, PUBLIC, &[])).await;
         for file in ["/docs/", "/docs/swagger-ui-bundle.js", "/docs/swagger-initializer.js", "/openapi.json"] {
             let response = test::call_service(&app, get(file).to_request()).await;
             assert_eq!(response.status(), StatusCode::OK, "{file}");

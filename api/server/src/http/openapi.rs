@@ -4,7 +4,9 @@ use super::error::{FindingBody, ProblemBody, TextBody};
 use super::routes;
 use actix_web::App;
 use actix_web::http::Method;
-use utoipa::openapi::path::PathItem;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
@@ -31,6 +33,7 @@ pub const BEARER: &str = "bearer";
         (name = "sync", description = "What phones say, and how it is answered."),
         (name = "records", description = "What the store holds, and who said it."),
         (name = "review", description = "Conflicts and quarantine, and what is decided about them."),
+        (name = "audit", description = "Who did, read or was refused what, when and why; for inspection."),
         (name = "operation", description = "For whoever runs it."),
     ),
     components(schemas(ProblemBody, FindingBody, TextBody)),
@@ -79,16 +82,63 @@ pub fn routes() -> Vec<(String, Method)> {
         .collect()
 }
 
+/// What the document calls an operation; empty when it does not describe it.
+pub fn operation(path: &str, method: &Method) -> &'static str {
+    static NAMES: LazyLock<HashMap<String, Vec<(Method, String)>>> = LazyLock::new(names);
+    let named = NAMES.get(path).and_then(|of_path| of_path.iter().find(|(known, _)| known == method));
+    named.map_or("", |(_, name)| name.as_str())
+}
+
+fn names() -> HashMap<String, Vec<(Method, String)>> {
+    let paths = document().paths.paths;
+    let of = |item: &PathItem| {
+        let named = operations(item).into_iter();
+        named.filter_map(|(method, operation)| Some((method, operation.operation_id.clone()?))).collect()
+    };
+    paths.iter().map(|(path, item)| (path.clone(), of(item))).collect()
+}
+
+/// A described route, and the function that handles it: its name is also what actix calls the route.
+pub struct Handler {
+    /// The function.
+    pub name: String,
+    /// The path, as a pattern.
+    pub path: String,
+    /// The method.
+    pub method: Method,
+}
+
+/// Every described route.
+pub fn handlers() -> Vec<Handler> {
+    let mut handlers = Vec::new();
+    for (path, item) in document().paths.paths {
+        let operations = [
+            (item.get, Method::GET),
+            (item.put, Method::PUT),
+            (item.post, Method::POST),
+            (item.delete, Method::DELETE),
+            (item.patch, Method::PATCH),
+        ];
+        let named = operations.into_iter().filter_map(|(operation, method)| Some((operation?.operation_id?, method)));
+        handlers.extend(named.map(|(name, method)| Handler { name, path: path.clone(), method }));
+    }
+    handlers
+}
+
 fn methods(item: &PathItem) -> Vec<Method> {
+    operations(item).into_iter().map(|(method, _)| method).collect()
+}
+
+fn operations(item: &PathItem) -> Vec<(Method, &Operation)> {
     [
-        (item.get.is_some(), Method::GET),
-        (item.put.is_some(), Method::PUT),
-        (item.post.is_some(), Method::POST),
-        (item.delete.is_some(), Method::DELETE),
-        (item.patch.is_some(), Method::PATCH),
+        (&item.get, Method::GET),
+        (&item.put, Method::PUT),
+        (&item.post, Method::POST),
+        (&item.delete, Method::DELETE),
+        (&item.patch, Method::PATCH),
     ]
     .into_iter()
-    .filter_map(|(present, method)| present.then_some(method))
+    .filter_map(|(operation, method)| Some((method, operation.as_ref()?)))
     .collect()
 }
 

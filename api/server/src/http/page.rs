@@ -32,16 +32,15 @@ impl Cursor {
         Self { fingerprint }
     }
 
-    fn written(&self, position: Uuid) -> String {
-        let mut bytes = self.fingerprint.to_vec();
-        bytes.extend_from_slice(position.as_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
+    /// The cursor of a position in this list.
+    pub fn written(&self, position: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode([&self.fingerprint, position].concat())
     }
 
     /// The position in a cursor of this list.
-    pub fn position(&self, cursor: &str) -> Result<Uuid, Problem> {
+    pub fn position<T>(&self, cursor: &str, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<T, Problem> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
-        let position = bytes.strip_prefix(&self.fingerprint).and_then(|rest| Uuid::from_slice(rest).ok());
+        let position = bytes.strip_prefix(&self.fingerprint).and_then(read);
         position.ok_or_else(|| Problem::new("request.cursor_invalid"))
     }
 }
@@ -59,7 +58,7 @@ pub struct PageAsked {
 impl PageAsked {
     /// The cursor of the next page.
     pub fn next(&self, last: Option<impl Into<Uuid>>) -> Option<String> {
-        last.map(|last| self.list.written(last.into()))
+        last.map(|last| self.list.written(last.into().as_bytes()))
     }
 
     /// The entry after which a list of entries goes on.

@@ -5,7 +5,7 @@ use super::error::{Problem, ProblemBody};
 use crate::config::Limits;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
-use crate::usecases::failure::write;
+use crate::usecases::failure::{work, write};
 use crate::usecases::publish_form::{PublishRefusal, authorize_administration, publish_form};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
@@ -89,8 +89,7 @@ pub async fn post_form(
 ) -> Result<HttpResponse, Problem> {
     let body = body::read(&request, payload, &DEFINITION).await?;
     let definition: Value = body::parse(&body)?;
-    let parsed = tokio::task::spawn_blocking(move || Form::parse("body", &definition.to_string()));
-    let parsed = parsed.await.map_err(|_panicked| Problem::new("server.internal"))?;
+    let parsed = work(&app, move || Form::parse("body", &definition.to_string())).await?;
     let form = parsed.map_err(|error| refused(PublishRefusal::Definition(error)))?;
     let answer = (form.code().to_owned(), form.version());
     let shared = app.as_ref().clone();

@@ -14,7 +14,7 @@ use crate::usecases::push::said::{Origin, is_of_our_time};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use muong_domain::refusal::Finding;
 use muong_store::Outcome;
 use serde::{Deserialize, Serialize};
@@ -222,6 +222,11 @@ impl From<&Pushed> for PushedBody {
     }
 }
 
+/// Nothing is lost: what was not taken is still on the phone.
+fn too_much(wait: TimeDelta) -> Problem {
+    Problem::throttled("request.throttled", wait)
+}
+
 fn refused(refusal: PushRefusal) -> Problem {
     match refusal {
         PushRefusal::DeviceFork { n } => {
@@ -288,6 +293,7 @@ fn shadow(body: &[u8]) -> Vec<u8> {
         (status = 413, description = "Over the limits of `GET /v1/sync/limits`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.unknown`: the device is not the one of the session.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`request.throttled`: more than one device may push; the same again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -298,11 +304,13 @@ pub async fn post_push(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<PushedBody>, Problem> {
+    app.throttle.push.request(who.device, app.clock.now()).map_err(too_much)?;
     let body = body::read(&request, payload, &app.config.limits).await?;
     let (frame, items) = frame(&body, &app.config.limits)?;
     if frame.device != who.device.uuid() {
         return Err(Problem::new("device.unknown").findings([Finding::new("device.unknown", "/device")]));
     }
+    app.throttle.push.items(who.device, items.len(), app.clock.now()).map_err(too_much)?;
     let sent_at = frame.sent_at.map(|at| at.to_utc());
     let origin = Origin { user: who.user, device: who.device, client: frame.client, sent_at };
     match receive(&app, &who, origin, items).await? {
@@ -330,6 +338,7 @@ pub async fn post_push(
         (status = 413, description = "Over the limits.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Rejected; kept in quarantine.", body = ResultBody),
+        (status = 429, description = "`request.throttled`: more than one device may push; the same again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -340,8 +349,10 @@ pub async fn post_submission(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    app.throttle.push.request(who.device, app.clock.now()).map_err(too_much)?;
     let body = body::read(&request, payload, &app.config.limits).await?;
     body::require_object(&body)?;
+    app.throttle.push.items(who.device, 1, app.clock.now()).map_err(too_much)?;
     let client = request.headers().get("user-agent").and_then(|agent| agent.to_str().ok()).map(str::to_owned);
     let client = client.filter(|client| client.len() <= MAX_CLIENT);
     let origin = Origin { user: who.user, device: who.device, client, sent_at: None };

@@ -182,6 +182,7 @@ impl From<QuarantinedDetail> for QuarantinedDetailBody {
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or reviews nothing and asks for others' submissions.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/quarantine")]
@@ -197,7 +198,7 @@ pub async fn get_quarantine(
     let page = params.finish()?;
     let after = page.after.map(QuarantineId::new);
     let query = QuarantineQuery { mine, unit, form, open, after, limit: page.limit };
-    let found = list_quarantine(&app, &who, stated(&request)?.is_some(), query).await?.map(QuarantinedBody::from);
+    let found = list_quarantine(&app, &who, stated(&request)?, query).await?.map(QuarantinedBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
 
@@ -213,6 +214,7 @@ pub async fn get_quarantine(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such submission of the caller's own, or within the scope of review.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/quarantine/{id}")]
@@ -224,5 +226,5 @@ pub async fn get_quarantined(
 ) -> Result<Json<QuarantinedDetailBody>, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_quarantined(&app, &who, reason.is_some(), id.into_inner().into()).await?.into()))
+    Ok(Json(read_quarantined(&app, &who, reason, id.into_inner().into()).await?.into()))
 }

@@ -5,7 +5,7 @@ use super::error::Problem;
 use super::page::{Cursor, PageAsked};
 use actix_web::HttpRequest;
 use actix_web::web::Query;
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use muong_domain::refusal::Finding;
 use muong_domain::text::single_line;
 use serde_json::{Value, json};
@@ -66,6 +66,14 @@ impl Params {
         self.parsed(name, json!("date"), |value| NaiveDate::from_str(value).ok().filter(|_| value.len() == 10))
     }
 
+    /// An instant, cut to microseconds: what is stored.
+    pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        self.parsed(name, json!("date-time"), |value| {
+            let instant = DateTime::parse_from_rfc3339(value).ok()?.to_utc();
+            DateTime::from_timestamp_micros(instant.timestamp_micros()).filter(|at| (1..=9999).contains(&at.year()))
+        })
+    }
+
     /// Yes or no.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         self.one_of(name, &[("true", true), ("false", false)])
@@ -92,15 +100,24 @@ impl Params {
     }
 
     /// Which page, when everything else has been taken; or all that is wrong with the query.
-    pub fn finish(mut self) -> Result<PageAsked, Problem> {
+    pub fn finish(self) -> Result<PageAsked, Problem> {
+        let (limit, after, list) = self.finish_with(|position| Uuid::from_slice(position).ok())?;
+        Ok(PageAsked { limit, after, list })
+    }
+
+    /// The same for a list whose positions are no ids: how many items, after which position, and what makes the cursor.
+    pub fn finish_with<T>(
+        mut self,
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<(usize, Option<T>, Cursor), Problem> {
         let number = |value: &str| value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
         let limit = self.parsed("limit", json!(format!("1–{MAX_LIMIT}")), number);
         let cursor = self.given.remove("cursor");
         self.refuse_the_rest()?;
         self.taken.remove("limit");
         let list = Cursor::of(&self.list, &self.taken);
-        let after = cursor.map(|cursor| list.position(&cursor)).transpose()?;
-        Ok(PageAsked { limit: limit.unwrap_or(DEFAULT_LIMIT), after, list })
+        let after = cursor.map(|cursor| list.position(&cursor, read)).transpose()?;
+        Ok((limit.unwrap_or(DEFAULT_LIMIT), after, list))
     }
 
     fn refuse_the_rest(&mut self) -> Result<(), Problem> {

@@ -222,6 +222,7 @@ impl SubmissionBehindBody {
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`person.name_needs_branch`: a name is searched within one branch only.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/records")]
@@ -244,7 +245,7 @@ pub async fn get_records(
     };
     let page = params.finish()?;
     let query = RecordQuery { after: page.after.map(RecordId::new), limit: page.limit, ..query };
-    let found = list_records(&app, &who, stated(&request)?.is_some(), query).await?.map(RecordBody::from);
+    let found = list_records(&app, &who, stated(&request)?, query).await?.map(RecordBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
 
@@ -260,6 +261,7 @@ pub async fn get_records(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/records/{id}")]
@@ -271,7 +273,7 @@ pub async fn get_record(
 ) -> Result<Json<RecordBody>, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_record(&app, &who, reason.is_some(), id.into_inner().into()).await?.into()))
+    Ok(Json(read_record(&app, &who, reason, id.into_inner().into()).await?.into()))
 }
 
 /// Read the submissions behind a record
@@ -287,6 +289,7 @@ pub async fn get_record(
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/records/{id}/submissions")]
@@ -297,7 +300,7 @@ pub async fn get_submissions(
     request: HttpRequest,
 ) -> Result<Json<PageBody<SubmissionBehindBody>>, Problem> {
     let page = Params::read(&request)?.finish()?;
-    let reason = stated(&request)?.is_some();
+    let reason = stated(&request)?;
     let found = read_submissions(&app, &who, reason, id.into_inner().into(), page.after_seq(), page.limit).await?;
     let next = page.next(found.page.next.map(position_of));
     let items = found.page.items.into_iter().map(|seen| SubmissionBehindBody::of(seen, &found.names)).collect();

@@ -1,6 +1,9 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
-use super::{conflicts, decisions, docs, forms, health, me, publishing, push, quarantine, records, sessions, units};
+use super::{
+    audit, conflicts, credentials, decisions, docs, forms, health, jwks, me, publishing, push, quarantine, records,
+    sessions, signed_in, units,
+};
 use actix_web::http::Method;
 use actix_web::web;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -16,9 +19,19 @@ pub fn table(config: &mut ServiceConfig) {
         .service(sessions::post_refresh)
         .service(sessions::post_sign_out)
         .service(sessions::post_device)
+        .service(signed_in::get_devices)
+        .service(signed_in::delete_device)
+        .service(signed_in::get_sessions)
+        .service(signed_in::delete_session)
+        .service(jwks::get_jwks)
         // me
         .service(me::get_me)
         .service(me::get_can)
+        .service(credentials::post_password)
+        .service(credentials::get_totp)
+        .service(credentials::post_totp)
+        .service(credentials::post_totp_confirm)
+        .service(credentials::post_totp_remove)
         // units
         .service(units::get_units)
         .service(units::get_unit)
@@ -43,6 +56,8 @@ pub fn table(config: &mut ServiceConfig) {
         .service(decisions::post_resolution)
         .service(decisions::post_release)
         .service(decisions::post_discard)
+        // audit
+        .service(audit::get_audit)
         // documentation
         .service(docs::openapi_json)
         .route("/docs", web::get().to(docs::entrance))
@@ -55,5 +70,16 @@ pub fn table(config: &mut ServiceConfig) {
 pub const UNDESCRIBED: [(&str, Method); 2] = [("/docs", Method::GET), ("/docs/{file:.*}", Method::GET)];
 
 /// What may be asked without having signed in, whatever the method. Everything else above needs a token.
-pub const PUBLIC: &[&str] =
-    &["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/{file:.*}", "/v1/auth/sign-in", "/v1/auth/refresh"];
+pub const PUBLIC: &[&str] = &[
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/docs",
+    "/docs/{file:.*}",
+    "/v1/auth/sign-in",
+    "/v1/auth/refresh",
+    "/.well-known/jwks.json",
+];
+
+/// What somebody may ask for who must enrol a second factor first: to learn who they are, to enrol, and to leave.
+pub const ENROLMENT: &[&str] = &["/v1/me", "/v1/me/totp", "/v1/me/totp/confirm", "/v1/auth/sign-out"];

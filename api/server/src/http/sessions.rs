@@ -1,14 +1,18 @@
-//! `/v1/auth`: signing in, refreshing, signing out; and `/v1/devices`, which also gives out a pair of tokens.
+//! `/v1/auth`: signing in, refreshing, signing out; and `POST /v1/devices`, which also gives out a pair of tokens.
 
+use super::asked::asked_of;
 use super::body;
+use super::client_address::client_address;
 use super::error::{Problem, ProblemBody};
 use crate::config::Limits;
+use crate::security::totp::Given;
 use crate::state::App;
+use crate::usecases::account_for_sign_in::account_for_sign_in;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::open_session::SignedIn;
 use crate::usecases::refresh_session::{Refresh, refresh_session};
 use crate::usecases::register_device::register_device;
-use crate::usecases::sign_in::{SignIn, sign_in};
+use crate::usecases::sign_in::SignIn;
 use crate::usecases::sign_out::sign_out;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
@@ -31,6 +35,10 @@ pub struct SignInBody {
     /// The password.
     #[schema(example = "một câu dài dễ nhớ", format = Password)]
     password: String,
+    /// The code of one's second factor, or a recovery code; asked for by `auth.totp_required`.
+    #[serde(default)]
+    #[schema(example = "287082")]
+    totp: Option<String>,
     /// The device.
     device: DeviceInput,
 }
@@ -44,6 +52,11 @@ pub struct DeviceInput {
     #[serde(default)]
     #[schema(example = "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e77")]
     id: Option<Uuid>,
+    /// What it was told as `device_secret` when it was registered: a device that is known by it has attempts of its own,
+    /// so that nobody who guesses from elsewhere keeps it out.
+    #[serde(default)]
+    #[schema(example = "VniQq83vEjRWeJA0q83vEjRWeJCrze8SNFZ4kKvN7xI")]
+    secret: Option<String>,
     /// What its user calls it.
     #[schema(example = "Điện thoại của Chá", max_length = 120)]
     name: String,
@@ -72,7 +85,7 @@ pub struct NewDeviceBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = Refresh)]
 pub struct RefreshBody {
-    /// The token of the last answer. It is good once.
+    /// The token of the last answer. It is good once; a device whose answer was lost may send it again within a minute.
     #[schema(example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA")]
     refresh_token: String,
     /// The id of the device.
@@ -93,13 +106,19 @@ pub struct SignedInBody {
     /// For how many seconds the access token is good.
     #[schema(example = 900)]
     expires_in: u32,
-    /// For the next `POST /v1/auth/refresh`. Good once: presenting it again ends the session on this device.
+    /// For the next `POST /v1/auth/refresh`. Good once: presenting it again ends the session on this device (but for a
+    /// minute, in which the next one has not been presented: then the answer was lost).
     #[schema(example = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA")]
     refresh_token: String,
     /// Until when.
     refresh_expires_at: DateTime<Utc>,
     /// The device that the tokens belong to.
     device: DeviceBody,
+    /// Only when the device was registered by this very request: to be kept, and sent as `device.secret` when its user
+    /// signs in on it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "VniQq83vEjRWeJA0q83vEjRWeJCrze8SNFZ4kKvN7xI")]
+    device_secret: Option<String>,
     /// Who has signed in.
     user: UserBody,
 }
@@ -133,7 +152,7 @@ pub struct UserBody {
 
 impl From<SignedIn> for SignedInBody {
     fn from(signed: SignedIn) -> Self {
-        let SignedIn { access_token, expires_in, refresh, refresh_expires_at, device, user } = signed;
+        let SignedIn { access_token, expires_in, refresh, refresh_expires_at, device, device_secret, user } = signed;
         Self {
             access_token,
             token_type: "Bearer",
@@ -141,13 +160,14 @@ impl From<SignedIn> for SignedInBody {
             refresh_token: refresh.expose().to_owned(),
             refresh_expires_at,
             device: DeviceBody { id: device.id.uuid(), name: device.name },
+            device_secret: device_secret.map(|secret| secret.expose().to_owned()),
             user: UserBody { id: user.id.uuid(), username: user.username, display_name: user.display_name },
         }
     }
 }
 
 /// What an unknown client may send before it has signed in: names and a token, no more.
-const SMALL: Limits =
+pub(super) const SMALL: Limits =
     Limits { submissions: 1, wire_bytes: 16 << 10, inflated_bytes: 16 << 10, submission_bytes: 16 << 10 };
 
 /// The name of a new device, with what it runs.
@@ -166,7 +186,8 @@ fn label(name: &str, platform: Option<&str>, pointer: &str) -> Result<Label, Pro
 /// Sign in
 ///
 /// Answers a pair of tokens that belong to the device. A wrong name, a wrong password and a disabled user are answered
-/// alike, and take alike long.
+/// alike, and take alike long. Failed attempts are counted by account and by address; after some of them there are
+/// pauses, of a minute at most.
 #[utoipa::path(
     tag = "sign-in",
     security(()),
@@ -174,9 +195,10 @@ fn label(name: &str, platform: Option<&str>, pointer: &str) -> Result<Label, Pro
     responses(
         (status = 200, description = "Signed in.", body = SignedInBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "`auth.bad_credentials`, `auth.device_revoked`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 401, description = "`auth.bad_credentials`, `auth.device_revoked`. `auth.totp_required`, `auth.totp_invalid`: send the code of the second factor as `totp`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.not_registered`: sign in without the device's id. `device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`request.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`auth.throttled`: too many attempts have failed; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/auth/sign-in")]
@@ -185,16 +207,26 @@ pub async fn post_sign_in(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SignedInBody>, Problem> {
-    let SignInBody { username, password, device } = body::json(&request, payload, &SMALL).await?;
-    let device_name = label(&device.name, device.platform.as_deref(), "/device/name")?;
-    let input = SignIn { username, password, device: device.id.map(DeviceId::from), device_name };
-    Ok(Json(sign_in(&app, input).await?.into()))
+    let SignInBody { username, password, totp, device } = body::json(&request, payload, &SMALL).await?;
+    let input = SignIn {
+        username,
+        password,
+        second_factor: totp.as_deref().map(Given::read),
+        device: device.id.map(DeviceId::from),
+        device_secret: device.secret.as_deref().map(SignIn::device_secret),
+        device_name: label(&device.name, device.platform.as_deref(), "/device/name")?,
+        address: client_address(&request),
+    };
+    let signed_in = account_for_sign_in(&app, asked_of(&request), input).await;
+    app.metrics.signed_in(&signed_in);
+    Ok(Json(signed_in?.into()))
 }
 
 /// Refresh the tokens
 ///
-/// Exchanges a refresh token for the next pair. Each refresh token is good once; of two requests with the same one,
-/// one gets the next pair, and the other ends the session, since two have the token.
+/// Exchanges a refresh token for the next pair. Each refresh token is good once: one that comes back later ends the
+/// session, since two have it. Only a device whose answer was lost may send it again, within a minute and before the
+/// next one was ever presented: it gets another pair, and the lost one is good no more.
 #[utoipa::path(
     tag = "sign-in",
     security(()),
@@ -204,6 +236,8 @@ pub async fn post_sign_in(
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`auth.refresh_invalid`, `auth.refresh_reused`, `auth.device_revoked`: sign in again.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`auth.user_disabled`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`auth.throttled`: too many wrong tokens; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/auth/refresh")]
@@ -213,7 +247,8 @@ pub async fn post_refresh(
     payload: Payload,
 ) -> Result<Json<SignedInBody>, Problem> {
     let RefreshBody { refresh_token, device } = body::json(&request, payload, &SMALL).await?;
-    Ok(Json(refresh_session(&app, Refresh::new(&refresh_token, device.into())).await?.into()))
+    let refresh = Refresh::new(&refresh_token, device.into(), client_address(&request));
+    Ok(Json(refresh_session(&app, refresh).await?.into()))
 }
 
 /// Sign out
@@ -245,6 +280,7 @@ pub async fn post_sign_out(app: Data<App>, who: Authenticated) -> Result<HttpRes
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`request.throttled`: too many devices; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/devices")]

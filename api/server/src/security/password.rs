@@ -20,8 +20,6 @@ pub const MAX_BYTES: usize = 1024;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// How many may wait for each that runs: at about 60 a second and core, the last one waits a quarter of a second.
-const WAITING_FOR_EACH: usize = 16;
 
 /// Why a password was not taken or not checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -80,36 +78,51 @@ impl fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// At most `max_concurrent` at once. Makes one hash for the users who do not exist.
-    pub fn new(max_concurrent: NonZeroUsize, entropy: &Entropy) -> Result<Self, PasswordError> {
+    /// At most `at_once` together, and `waiting_for_each` more for each of them. Makes one hash for the users who do not
+    /// exist.
+    pub fn new(at_once: NonZeroUsize, waiting_for_each: usize, entropy: &Entropy) -> Result<Self, PasswordError> {
         let unguessable: [u8; 32] = entropy.bytes();
         Ok(Self {
-            gate: Arc::new(Semaphore::new(max_concurrent.get())),
+            gate: Arc::new(Semaphore::new(at_once.get())),
             inside: AtomicUsize::new(0),
-            most_inside: max_concurrent.get().saturating_mul(WAITING_FOR_EACH + 1),
+            most_inside: at_once.get().saturating_mul(waiting_for_each.saturating_add(1)),
             nobody: hash_now(&unguessable, &entropy.bytes())?,
         })
+    }
+
+    /// How many wait or run now.
+    pub fn inside(&self) -> usize {
+        self.inside.load(Ordering::Relaxed)
     }
 
     /// The PHC string of a new password.
     pub async fn hash(&self, password: Password, entropy: &Entropy) -> Result<String, PasswordError> {
         let salt: [u8; 16] = entropy.bytes();
-        self.run(move || hash_now(password.0.as_bytes(), &salt)).await?
+        let place = self.reserve()?;
+        self.run(place, move || hash_now(password.0.as_bytes(), &salt)).await?
+    }
+
+    /// A place among those who wait or run, for whoever must do something else first that is lost when there is none.
+    pub fn reserve(&self) -> Result<Place<'_>, PasswordError> {
+        Place::take(&self.inside, self.most_inside).ok_or(PasswordError::Busy)
     }
 
     /// Whether `attempt` is the password behind `stored`; without one (no such user) the same work and `false`.
-    pub async fn verify(&self, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
+    pub async fn verify(&self, place: Place<'_>, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
         let (attempt, stored) = match stored {
             Some(stored) if attempt.len() <= MAX_BYTES => (attempt.nfc().collect::<String>(), stored),
             // Nobody's password is that long; and the empty one is nobody's either.
             _ => (String::new(), self.nobody.clone()),
         };
-        self.run(move || verify_now(attempt.as_bytes(), &stored)).await?
+        self.run(place, move || verify_now(attempt.as_bytes(), &stored)).await?
     }
 
-    /// Runs `work` on the blocking pool when there is room; refuses when too many wait already.
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let _place = Place::take(&self.inside, self.most_inside).ok_or(PasswordError::Busy)?;
+    /// Runs `work` on the blocking pool when there is room.
+    async fn run<T: Send + 'static>(
+        &self,
+        _place: Place<'_>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
         let permit = Arc::clone(&self.gate).acquire_owned().await.map_err(|_closed| PasswordError::Failed)?;
         // The permit goes with the work: a client that leaves does not make room while its hash still runs.
         let done = tokio::task::spawn_blocking(move || {
@@ -121,7 +134,8 @@ impl Passwords {
 }
 
 /// A place among those who wait or run; given back when dropped, also by a client that leaves.
-struct Place<'a>(&'a AtomicUsize);
+#[derive(Debug)]
+pub struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
     fn take(inside: &'a AtomicUsize, most: usize) -> Option<Self> {
@@ -164,7 +178,11 @@ mod tests {
     use super::*;
 
     fn passwords(at_once: usize) -> Passwords {
-        Passwords::new(NonZeroUsize::new(at_once).unwrap(), &Entropy::seeded(1)).unwrap()
+        Passwords::new(NonZeroUsize::new(at_once).unwrap(), 16, &Entropy::seeded(1)).unwrap()
+    }
+
+    async fn verify(passwords: &Passwords, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
+        passwords.verify(passwords.reserve()?, attempt, stored).await
     }
 
     #[test]
@@ -184,16 +202,16 @@ mod tests {
         let stored = passwords.hash(Password::parse(text).unwrap(), &Entropy::System).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         let decomposed: String = text.nfd().collect();
-        assert!(passwords.verify(text, Some(stored.clone())).await.unwrap());
-        assert!(passwords.verify(&decomposed, Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify("Muong Nhe 03160", Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify(&"x".repeat(2000), Some(stored)).await.unwrap());
+        assert!(verify(&passwords, text, Some(stored.clone())).await.unwrap());
+        assert!(verify(&passwords, &decomposed, Some(stored.clone())).await.unwrap());
+        assert!(!verify(&passwords, "Muong Nhe 03160", Some(stored.clone())).await.unwrap());
+        assert!(!verify(&passwords, &"x".repeat(2000), Some(stored)).await.unwrap());
     }
 
     #[actix_web::test]
     async fn nobody_has_no_password_and_costs_the_same_parameters() {
         let passwords = passwords(1);
-        assert!(!passwords.verify("", None).await.unwrap());
+        assert!(!verify(&passwords, "", None).await.unwrap());
         assert!(passwords.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     }
 
@@ -201,8 +219,8 @@ mod tests {
     async fn too_many_at_once_are_refused_and_their_places_come_back() {
         let mut passwords = passwords(1);
         passwords.most_inside = 1;
-        let (first, second) = tokio::join!(passwords.verify("a", None), passwords.verify("b", None));
+        let (first, second) = tokio::join!(verify(&passwords, "a", None), verify(&passwords, "b", None));
         assert_eq!((first, second), (Ok(false), Err(PasswordError::Busy)));
-        assert_eq!(passwords.verify("c", None).await, Ok(false));
+        assert_eq!(verify(&passwords, "c", None).await, Ok(false));
     }
 }

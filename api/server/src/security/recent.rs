@@ -17,29 +17,74 @@ pub struct Recent<K, V> {
 struct Generations<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
+    hits: u64,
+    misses: u64,
+}
+
+/// How a memory is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Usage {
+    /// How much is remembered now.
+    pub entries: usize,
+    /// How often something was remembered that was asked for.
+    pub hits: u64,
+    /// How often it was not.
+    pub misses: u64,
 }
 
 impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// An empty memory.
     pub fn new(capacity: usize) -> Self {
-        let generations = Generations { young: HashMap::new(), old: HashMap::new() };
+        let generations = Generations { young: HashMap::new(), old: HashMap::new(), hits: 0, misses: 0 };
         Self { capacity: capacity.max(1), generations: Mutex::new(generations) }
     }
 
     /// What is remembered of `key`.
     pub fn get(&self, key: &K) -> Option<V> {
         let mut generations = self.lock();
-        if let Some(value) = generations.young.get(key) {
-            return Some(value.clone());
+        if let Some(value) = generations.young.get(key).cloned() {
+            generations.hits += 1;
+            return Some(value);
         }
-        let (key, value) = generations.old.remove_entry(key)?;
+        let Some((key, value)) = generations.old.remove_entry(key) else {
+            generations.misses += 1;
+            return None;
+        };
+        generations.hits += 1;
         generations.put(key, value.clone(), self.capacity);
         Some(value)
+    }
+
+    /// How it is used.
+    pub fn usage(&self) -> Usage {
+        let generations = self.lock();
+        let entries = generations.young.len() + generations.old.len();
+        Usage { entries, hits: generations.hits, misses: generations.misses }
     }
 
     /// Remembers `value`.
     pub fn put(&self, key: K, value: V) {
         self.lock().put(key, value, self.capacity);
+    }
+
+    /// Changes what is remembered of `key`, without anybody in between. Remembers nothing when told none.
+    pub fn update<R>(&self, key: K, change: impl FnOnce(Option<V>) -> (Option<V>, R)) -> R {
+        let mut generations = self.lock();
+        let before = generations.young.get(&key).or_else(|| generations.old.get(&key)).cloned();
+        let (after, answer) = change(before);
+        generations.old.remove(&key);
+        match after {
+            Some(value) => generations.put(key, value, self.capacity),
+            None => drop(generations.young.remove(&key)),
+        }
+        answer
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        let mut generations = self.lock();
+        generations.young.clear();
+        generations.old.clear();
     }
 
     /// Forgets `key`.
@@ -95,6 +140,18 @@ mod tests {
             recent.put(["a", "b", "c", "d"][n % 4], 0);
             assert_eq!(recent.get(&"used"), Some(1), "after {n} others");
         }
+    }
+
+    #[test]
+    fn what_is_changed_is_young_again_wherever_it_was() {
+        let recent = Recent::new(1);
+        recent.put("a", 1);
+        recent.put("b", 1);
+        let add = |held: Option<i32>| (held.map(|n| n + 1), held);
+        assert_eq!((recent.update("a", add), recent.update("c", add)), (Some(1), None));
+        assert_eq!((recent.get(&"a"), recent.get(&"c")), (Some(2), None));
+        recent.update("a", |_| (None, ()));
+        assert_eq!(recent.get(&"a"), None);
     }
 
     #[test]

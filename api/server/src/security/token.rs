@@ -4,15 +4,15 @@
 use crate::clock::Entropy;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use muong_domain::id::{DeviceId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -71,13 +71,61 @@ pub enum KeyError {
     Malformed,
 }
 
+/// How long a key verifies after it was replaced: an access token lives a day at most, and a process that shares the
+/// file may go on signing with the old key until it notices.
+pub const REPLACED_KEYS_LAST: TimeDelta = TimeDelta::days(2);
+
 /// The keys: the first signs, all verify, so that a key can be changed while its tokens are still out.
 pub struct Keys {
     signs: (String, EncodingKey),
-    verify: BTreeMap<String, DecodingKey>,
+    /// The newest first; there are few.
+    verify: Vec<VerifyingKey>,
     validation: Validation,
     issuer: String,
     audience: String,
+}
+
+/// A public key.
+struct VerifyingKey {
+    kid: String,
+    /// The key itself, as a JWK has it.
+    x: String,
+    key: DecodingKey,
+    /// From when on it verifies no longer; none: as long as it stands in the file.
+    until: Option<DateTime<Utc>>,
+}
+
+impl VerifyingKey {
+    fn verifies_at(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// A key as it stands in a file: its PEM block with the lines before it.
+pub(super) struct Entry<'a> {
+    /// The thumbprint of its public key.
+    pub kid: String,
+    /// All of it.
+    pub text: &'a str,
+    /// Since when it signs, if a line `# since …` says so.
+    pub since: Option<DateTime<Utc>>,
+    key: SigningKey,
+}
+
+/// The keys of one PEM text, in order.
+pub(super) fn entries(pem: &str) -> Result<Vec<Entry<'_>>, KeyError> {
+    pem_blocks(pem)
+        .map(|(text, block)| {
+            let key = SigningKey::from_pkcs8_pem(block).map_err(|_| KeyError::Malformed)?;
+            let since = text.lines().find_map(|line| line.trim().strip_prefix("# since "));
+            let since = since.and_then(|at| at.trim().parse().ok());
+            Ok(Entry { kid: thumbprint(&public_part(&key)), text, since, key })
+        })
+        .collect()
+}
+
+fn public_part(key: &SigningKey) -> String {
+    URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes())
 }
 
 impl fmt::Debug for Keys {
@@ -90,15 +138,15 @@ impl Keys {
     /// Reads the keys of one PEM text: to change keys, put the new one first and keep the old one for as long as an
     /// access token lives.
     pub fn from_pem(pem: &str, issuer: &str, audience: &str) -> Result<Self, KeyError> {
-        let mut signs = None;
-        let mut verify = BTreeMap::new();
-        for block in pem_blocks(pem) {
-            let key = SigningKey::from_pkcs8_pem(block).map_err(|_| KeyError::Malformed)?;
-            let x = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
-            let kid = thumbprint(&x);
-            let der = key.to_pkcs8_der().map_err(|_| KeyError::Malformed)?;
-            signs.get_or_insert_with(|| (kid.clone(), EncodingKey::from_ed_der(der.as_bytes())));
-            verify.insert(kid, DecodingKey::from_ed_components(&x).map_err(|_| KeyError::Malformed)?);
+        let (mut signs, mut verify, mut newer) = (None, Vec::new(), None);
+        for entry in entries(pem)? {
+            let x = public_part(&entry.key);
+            let der = entry.key.to_pkcs8_der().map_err(|_| KeyError::Malformed)?;
+            signs.get_or_insert_with(|| (entry.kid.clone(), EncodingKey::from_ed_der(der.as_bytes())));
+            let key = DecodingKey::from_ed_components(&x).map_err(|_| KeyError::Malformed)?;
+            let until = newer.map(|since: DateTime<Utc>| since + REPLACED_KEYS_LAST);
+            verify.push(VerifyingKey { kid: entry.kid, x, key, until });
+            newer = entry.since;
         }
         Ok(Self {
             signs: signs.ok_or(KeyError::Malformed)?,
@@ -113,6 +161,12 @@ impl Keys {
     pub fn load(path: &Path, issuer: &str, audience: &str) -> Result<Self, KeyError> {
         let pem = std::fs::read_to_string(path).map_err(|source| KeyError::File { path: path.to_owned(), source })?;
         Self::from_pem(&pem, issuer, audience)
+    }
+
+    /// The names (`kid`) of the keys that verify at `now`, the one that signs first.
+    pub fn key_ids(&self, now: DateTime<Utc>) -> Vec<&str> {
+        let others = self.verify.iter().filter(|key| key.kid != self.signs.0 && key.verifies_at(now));
+        std::iter::once(self.signs.0.as_str()).chain(others.map(|key| key.kid.as_str())).collect()
     }
 
     /// Who issues with these keys.
@@ -149,10 +203,32 @@ impl Keys {
     /// Believes a token or not. Only EdDSA, only a `kid` of ours, our issuer, our audience, not yet expired at `now`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<AccessClaims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-        let key = header.kid.as_deref().and_then(|kid| self.verify.get(kid)).ok_or(TokenError::Invalid)?;
+        let key = header.kid.as_deref().and_then(|kid| self.find(kid)).filter(|key| key.verifies_at(now));
+        let key = &key.ok_or(TokenError::Invalid)?.key;
         let claims =
             jsonwebtoken::decode::<AccessClaims>(token, key, &self.validation).map_err(|_| TokenError::Invalid)?.claims;
         if claims.exp <= now.timestamp() { Err(TokenError::Expired) } else { Ok(claims) }
+    }
+
+    fn find(&self, kid: &str) -> Option<&VerifyingKey> {
+        self.verify.iter().find(|key| key.kid == kid)
+    }
+
+    /// Whether the key that a token names is one of these. Says nothing about the token.
+    pub fn knows(&self, token: &str) -> bool {
+        let kid = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid);
+        kid.is_some_and(|kid| self.find(&kid).is_some())
+    }
+
+    /// The name of the key that signs.
+    pub fn kid(&self) -> &str {
+        &self.signs.0
+    }
+
+    /// The public keys that verify now, as a JWK set (RFC 7517 §5; RFC 8037 §2 for Ed25519).
+    pub fn public(&self, now: DateTime<Utc>) -> Value {
+        let jwk = |key: &VerifyingKey| json!({"kty": "OKP", "crv": "Ed25519", "x": key.x, "kid": key.kid, "use": "sig", "alg": "EdDSA"});
+        json!({"keys": self.verify.iter().filter(|key| key.verifies_at(now)).map(jwk).collect::<Vec<_>>()})
     }
 }
 
@@ -177,10 +253,10 @@ fn validation(issuer: &str, audience: &str) -> Validation {
     validation
 }
 
-/// The blocks of a PEM text, each with its frame.
-fn pem_blocks(pem: &str) -> impl Iterator<Item = &str> {
+/// The blocks of a PEM text: each with the lines before it, and alone.
+fn pem_blocks(pem: &str) -> impl Iterator<Item = (&str, &str)> {
     const END: &str = "-----END PRIVATE KEY-----";
-    pem.split_inclusive(END).filter_map(|part| part.find("-----BEGIN").map(|start| &part[start..]))
+    pem.split_inclusive(END).filter_map(|part| part.find("-----BEGIN").map(|start| (part, &part[start..])))
 }
 
 /// The thumbprint of an Ed25519 public key (RFC 7638, RFC 8037 appendix A.3).
@@ -197,8 +273,7 @@ pub fn generate_key_file(path: &Path, entropy: &Entropy) -> Result<bool, KeyErro
     if path.exists() {
         return Ok(false);
     }
-    let key = SigningKey::from_bytes(&entropy.bytes());
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Malformed)?;
+    let pem = generate_pem(entropy)?;
     let draft = path.with_extension(format!("draft-{}", std::process::id()));
     let written = write_new(&draft, pem.as_bytes()).and_then(|()| match std::fs::hard_link(&draft, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -207,16 +282,24 @@ pub fn generate_key_file(path: &Path, entropy: &Entropy) -> Result<bool, KeyErro
     std::fs::remove_file(&draft).and(written).map_err(failed)
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// A new private key.
+pub(super) fn generate_pem(entropy: &Entropy) -> Result<String, KeyError> {
+    let key = SigningKey::from_bytes(&entropy.bytes());
+    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Malformed)?;
+    Ok(pem.as_str().to_owned())
+}
+
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// A refresh token: 256 bits of chance. Only its hash is ever stored, so a stolen database opens no session.
-pub struct RefreshToken(String);
+/// A refresh token, or the secret of a device: 256 bits of chance. Only its hash is ever stored, so a stolen database
+/// opens no session.
+pub struct OpaqueToken(String);
 
-impl RefreshToken {
+impl OpaqueToken {
     /// A new one.
     pub fn new(entropy: &Entropy) -> Self {
         Self(URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()))
@@ -229,18 +312,18 @@ impl RefreshToken {
 
     /// What the store knows of it.
     pub fn hash(&self) -> [u8; 32] {
-        refresh_hash(&self.0)
+        hash_of(&self.0)
     }
 }
 
-impl fmt::Debug for RefreshToken {
+impl fmt::Debug for OpaqueToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
-/// What the store knows of a refresh token that was presented: SHA-256, which is enough for 256 bits of chance.
-pub fn refresh_hash(presented: &str) -> [u8; 32] {
+/// What the store knows of a token that was presented: SHA-256, which is enough for 256 bits of chance.
+pub fn hash_of(presented: &str) -> [u8; 32] {
     Sha256::digest(presented).into()
 }
 
@@ -347,6 +430,19 @@ mod tests {
     }
 
     #[test]
+    fn the_public_keys_are_those_of_rfc_8037_and_nothing_private_is_among_them() {
+        // RFC 8037, appendices A.1 and A.2.
+        let secret = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let key = SigningKey::from_bytes(&secret.try_into().unwrap());
+        let public = keys(&key.to_pkcs8_pem(LineEnding::LF).unwrap()).public(now());
+        assert_eq!(
+            public,
+            json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA"}]})
+        );
+    }
+
+    #[test]
     fn the_kid_is_the_thumbprint_of_rfc_8037() {
         // RFC 8037, appendix A.3.
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -382,10 +478,10 @@ mod tests {
 
     #[test]
     fn refresh_tokens_differ_and_are_known_by_their_hash_alone() {
-        let (one, two) = (RefreshToken::new(&Entropy::System), RefreshToken::new(&Entropy::System));
+        let (one, two) = (OpaqueToken::new(&Entropy::System), OpaqueToken::new(&Entropy::System));
         assert_ne!(one.hash(), two.hash());
         assert_eq!(one.expose().len(), 43);
-        assert_eq!(refresh_hash(one.expose()), one.hash());
+        assert_eq!(hash_of(one.expose()), one.hash());
         assert!(!format!("{one:?}").contains(one.expose()));
     }
 }

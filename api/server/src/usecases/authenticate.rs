@@ -2,13 +2,15 @@
 //! What is found out is remembered, and checked against the head at every request, so that whatever ends a session
 //! or a grant counts for the next request on every replica.
 
+use super::account_for::Asked;
 use super::failure::{Failure, read};
+use crate::security::keyring::Believed;
 use crate::security::token::{AccessClaims, TokenError};
 use crate::state::App;
 use muong_domain::access::Actor;
 use muong_domain::account::Session;
 use muong_domain::id::{DeviceId, Seq, SessionId, UserId};
-use muong_store::{Reading, StoreError, devices, grants, sessions, users};
+use muong_store::{Reading, StoreError, devices, grants, sessions, totp, users};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -26,6 +28,25 @@ pub struct Authenticated {
     pub session: SessionId,
     /// The epoch, and the last change of users or grants, that this is as of.
     pub as_of: (Uuid, Seq),
+    /// By which request.
+    pub asked: Asked,
+    /// Whether they have a second factor; told of those who need one alone.
+    has_second_factor: bool,
+}
+
+impl Authenticated {
+    /// Whether a role that they hold now requires a second factor (`totp_required_roles`).
+    pub fn requires_second_factor(&self, app: &App) -> bool {
+        let required = &app.config.totp_required_roles;
+        let now = app.clock.now();
+        !required.is_empty()
+            && self.actor.grants.iter().any(|grant| required.contains(&grant.role) && grant.holds_at(now))
+    }
+
+    /// Whether they may do nothing yet but enrol a second factor.
+    pub fn must_enrol(&self, app: &App) -> bool {
+        !self.has_second_factor && self.requires_second_factor(app)
+    }
 }
 
 /// A session that stood, as of one entry of the log.
@@ -35,6 +56,7 @@ pub struct Standing {
     as_of: (Uuid, Seq),
     session: Session,
     actor: Arc<Actor>,
+    has_second_factor: bool,
 }
 
 /// What became of a session.
@@ -59,7 +81,9 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Authenticated, Failu
     match found {
         Found::Standing(standing) if standing.is_of(&claims) => {
             let Session { id, user, device, .. } = standing.session;
-            Ok(Authenticated { actor: Arc::clone(&standing.actor), user, device, session: id, as_of: standing.as_of })
+            let (actor, has_second_factor) = (Arc::clone(&standing.actor), standing.has_second_factor);
+            let (as_of, asked) = (standing.as_of, Asked::default());
+            Ok(Authenticated { actor, user, device, session: id, as_of, asked, has_second_factor })
         }
         Found::Standing(_) => Err(Failure::refused("auth.invalid_token")),
         Found::Ended(code) => {
@@ -69,18 +93,19 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Authenticated, Failu
     }
 }
 
-/// Verifies the signature once for each token, and its time each time.
+/// Verifies the signature once for each token and state of the keys, and its time each time.
 fn believe(app: &App, token: &str) -> Result<Arc<AccessClaims>, TokenError> {
     let (key, now) = (Sha256::digest(token).into(), app.clock.now());
-    if let Some(claims) = app.tokens.get(&key) {
+    if let Some(Believed { claims, .. }) = app.tokens.get(&key).filter(|known| app.keys.still_believes(known, now)) {
         if claims.exp > now.timestamp() {
             return Ok(claims);
         }
         app.tokens.forget(&key);
         return Err(TokenError::Expired);
     }
-    let claims = Arc::new(app.keys.verify(token, now)?);
-    app.tokens.put(key, Arc::clone(&claims));
+    let believed = app.keys.verify(token, now)?;
+    let claims = Arc::clone(&believed.claims);
+    app.tokens.put(key, believed);
     Ok(claims)
 }
 
@@ -98,7 +123,10 @@ fn look_up(app: &App, r: &mut impl Reading, session: SessionId, as_of: (Uuid, Se
         return Ok(Found::Ended("auth.session_ended"));
     }
     let actor = Arc::new(grants::actor(r, session.user)?);
-    let standing = Arc::new(Standing { as_of, session, actor });
+    // Asked only where it matters: most installations, and most roles, require none.
+    let matters = actor.grants.iter().any(|grant| app.config.totp_required_roles.contains(&grant.role));
+    let has_second_factor = matters && totp::is_confirmed(r, session.user)?;
+    let standing = Arc::new(Standing { as_of, session, actor, has_second_factor });
     app.standings.put(session.id, Arc::clone(&standing));
     Ok(Found::Standing(standing))
 }

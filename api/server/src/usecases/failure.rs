@@ -1,10 +1,12 @@
 //! Why a use case did not do what it was asked to, and the two ways down to the store. Knows no HTTP status.
 
+use crate::capacity::Full;
 use crate::security::password::PasswordError;
 use crate::security::token::TokenError;
 use crate::state::App;
+use chrono::TimeDelta;
 use muong_domain::refusal::Finding;
-use muong_store::{Outcome, Snapshot, StoreError, Tx, WriterError};
+use muong_store::{AuditError, Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
 
 /// Why not.
@@ -18,12 +20,23 @@ pub enum Failure {
         /// The places.
         findings: Vec<Finding>,
     },
+    /// Refused, because there was too much of it: to be tried again later.
+    #[error("{code}")]
+    Throttled {
+        /// The stable code.
+        code: &'static str,
+        /// How long to wait.
+        wait: TimeDelta,
+    },
     /// Too much waits already: to be tried again.
     #[error("too much waits already")]
     Busy,
     /// The process is stopping.
     #[error("the process is stopping")]
     Stopping,
+    /// It cannot be written down, so it is not answered.
+    #[error("the audit cannot be written")]
+    Unaudited,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -36,6 +49,20 @@ impl Failure {
     /// A refusal of the whole request.
     pub const fn refused(code: &'static str) -> Self {
         Self::Refused { code, findings: Vec::new() }
+    }
+
+    /// The same refusal, because of one place of the input.
+    #[must_use]
+    pub fn at(self, pointer: &'static str) -> Self {
+        match self {
+            Self::Refused { code, .. } => Self::invalid(Finding::new(code, pointer), code),
+            other => other,
+        }
+    }
+
+    /// A refusal for now.
+    pub const fn throttled(code: &'static str, wait: TimeDelta) -> Self {
+        Self::Throttled { code, wait }
     }
 
     /// A refusal because of one place of the input.
@@ -57,6 +84,22 @@ impl From<WriterError> for Failure {
             WriterError::Stopped => Self::Stopping,
             WriterError::Store(error) => Self::Store(error),
         }
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Busy => Self::Busy,
+            AuditError::Stopped => Self::Stopping,
+            AuditError::Failed => Self::Unaudited,
+        }
+    }
+}
+
+impl From<Full> for Failure {
+    fn from(_: Full) -> Self {
+        Self::Busy
     }
 }
 
@@ -85,10 +128,24 @@ pub async fn read<T: Send + 'static>(
     app: &App,
     mut reading: impl FnMut(&App, &mut Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Failure> {
+    let place = app.capacity.reads.enter().await.inspect_err(|_full| app.metrics.refused.reads.increment(1))?;
     let (app, span) = (app.clone(), Span::current());
-    let work = move || span.in_scope(|| app.database.read(|snapshot| reading(&app, snapshot)));
+    let work = move || {
+        let _place = place;
+        span.in_scope(|| app.database.read(|snapshot| reading(&app, snapshot)))
+    };
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|_panicked| Failure::Machine("a thread that read has panicked"))??)
+}
+
+/// Works off the async threads, when it is its turn.
+pub async fn work<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let place = app.capacity.work.enter().await.inspect_err(|_full| app.metrics.refused.work.increment(1))?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    done.await.map_err(|_panicked| Failure::Machine("a thread that worked has panicked"))
 }
 
 /// Changes that weigh more than one: a push weighs its submissions, so that groups stay short.
@@ -97,7 +154,11 @@ pub async fn write_weighing<T: Send + 'static, R: Send + 'static>(
     weight: usize,
     change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
 ) -> Result<Outcome<T, R>, Failure> {
-    let answer = app.writer.submit(weight, change)?.await;
+    let queued = app.writer.submit(weight, change);
+    if matches!(queued, Err(WriterError::Busy)) {
+        app.metrics.refused.writer.increment(1);
+    }
+    let answer = queued?.await;
     Ok(answer.map_err(|_dropped| Failure::Stopping)??)
 }
 

@@ -122,7 +122,7 @@ fn hire(app: &App, province: &Province, password_hash: &str) -> Result<(), FillE
             }
         }
         for phone in &phones {
-            devices::register(tx, phone.id, phone.user, &phone.name)?;
+            devices::register(tx, phone.id, phone.user, &phone.name, None)?;
         }
         for grant in &given {
             if let Err(refusal) = grants::add(tx, &OPERATOR, grant)? {

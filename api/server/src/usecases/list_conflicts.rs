@@ -3,6 +3,7 @@
 use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::reader::{Page, Reader, one_more, read_as};
+use super::review::Reason;
 use crate::reference::is_about_person;
 use crate::state::App;
 use chrono::{DateTime, Utc};
@@ -43,10 +44,10 @@ pub struct SeenConflict {
 pub async fn list_conflicts(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     query: ConflictQuery,
 ) -> Result<Page<SeenConflict, ConflictId>, Failure> {
-    read_as(app, who, with_reason, move |snapshot, reader| {
+    read_as(app, who, reason, move |snapshot, reader| {
         if !reader.reviews() {
             return Err(Failure::refused("access.forbidden"));
         }
@@ -54,7 +55,9 @@ pub async fn list_conflicts(
         found.extend(of_kind(snapshot, reader, &query, true)?);
         found.sort_unstable_by_key(|conflict| conflict.id);
         let page = Page::new(found, query.limit, |conflict: &StoredConflict| conflict.id);
-        reader.note_persons(page.items.iter().map(|conflict| (Some(conflict.unit), conflict.subject)));
+        for conflict in page.items.iter().filter(|conflict| conflict.subject.is_some()) {
+            reader.note_shown(conflict.record.uuid(), Some(conflict.unit), conflict.subject);
+        }
         let (items, next) = (see(snapshot, page.items)?, page.next);
         Ok(Page { items, next })
     })

@@ -34,12 +34,12 @@ impl Forms {
 
 /// Every version of every form.
 pub async fn list_forms(app: &App, who: &Authenticated) -> Result<Forms, Failure> {
-    read_as(app, who, false, |_, reader| Ok(forms(reader, reader.reference().catalog.iter().cloned()))).await
+    read_as(app, who, None, |_, reader| Ok(forms(reader, reader.reference().catalog.iter().cloned()))).await
 }
 
 /// One form: the version in force, or else the newest; or the version that is asked for.
 pub async fn read_form(app: &App, who: &Authenticated, code: String, version: Option<i32>) -> Result<Forms, Failure> {
-    read_as(app, who, false, move |_, reader| {
+    read_as(app, who, None, move |_, reader| {
         let catalog = &reader.reference().catalog;
         let found = match version {
             Some(version) => catalog.get(&code, version),

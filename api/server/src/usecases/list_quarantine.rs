@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::push::outcome::Recorded;
 use super::read_submissions::parsed;
 use super::reader::{Page, Reader, one_more, read_as};
+use super::review::Reason;
 use crate::reference::is_about_person;
 use crate::state::App;
 use chrono::{DateTime, Utc};
@@ -48,10 +49,10 @@ pub struct SeenQuarantine {
 pub async fn list_quarantine(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     query: QuarantineQuery,
 ) -> Result<Page<SeenQuarantine, QuarantineId>, Failure> {
-    read_as(app, who, with_reason, move |snapshot, reader| {
+    read_as(app, who, reason, move |snapshot, reader| {
         reader.require_content()?;
         let mine = query.mine.unwrap_or_else(|| !reader.reviews());
         let mut found = Vec::new();
@@ -61,17 +62,18 @@ pub async fn list_quarantine(
         }
         found.sort_unstable_by_key(|waiting| waiting.id);
         let page = Page::new(found, query.limit, |waiting: &StoredQuarantine| waiting.id);
-        if !mine {
-            note(reader, &page.items);
-        }
+        note(reader, &page.items);
         let (items, next) = (see(snapshot, page.items)?, page.next);
         Ok(Page { items, next })
     })
     .await
 }
 
+/// The reasons may quote what was said, so also a list tells of persons.
 fn note(reader: &Reader, seen: &[StoredQuarantine]) {
-    reader.note_persons(seen.iter().map(|waiting| (waiting.unit, waiting.subject)));
+    let tells =
+        |waiting: &&StoredQuarantine| waiting.subject.is_some() || reader.is_about_person(waiting.form.as_deref());
+    seen.iter().filter(tells).for_each(|waiting| reader.note_shown(waiting.id.uuid(), waiting.unit, waiting.subject));
 }
 
 type View = (Whose, Option<Vec<String>>, bool);
@@ -123,15 +125,13 @@ pub fn see(read: &mut impl Reading, found: Vec<StoredQuarantine>) -> Result<Vec<
     seen.collect()
 }
 
-/// Reads and shows one. Who sent it always sees it.
+/// Reads and shows one.
 pub(super) fn one(
     snapshot: &mut Snapshot<'_>,
     reader: &Reader,
     stored: StoredQuarantine,
 ) -> Result<SeenQuarantine, Failure> {
-    if stored.author != reader.actor().user {
-        note(reader, std::slice::from_ref(&stored));
-    }
+    note(reader, std::slice::from_ref(&stored));
     let seen = see(snapshot, vec![stored])?.pop();
     Ok(seen.ok_or_else(|| StoreError::corrupt("a quarantine", "lost"))?)
 }

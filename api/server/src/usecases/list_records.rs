@@ -7,6 +7,7 @@ use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::read_record::{SeenRecord, see};
 use super::reader::{Page, Reader, Values, one_more, read_as};
+use super::review::Reason;
 use crate::reference::is_about_person;
 use crate::state::App;
 use chrono::NaiveDate;
@@ -51,10 +52,10 @@ pub struct RecordQuery {
 pub async fn list_records(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     query: RecordQuery,
 ) -> Result<Page<SeenRecord, RecordId>, Failure> {
-    read_as(app, who, with_reason, move |snapshot, reader| {
+    read_as(app, who, reason, move |snapshot, reader| {
         reader.require_content()?;
         let page = match people_of(reader, &query)? {
             Some((form, branch)) => by_name(snapshot, reader, &query, form, branch)?,

@@ -25,7 +25,7 @@ pub struct UnitQuery {
 
 /// Lists them.
 pub async fn list_units(app: &App, who: &Authenticated, query: UnitQuery) -> Result<Page<SeenUnit, UnitId>, Failure> {
-    read_as(app, who, false, move |_, reader| {
+    read_as(app, who, None, move |_, reader| {
         let units = &reader.reference().units;
         let visible = Visible::of(reader);
         let today = reader.today();

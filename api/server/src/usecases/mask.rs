@@ -23,7 +23,8 @@ pub fn hides(form: Option<&Form>, path: &Path, values: Values) -> bool {
     values == Values::Masked && form.is_none_or(personal)
 }
 
-fn has_personal(form: &Form) -> bool {
+/// Whether the form has fields that are marked as personal.
+pub fn has_personal(form: &Form) -> bool {
     let definition = form.definition();
     let of_items = definition.items.iter().flat_map(|list| &list.fields);
     definition.fields.iter().chain(of_items).any(|field| field.personal)

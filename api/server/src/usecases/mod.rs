@@ -1,19 +1,27 @@
 //! What the server does, one verb a file: plain functions over a transaction, without HTTP.
 
+pub mod account_for;
+pub mod account_for_sign_in;
+pub mod attempts;
 pub mod authenticate;
+pub mod change_password;
 pub mod describe_me;
 pub mod discard_quarantined;
+pub mod enrol_totp;
 pub mod explain_permission;
 pub mod failure;
 pub mod fill_province;
 pub mod found_units;
+pub mod list_audit;
 pub mod list_conflicts;
 pub mod list_forms;
 pub mod list_quarantine;
 pub mod list_records;
+pub mod list_signed_in;
 pub mod list_units;
 pub mod mask;
 pub mod open_session;
+pub mod prove_password;
 pub mod publish_form;
 pub mod push;
 pub mod read_conflict;
@@ -28,5 +36,7 @@ pub mod release_quarantined;
 pub mod replay_log;
 pub mod resolve_conflict;
 pub mod review;
+pub mod revoke;
+pub mod second_factor;
 pub mod sign_in;
 pub mod sign_out;

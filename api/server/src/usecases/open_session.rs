@@ -1,7 +1,7 @@
 //! Gives out the pair of tokens that a session is used with. Judges nobody: whoever calls has seen the proof.
 
 use super::failure::Failure;
-use crate::security::token::{Bearer, RefreshToken};
+use crate::security::token::{Bearer, OpaqueToken};
 use crate::state::App;
 use chrono::{DateTime, TimeDelta, Utc};
 use muong_domain::account::{Device, Session, User};
@@ -16,13 +16,24 @@ pub struct SignedIn {
     /// How long.
     pub expires_in: u32,
     /// Good for one refresh.
-    pub refresh: RefreshToken,
+    pub refresh: OpaqueToken,
     /// Until when.
     pub refresh_expires_at: DateTime<Utc>,
     /// Where.
     pub device: Device,
+    /// What the device proves itself with from now on, if it was registered just now.
+    pub device_secret: Option<OpaqueToken>,
     /// Who.
     pub user: User,
+}
+
+/// A device that is to be registered.
+#[derive(Clone, Copy, Debug)]
+pub struct FreshDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// SHA-256 of what it will prove itself with.
+    pub secret_hash: [u8; 32],
 }
 
 /// All that chance and the clock have to say for a session, before the store is asked: a change may run twice, and
@@ -31,9 +42,9 @@ pub struct SignedIn {
 pub struct Draft {
     /// For a session that starts.
     pub session: SessionId,
-    /// For a device that is registered.
-    pub device: DeviceId,
-    refresh: RefreshToken,
+    device: DeviceId,
+    device_secret: OpaqueToken,
+    refresh: OpaqueToken,
     refresh_expires_at: DateTime<Utc>,
 }
 
@@ -44,7 +55,8 @@ impl Draft {
         Self {
             session: app.entropy.uuid(now).into(),
             device: app.entropy.uuid(now).into(),
-            refresh: RefreshToken::new(&app.entropy),
+            device_secret: OpaqueToken::new(&app.entropy),
+            refresh: OpaqueToken::new(&app.entropy),
             refresh_expires_at: now + TimeDelta::days(i64::from(app.config.refresh_token_days)),
         }
     }
@@ -52,6 +64,11 @@ impl Draft {
     /// What the store is to know of the refresh token.
     pub fn token(&self) -> NewToken {
         NewToken { hash: self.refresh.hash(), expires_at: self.refresh_expires_at }
+    }
+
+    /// The device, should one be registered.
+    pub fn fresh_device(&self) -> FreshDevice {
+        FreshDevice { id: self.device, secret_hash: self.device_secret.hash() }
     }
 
     /// The answer, when the store has taken it.
@@ -65,6 +82,7 @@ impl Draft {
             expires_in: seconds,
             refresh: self.refresh,
             refresh_expires_at: self.refresh_expires_at,
+            device_secret: (device.id == self.device).then_some(self.device_secret),
             device,
             user,
         })

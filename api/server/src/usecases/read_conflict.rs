@@ -6,6 +6,7 @@ use super::list_conflicts::{self, SeenConflict};
 use super::mask;
 use super::read_submissions::{names, parsed};
 use super::reader::{Reader, Values, read_as};
+use super::review::Reason;
 use crate::state::App;
 use chrono::{DateTime, Utc};
 use muong_domain::id::{ConflictId, DeviceId, Seq, SubmissionId, UserId};
@@ -81,16 +82,15 @@ pub struct SeenDecision {
 pub async fn read_conflict(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     id: ConflictId,
 ) -> Result<ConflictDetail, Failure> {
-    read_as(app, who, with_reason, move |snapshot, reader| {
+    read_as(app, who, reason, move |snapshot, reader| {
         reader.require_content()?;
         let Some(stored) = conflicts::find(snapshot, id)? else {
             return Err(Failure::refused("access.not_found"));
         };
         let values = reader.sees_conflict(&stored.form, stored.unit)?;
-        reader.note_persons([(Some(stored.unit), stored.subject)]);
         detail(snapshot, reader, stored, values)
     })
     .await
@@ -103,7 +103,9 @@ fn detail(
     values: Values,
 ) -> Result<ConflictDetail, Failure> {
     let record = records::by_ids(snapshot, &[stored.record])?.pop();
-    let record = record.ok_or_else(|| StoreError::corrupt("a conflict's record", stored.record))?.record;
+    let record = record.ok_or_else(|| StoreError::corrupt("a conflict's record", stored.record))?;
+    reader.note_record(&record, values);
+    let record = record.record;
     let hidden = mask::hides(reader.form(&stored.form).map(AsRef::as_ref), &stored.path, values);
     let voices = Voices::load(snapshot, &record, &stored)?;
     let candidates = match stored.closed {

@@ -9,6 +9,7 @@ use super::push::outcome::Recorded;
 use super::read_conflict::{SeenDecision, see_decisions};
 use super::read_submissions::{Origin, names, parsed};
 use super::reader::{Values, read_as};
+use super::review::Reason;
 use crate::state::App;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -57,10 +58,10 @@ pub struct QuarantinedDetail {
 pub async fn read_quarantined(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     id: QuarantineId,
 ) -> Result<QuarantinedDetail, Failure> {
-    read_as(app, who, with_reason, move |snapshot, reader| {
+    read_as(app, who, reason, move |snapshot, reader| {
         reader.require_content()?;
         let Some(stored) = quarantine::find(snapshot, id)? else {
             return Err(Failure::refused("access.not_found"));
@@ -79,8 +80,12 @@ pub async fn read_quarantined(
         let people = people.into_iter().flatten().chain(decisions.iter().map(|decision| decision.stored.actor));
         let names = names(snapshot, people.collect::<Vec<_>>())?;
         let released = stored.outcome.as_deref().map(|outcome| parsed("a release", outcome)).transpose()?;
+        let content = content(form, &submission.body, values);
+        if let Content::Json(said) = &content {
+            reader.note_value(&said["set"]);
+        }
         Ok(QuarantinedDetail {
-            content: content(form, &submission.body, values),
+            content,
             device: submission.device,
             captured_at: submission.captured_at,
             origin,

@@ -4,6 +4,7 @@ use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::mask;
 use super::reader::{Reader, Values, read_as};
+use super::review::Reason;
 use crate::state::App;
 use muong_domain::id::RecordId;
 use muong_store::records::{self, StoredRecord};
@@ -26,10 +27,10 @@ pub struct SeenRecord {
 pub async fn read_record(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     id: RecordId,
 ) -> Result<SeenRecord, Failure> {
-    read_as(app, who, with_reason, move |snapshot, reader| {
+    read_as(app, who, reason, move |snapshot, reader| {
         let (stored, values) = find(snapshot, reader, id)?;
         let mut seen = see(snapshot, reader, vec![(stored, values)])?;
         seen.pop().ok_or_else(|| Failure::refused("access.not_found"))
@@ -67,7 +68,7 @@ pub fn see(
     for (record, alias) in records::aliases_of_all(snapshot, &ids)? {
         aliases.entry(record).or_default().push(alias);
     }
-    reader.note_persons(found.iter().map(|(stored, _)| (Some(stored.record.unit), stored.subject)));
+    found.iter().for_each(|(stored, values)| reader.note_record(stored, *values));
     let seen = found.into_iter().map(|(stored, values)| {
         let form = reader.form(&stored.record.form);
         let form = form.ok_or_else(|| StoreError::corrupt("a record's form", &stored.record.form))?;

@@ -6,6 +6,7 @@ use super::mask;
 use super::push::outcome::Recorded;
 use super::read_record::find;
 use super::reader::{Page, Values, one_more, read_as};
+use super::review::Reason;
 use crate::state::App;
 use chrono::{DateTime, TimeDelta, Utc};
 use muong_domain::form::Form;
@@ -74,14 +75,14 @@ pub struct Submissions {
 pub async fn read_submissions(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     record: RecordId,
     after: Seq,
     limit: usize,
 ) -> Result<Submissions, Failure> {
-    read_as(app, who, with_reason, move |snapshot, reader| {
+    read_as(app, who, reason, move |snapshot, reader| {
         let (stored, values) = find(snapshot, reader, record)?;
-        reader.note_persons([(Some(stored.record.unit), stored.subject)]);
+        reader.note_record(&stored, values);
         let mut ids = vec![stored.record.id];
         ids.extend(records::aliases_of(snapshot, stored.record.id)?);
         let found = submissions::of_record(snapshot, &ids, stored.record.unit, after, one_more(limit))?;

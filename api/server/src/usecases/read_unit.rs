@@ -31,7 +31,7 @@ impl SeenUnit {
 
 /// Reads it.
 pub async fn read_unit(app: &App, who: &Authenticated, id: UnitId) -> Result<SeenUnit, Failure> {
-    read_as(app, who, false, move |_, reader| {
+    read_as(app, who, None, move |_, reader| {
         let unit = reader.reference().units.get(id).filter(|unit| Visible::of(reader).covers(unit.id));
         let unit = unit.ok_or_else(|| Failure::refused("access.not_found"))?;
         Ok(SeenUnit { unit: unit.clone(), today: reader.today() })

@@ -3,8 +3,11 @@
 //! What lies outside the reader's scope does not exist (404), and neither do records about persons for a role that
 //! never sees persons. What exists but may not be seen so is forbidden (403), or asks for a stated reason.
 
+use super::account_for::account_for;
 use super::authenticate::Authenticated;
 use super::failure::{Failure, read};
+use super::mask::has_personal;
+use super::review::Reason;
 use crate::reference::{Reference, is_about_person};
 use crate::state::App;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -12,18 +15,35 @@ use muong_domain::access::Action::{ReadPersons, ReadReports, Review};
 use muong_domain::access::{Action, Actor, Denied, authorize};
 use muong_domain::form::Form;
 use muong_domain::id::{RecordId, UnitId};
+use muong_domain::text::search_key;
 use muong_domain::time::local_date;
-use muong_store::{Scope, Snapshot};
-use std::collections::BTreeSet;
+use muong_store::records::StoredRecord;
+use muong_store::{Note, NoteKind, Scope, Snapshot};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A reader at one moment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Reader {
     actor: Arc<Actor>,
     reference: Arc<Reference>,
     now: DateTime<Utc>,
-    with_reason: bool,
+    reason: Option<Reason>,
+    seen: RefCell<Seen>,
+}
+
+/// What has to be accounted for.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Nothing, so far, or as what.
+    kind: Option<NoteKind>,
+    /// What it concerns.
+    subjects: BTreeMap<Uuid, Option<UnitId>>,
+    /// Personal values that were shown: they have no place in the account, whoever wrote them into the reason.
+    values: BTreeSet<String>,
 }
 
 /// Which values of a visible thing may be seen.
@@ -64,24 +84,30 @@ pub fn one_more(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
-/// Reads as somebody, in one snapshot, off the async threads.
+/// Reads as somebody, in one snapshot, off the async threads. What was seen of persons is accounted for before it is
+/// answered.
 pub async fn read_as<T: Send + 'static>(
     app: &App,
     who: &Authenticated,
-    with_reason: bool,
+    reason: Option<Reason>,
     reading: impl Fn(&mut Snapshot<'_>, &Reader) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let (actor, now) = (Arc::clone(&who.actor), app.clock.now());
-    read(app, move |app, snapshot| {
+    let (done, note) = read(app, move |app, snapshot| {
         let seq = snapshot.head()?.reference_seq;
         let reference = app.reference.get(snapshot, seq)?;
-        let reader = Reader { actor: Arc::clone(&actor), reference, now, with_reason };
+        let (actor, reason) = (Arc::clone(&actor), reason.clone());
+        let reader = Reader { actor, reference, now, reason, seen: RefCell::default() };
         match reading(snapshot, &reader) {
             Err(Failure::Store(error)) => Err(error),
-            other => Ok(other),
+            other => Ok(other.map(|done| (done, reader.account()))),
         }
     })
-    .await?
+    .await??;
+    if let Some(note) = note {
+        account_for(app, who, note).await?;
+    }
+    Ok(done)
 }
 
 impl Reader {
@@ -139,8 +165,13 @@ impl Reader {
         self.scope(tops, below)
     }
 
+    /// The units over whose subtrees the trail may be read.
+    pub fn audits(&self) -> Vec<UnitId> {
+        self.tops(Action::Audit)
+    }
+
     fn tops(&self, action: Action) -> Vec<UnitId> {
-        self.actor.scope(action, self.now, self.with_reason)
+        self.actor.scope(action, self.now, self.reason.is_some())
     }
 
     fn scope(&self, tops: Vec<UnitId>, below: Option<UnitId>) -> Option<Scope> {
@@ -160,7 +191,8 @@ impl Reader {
         both.into_iter().collect()
     }
 
-    fn is_root(&self, unit: UnitId) -> bool {
+    /// Whether a unit is the top of a whole tree.
+    pub fn is_root(&self, unit: UnitId) -> bool {
         self.reference.units.ancestors(unit).len() == 1
     }
 
@@ -210,37 +242,83 @@ impl Reader {
     }
 
     /// Whether things of this form are about persons. What the server does not know is treated as if it were.
-    fn is_about_person(&self, form: Option<&str>) -> bool {
+    pub fn is_about_person(&self, form: Option<&str>) -> bool {
         form.and_then(|code| self.form(code)).is_none_or(|form| is_about_person(form))
     }
 
     fn allowed(&self, action: Action, line: &[UnitId]) -> Result<(), Denied> {
-        authorize(&self.actor, action, line, self.now, self.with_reason).map(drop)
+        authorize(&self.actor, action, line, self.now, self.reason.is_some()).map(drop)
     }
 
     fn values(&self, line: &[UnitId]) -> Values {
         if self.allowed(ReadPersons, line).is_ok() { Values::Whole } else { Values::Masked }
     }
 
-    /// Notes which persons were read by virtue of a stated reason. Ids only: neither values nor the reason, which is
-    /// free text and may name somebody, have a place in a log of the program.
-    pub fn note_persons(&self, seen: impl IntoIterator<Item = (Option<UnitId>, Option<RecordId>)>) {
-        if !self.with_reason {
+    /// Notes that something was shown that tells of a person.
+    pub fn note_shown(&self, thing: Uuid, unit: Option<UnitId>, person: Option<RecordId>) {
+        let mut seen = self.seen.borrow_mut();
+        seen.kind = Some(NoteKind::Read);
+        seen.subjects.insert(thing, unit);
+        seen.subjects.extend(person.map(|person| (person.uuid(), unit)));
+    }
+
+    /// Notes that a record was shown, if it holds anything of a person that was not masked.
+    pub fn note_record(&self, stored: &StoredRecord, values: Values) {
+        let (record, form) = (&stored.record, self.form(&stored.record.form));
+        let tells_of_persons = stored.subject.is_some() || form.is_none_or(|form| has_personal(form));
+        if values == Values::Masked || !tells_of_persons {
             return;
         }
-        let needed = |unit: &Option<UnitId>| {
-            let line = unit.map(|unit| self.reference.units.ancestors(unit)).unwrap_or_default();
-            authorize(&self.actor, ReadPersons, &line, self.now, false).is_err()
-        };
-        let people: BTreeSet<String> = (seen.into_iter())
-            .filter_map(|(unit, person)| person.filter(|_| needed(&unit)))
-            .map(|person| person.to_string())
-            .collect();
-        if !people.is_empty() {
-            let persons = people.into_iter().collect::<Vec<_>>().join(" ");
-            tracing::info!(user = %self.actor.user, persons, "read persons with a stated reason");
+        self.note_shown(record.id.uuid(), Some(record.unit), stored.subject);
+        let personal = record.shown().filter(|(path, _)| form.is_none_or(|form| form.is_personal(path)));
+        personal.for_each(|(_, value)| self.note_value(value));
+    }
+
+    /// Notes a personal value that was shown.
+    pub fn note_value(&self, value: &Value) {
+        match value {
+            Value::String(text) if self.reason.is_some() => drop(self.seen.borrow_mut().values.insert(text.clone())),
+            Value::Object(fields) => fields.values().for_each(|value| self.note_value(value)),
+            _ => {}
         }
     }
+
+    /// Notes that the audit trail was read, and about what.
+    pub fn note_trail(&self, about: impl IntoIterator<Item = RecordId>) {
+        let mut seen = self.seen.borrow_mut();
+        seen.kind = Some(NoteKind::AuditRead);
+        seen.subjects.extend(about.into_iter().map(|id| (id.uuid(), None)));
+    }
+
+    /// What is to be accounted for of this reading, if anything.
+    fn account(&self) -> Option<Note> {
+        let Seen { kind, subjects, values } = self.seen.take();
+        let reason = self.reason.as_ref().map(|reason| without(reason.as_str(), &values));
+        Some(Note { kind: kind?, outcome: "ok".to_owned(), reason, subjects, ..Note::default() })
+    }
+}
+
+/// A reason, without the values that were shown: it says why, and the ids say about whom. They are found by their words,
+/// whatever the marks and capitals.
+fn without(reason: &str, values: &BTreeSet<String>) -> String {
+    let key = |word: &str| search_key(word.trim_matches(|letter: char| !letter.is_alphanumeric()));
+    let words: Vec<&str> = reason.split_whitespace().collect();
+    let keys: Vec<String> = words.iter().map(|word| key(word)).collect();
+    let mut hidden = vec![false; words.len()];
+    for value in values {
+        let wanted: Vec<String> = value.split_whitespace().map(key).collect();
+        if wanted.iter().all(String::is_empty) {
+            continue;
+        }
+        for at in (0..keys.len()).filter(|at| keys[*at..].starts_with(&wanted)) {
+            hidden[at..at + wanted.len()].fill(true);
+        }
+    }
+    if !hidden.contains(&true) {
+        return reason.to_owned();
+    }
+    let shown = words.iter().zip(&hidden).map(|(word, hidden)| if *hidden { "…" } else { *word });
+    shown.collect::<Vec<_>>().join(" ")
 }
 
 /// A role that never sees this kind of thing does not learn that there is one.
@@ -248,5 +326,25 @@ fn refused(denied: Denied) -> Failure {
     match denied {
         Denied::ReasonRequired(_) => Failure::refused("access.reason_required"),
         Denied::Outside | Denied::NotAllowed(_) => Failure::refused("access.not_found"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_kept_without_the_values_that_were_shown() {
+        let values = BTreeSet::from(["Giàng A Vừ".to_owned(), "2001-04-12".to_owned(), "…".to_owned()]);
+        for (reason, kept) in [
+            ("Thẩm định hồ sơ kết nạp", "Thẩm định hồ sơ kết nạp"),
+            ("Hồ sơ của Giàng A Vừ, quý I", "Hồ sơ của … … … quý I"),
+            ("ho so giang a vu", "ho so … … …"),
+            ("sinh 2001-04-12?", "sinh …"),
+            ("Giàng A Vữ", "… … …"),
+            ("Giàng A", "Giàng A"),
+        ] {
+            assert_eq!(without(reason, &values), kept, "{reason}");
+        }
     }
 }

@@ -1,15 +1,22 @@
 //! Exchanges a refresh token for the next pair. Each is good once: presenting an old one again means that two have it,
 //! so the whole session ends (RFC 9700, §4.14.2).
+//!
+//! With one exception, since replies are lost where the signal is weak: the device that presents the last token again,
+//! within a minute and before anybody has presented the next one, has not got its reply. It gets another next one, and
+//! the lost one counts as stolen from then on: whoever presents it ends the session. So a thief gains nothing: of two
+//! who hold one token, the second to go on is always found out.
 
-use super::failure::{Failure, write};
+use super::failure::{Failure, read, write};
 use super::open_session::{Draft, SignedIn};
-use crate::security::token::refresh_hash;
+use crate::security::throttle::Network;
+use crate::security::token::hash_of;
 use crate::state::App;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use muong_domain::account::{Device, Session, SessionEnd, User};
 use muong_domain::id::DeviceId;
-use muong_store::sessions::Presented;
+use muong_store::sessions::{Presented, Used};
 use muong_store::{Outcome, devices, sessions, users};
+use std::net::IpAddr;
 
 /// What a device presents.
 #[derive(Debug)]
@@ -18,12 +25,17 @@ pub struct Refresh {
     pub hash: [u8; 32],
     /// Which device it says it is.
     pub device: DeviceId,
+    /// Where the request comes from.
+    pub address: Option<IpAddr>,
 }
+
+/// How long a reply may have been lost.
+const LOST_REPLY: TimeDelta = TimeDelta::seconds(60);
 
 impl Refresh {
     /// Of a token as it came.
-    pub fn new(token: &str, device: DeviceId) -> Self {
-        Self { hash: refresh_hash(token), device }
+    pub fn new(token: &str, device: DeviceId, address: Option<IpAddr>) -> Self {
+        Self { hash: hash_of(token), device, address }
     }
 }
 
@@ -31,6 +43,8 @@ impl Refresh {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Verdict {
     Rotate,
+    /// The reply to its first use was lost: the token that it carried is replaced by another one.
+    ReplaceLost([u8; 32]),
     /// It was used before: the session ends.
     EndFamily,
     Refuse(&'static str),
@@ -39,8 +53,21 @@ enum Verdict {
 /// How it ended: the ending of a family is committed, although the request is refused.
 type Settled = Result<(Session, Device, User), &'static str>;
 
-/// Refreshes. Of two that present the same token, the first in the writer's order gets the next one.
+/// Refreshes. A token that nobody has been given costs its address an attempt, and no place in the writer's queue.
 pub async fn refresh_session(app: &App, refresh: Refresh) -> Result<SignedIn, Failure> {
+    let hash = refresh.hash;
+    if read(app, move |_, snapshot| sessions::presented(snapshot, &hash)).await?.is_some() {
+        return exchange(app, refresh).await;
+    }
+    if let Some(network) = refresh.address.map(Network::from) {
+        let taken = app.throttle.addresses.take(network, 1, app.clock.now());
+        taken.map_err(|wait| Failure::throttled("auth.throttled", wait))?;
+    }
+    Err(Failure::refused(INVALID))
+}
+
+/// Of two that present the same token, the first in the writer's order gets the next one.
+async fn exchange(app: &App, refresh: Refresh) -> Result<SignedIn, Failure> {
     let draft = Draft::new(app);
     let next = draft.token();
     let outcome: Outcome<Settled, &'static str> = write(app, move |tx| {
@@ -51,6 +78,10 @@ pub async fn refresh_session(app: &App, refresh: Refresh) -> Result<SignedIn, Fa
         match judge(&presented, refresh.device, &user, &device, tx.received_at()) {
             Verdict::Rotate => {
                 sessions::rotate(tx, presented.session.id, &refresh.hash, next)?;
+                Ok(Outcome::Commit(Ok((presented.session, device, user))))
+            }
+            Verdict::ReplaceLost(lost) => {
+                sessions::replace_lost(tx, presented.session.id, &refresh.hash, &lost, next)?;
                 Ok(Outcome::Commit(Ok((presented.session, device, user))))
             }
             Verdict::EndFamily => {
@@ -90,16 +121,22 @@ fn judge(presented: &Presented, from: DeviceId, user: &User, device: &Device, no
         // The one who did not steal it comes later, and must learn why they are signed out.
         Some(SessionEnd::RefreshReused) => Verdict::Refuse(REUSED),
         Some(_) => Verdict::Refuse(INVALID),
-        None if *used => Verdict::EndFamily,
-        None if *expires_at <= now => Verdict::Refuse(INVALID),
+        None => judge_use(used.as_ref(), *expires_at, now),
+    }
+}
+
+fn judge_use(used: Option<&Used>, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Verdict {
+    match used {
+        None if expires_at <= now => Verdict::Refuse(INVALID),
         None => Verdict::Rotate,
+        Some(Used { at, unclaimed: Some(lost) }) if now - *at < LOST_REPLY => Verdict::ReplaceLost(*lost),
+        Some(_) => Verdict::EndFamily,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
     use uuid::Uuid;
 
     fn at(days: i64) -> DateTime<Utc> {
@@ -110,7 +147,7 @@ mod tests {
         let user = Uuid::from_u128(1).into();
         let id = Uuid::from_u128(2).into();
         let session = Session { id: Uuid::from_u128(3).into(), user, device: id, started_at: at(0), ended: None };
-        let mut presented = Presented { session, expires_at: at(90), used: false };
+        let mut presented = Presented { session, expires_at: at(90), used: None };
         let mut user = User {
             id: user,
             username: "a".to_owned(),
@@ -126,15 +163,30 @@ mod tests {
     #[test]
     fn a_token_is_good_once_on_its_device_until_it_expires() {
         assert_eq!(verdict(|_, _, _| {}), Verdict::Rotate);
-        assert_eq!(verdict(|p, _, _| p.used = true), Verdict::EndFamily);
+        assert_eq!(verdict(|p, _, _| p.used = used(3600, false)), Verdict::EndFamily);
         assert_eq!(verdict(|p, _, _| p.expires_at = at(1)), Verdict::Refuse(INVALID));
         let elsewhere = |p: &mut Presented| p.session.device = Uuid::from_u128(9).into();
         assert_eq!(verdict(|p, _, _| elsewhere(p)), Verdict::Refuse(INVALID));
         let stolen = verdict(|p, _, _| {
             elsewhere(p);
-            p.used = true;
+            p.used = used(1, true);
         });
         assert_eq!(stolen, Verdict::Refuse(INVALID));
+    }
+
+    /// So many seconds ago; and whether the next token is still unclaimed.
+    fn used(seconds: i64, unclaimed: bool) -> Option<Used> {
+        Some(Used { at: at(1) - TimeDelta::seconds(seconds), unclaimed: unclaimed.then_some([7; 32]) })
+    }
+
+    #[test]
+    fn a_lost_reply_is_given_again_for_a_minute_and_only_while_nobody_has_used_it() {
+        assert_eq!(verdict(|p, _, _| p.used = used(0, true)), Verdict::ReplaceLost([7; 32]));
+        assert_eq!(verdict(|p, _, _| p.used = used(59, true)), Verdict::ReplaceLost([7; 32]));
+        assert_eq!(verdict(|p, _, _| p.used = used(60, true)), Verdict::EndFamily);
+        assert_eq!(verdict(|p, _, _| p.used = used(1, false)), Verdict::EndFamily);
+        // A clock that was set back does not end the session of whoever lost a reply.
+        assert_eq!(verdict(|p, _, _| p.used = used(-5, true)), Verdict::ReplaceLost([7; 32]));
     }
 
     #[test]

@@ -10,13 +10,15 @@ use muong_store::{Outcome, devices, sessions, users};
 
 /// Registers it.
 pub async fn register_device(app: &App, who: &Authenticated, name: Label) -> Result<SignedIn, Failure> {
+    let taken = app.throttle.devices.take(who.user, 1, app.clock.now());
+    taken.map_err(|wait| Failure::throttled("request.throttled", wait))?;
     let draft = Draft::new(app);
-    let (session, device, token, user) = (draft.session, draft.device, draft.token(), who.user);
+    let (session, device, token, user) = (draft.session, draft.fresh_device(), draft.token(), who.user);
     let outcome = write(app, move |tx| {
         let Some(user) = users::find(tx, user)?.filter(|user| user.disabled_at.is_none()) else {
             return Ok(Outcome::Refuse("auth.user_disabled"));
         };
-        let device = devices::register(tx, device, user.id, &name)?;
+        let device = devices::register(tx, device.id, user.id, &name, Some(&device.secret_hash))?;
         let session = sessions::start(tx, session, user.id, device.id, token)?;
         Ok(Outcome::Commit((session, device, user)))
     })

@@ -138,7 +138,8 @@ fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told)
             Ok(())
         }
         ("submission" | "resolve" | "release" | "discard", ..) => Err(review::not_loaded("what the log refers to")),
-        // Users, devices, sessions and grants say who might; what they might is not asked again.
+        // Users, devices, sessions and grants say who might; what they might is not asked again. Anchors of the audit
+        // vouch for chains that are no part of the store's state.
         _ => {
             append_copy(tx, &told.entry);
             Ok(())

@@ -5,7 +5,7 @@ use super::said::{Origin, Said};
 use super::{Prepared, PushRefusal, push_submissions};
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
-use crate::usecases::failure::{Failure, read, write_weighing};
+use crate::usecases::failure::{Failure, read, work, write_weighing};
 use muong_store::{Outcome, StoreError, Tx, grants};
 use std::sync::Arc;
 
@@ -18,7 +18,12 @@ pub async fn receive(
 ) -> Result<Outcome<Pushed, PushRefusal>, Failure> {
     let mut prepared = prepare(app, origin, items).await?;
     let (app_of_change, who) = (app.clone(), who.clone());
-    write_weighing(app, prepared.weight(), move |tx| push(tx, &app_of_change, &who, &mut prepared)).await
+    let weight = prepared.weight();
+    let outcome = write_weighing(app, weight, move |tx| push(tx, &app_of_change, &who, &mut prepared)).await?;
+    if let Outcome::Commit(pushed) = &outcome {
+        app.metrics.pushed(pushed);
+    }
+    Ok(outcome)
 }
 
 /// Everything that can be done before the lock.
@@ -29,11 +34,11 @@ async fn prepare(app: &App, origin: Origin, items: Vec<Vec<u8>>) -> Result<Prepa
     })
     .await?;
     let (limits, now) = (app.config.limits, app.clock.now());
-    let work = move || {
+    let assess = move || {
         let said = items.iter().map(|bytes| Said::read(bytes, &limits)).collect();
         Prepared::new(origin, said, &reference, now)
     };
-    tokio::task::spawn_blocking(work).await.map_err(|_panicked| Failure::Machine("a push could not be read"))
+    work(app, assess).await
 }
 
 /// Under the lock: with the grants that the caller holds now, which are those of the token unless some have changed.

@@ -1,0 +1,238 @@
+//! One connection of a client: how long it may say nothing, or not listen, before it is closed. Actix watches the head
+//! of the first request and idle connections only; this watches every head, every answer on its way, and a client who
+//! sends a body that nobody reads. Knows bytes and whether a request is being answered; no HTTP.
+
+use actix_web::rt::net::TcpStream;
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_rustls::server::TlsStream;
+
+/// What both sides know of a connection: the one that moves bytes, and the one that answers requests.
+#[derive(Debug)]
+pub struct Traffic {
+    /// Whether nobody between can read along: TLS.
+    pub secure: bool,
+    /// Requests whose answer is not yet wholly on its way.
+    open: Cell<u32>,
+    /// Requests that have begun so far.
+    begun: Cell<u64>,
+}
+
+impl Traffic {
+    /// Of a connection that has just been accepted.
+    pub fn new(secure: bool) -> Rc<Self> {
+        Rc::new(Self { secure, open: Cell::new(0), begun: Cell::new(0) })
+    }
+
+    /// A request has arrived.
+    pub fn begin(&self) {
+        self.open.set(self.open.get() + 1);
+        self.begun.set(self.begun.get() + 1);
+    }
+
+    /// Its answer is on its way.
+    pub fn end(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+    }
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the head of a request, from its first byte (of the first one: from the beginning of the connection).
+    pub head: Duration,
+    /// For the first byte of the next request.
+    pub idle: Duration,
+    /// To accept what has been handed to the system in one piece.
+    pub write: Duration,
+}
+
+/// A stream under watch. `P` is what is given back when it closes: its place among the connections of its address.
+pub struct Watched<P> {
+    io: TcpStream,
+    traffic: Rc<Traffic>,
+    patience: Patience,
+    /// When a request must have begun.
+    head_due: Option<Instant>,
+    /// Whether its first byte has come.
+    head_begun: bool,
+    /// `traffic.begun` when this waiting began.
+    before: u64,
+    /// When the piece that is being written must have gone.
+    write_due: Option<Instant>,
+    /// One timer for both: armed for the earlier of the two, or for one that has been met since.
+    timer: Pin<Box<Sleep>>,
+    _place: P,
+}
+
+impl<P> Watched<P> {
+    /// Watches from now on.
+    pub fn new(io: TcpStream, traffic: Rc<Traffic>, patience: Patience, place: P) -> Self {
+        let due = Instant::now() + patience.head;
+        Self {
+            io,
+            traffic,
+            patience,
+            head_due: Some(due),
+            head_begun: true,
+            before: 0,
+            write_due: None,
+            timer: Box::pin(sleep_until(due)),
+            _place: place,
+        }
+    }
+
+    /// While a request is being answered nothing is due from the client here: its body has its own deadline. After it,
+    /// the waiting begins anew.
+    fn note_requests(&mut self) {
+        let begun = self.traffic.begun.get();
+        if self.traffic.open.get() > 0 || begun != self.before {
+            self.head_due = None;
+            self.head_begun = false;
+            self.before = begun;
+        }
+    }
+
+    fn heard(&mut self) {
+        self.note_requests();
+        if self.traffic.open.get() == 0 && !self.head_begun {
+            self.head_begun = true;
+            self.head_due = Some(Instant::now() + self.patience.head);
+        }
+    }
+
+    fn waits(&mut self) {
+        self.note_requests();
+        if self.traffic.open.get() == 0 && self.head_due.is_none() {
+            self.head_due = Some(Instant::now() + self.patience.idle + self.patience.head);
+        }
+    }
+
+    /// Whether something is overdue; if not, the task is woken when it may be.
+    fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(due) = self.head_due.into_iter().chain(self.write_due).min() else { return false };
+        // A timer that is armed for an earlier moment than needed is left alone: most requests are over long before it
+        // rings, and setting it is what costs.
+        if self.timer.deadline() > due {
+            self.timer.as_mut().reset(due);
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            if self.timer.deadline() >= due {
+                return true;
+            }
+            self.timer.as_mut().reset(due);
+        }
+        false
+    }
+
+    fn too_slow<T>() -> Poll<io::Result<T>> {
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<P: Unpin> AsyncRead for Watched<P> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.io).poll_read(context, buffer);
+        match read {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => this.heard(),
+            Poll::Pending => {
+                this.waits();
+                if this.is_overdue(context) {
+                    return Self::too_slow();
+                }
+            }
+            Poll::Ready(_) => {}
+        }
+        read
+    }
+}
+
+impl<P: Unpin> AsyncWrite for Watched<P> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.io).poll_write(context, bytes) {
+            Poll::Pending => {
+                this.write_due.get_or_insert_with(|| Instant::now() + this.patience.write);
+                if this.is_overdue(context) { Self::too_slow() } else { Poll::Pending }
+            }
+            Poll::Ready(Ok(written)) => {
+                // Only when all of it has gone: a byte now and then is not progress.
+                if written == bytes.len() {
+                    this.write_due = None;
+                }
+                Poll::Ready(Ok(written))
+            }
+            failed => failed,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+    }
+}
+
+/// What HTTP is spoken over.
+pub enum Wire<P> {
+    /// In the clear.
+    Plain(Watched<P>),
+    /// TLS.
+    Tls(Box<TlsStream<Watched<P>>>),
+}
+
+impl<P> Wire<P> {
+    /// What it shares with those who answer.
+    pub fn traffic(&self) -> Rc<Traffic> {
+        match self {
+            Self::Plain(watched) => Rc::clone(&watched.traffic),
+            Self::Tls(stream) => Rc::clone(&stream.get_ref().0.traffic),
+        }
+    }
+}
+
+impl<P: Unpin> AsyncRead for Wire<P> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        }
+    }
+}
+
+impl<P: Unpin> AsyncWrite for Wire<P> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => {
+                // A client who does not take the end of TLS must not keep us either.
+                let _goodbye = ready!(Pin::new(stream.as_mut()).poll_shutdown(context));
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Ends what somebody is signed in by, from elsewhere: a device that was lost, a session that was forgotten. One's own;
+//! an administrator ends anybody's. It counts for the next request on every process.
+
+use super::authenticate::Authenticated;
+use super::failure::{Failure, write};
+use super::list_signed_in::administration;
+use crate::state::App;
+use muong_domain::account::SessionEnd;
+use muong_domain::id::{DeviceId, SessionId};
+use muong_store::{Outcome, devices, grants, sessions};
+
+const NOT_FOUND: &str = "access.not_found";
+
+/// Revokes a device and ends its sessions. Doing so twice does no harm.
+pub async fn revoke_device(app: &App, who: &Authenticated, device: DeviceId) -> Result<(), Failure> {
+    let (user, shared) = (who.user, app.clone());
+    let outcome = write(app, move |tx| {
+        if devices::revoke_own(tx, user, device)? {
+            return Ok(Outcome::Commit(()));
+        }
+        let actor = grants::actor(tx, user)?;
+        let Some(authority) = administration(&shared, tx, &actor)? else { return Ok(Outcome::Refuse(NOT_FOUND)) };
+        Ok(if devices::revoke(tx, &authority, device)? { Outcome::Commit(()) } else { Outcome::Refuse(NOT_FOUND) })
+    })
+    .await?;
+    settled(outcome)
+}
+
+/// Ends a session. Doing so twice does no harm.
+pub async fn end_session(app: &App, who: &Authenticated, session: SessionId) -> Result<(), Failure> {
+    let (user, shared) = (who.user, app.clone());
+    let outcome = write(app, move |tx| {
+        let Some(session) = sessions::find(tx, session)? else { return Ok(Outcome::Refuse(NOT_FOUND)) };
+        if session.user == user {
+            sessions::end(tx, &session, Some(user), SessionEnd::Revoked)?;
+            return Ok(Outcome::Commit(()));
+        }
+        let actor = grants::actor(tx, user)?;
+        let Some(authority) = administration(&shared, tx, &actor)? else { return Ok(Outcome::Refuse(NOT_FOUND)) };
+        sessions::end_for(tx, &authority, &session, SessionEnd::Revoked)?;
+        Ok(Outcome::Commit(()))
+    })
+    .await?;
+    settled(outcome)
+}
+
+fn settled(outcome: Outcome<(), &'static str>) -> Result<(), Failure> {
+    match outcome {
+        Outcome::Commit(()) => Ok(()),
+        Outcome::Refuse(code) => Err(Failure::refused(code)),
+    }
+}
