@@ -10,8 +10,11 @@ use day::Day;
 use muong_domain::id::RecordId;
 use muong_server::usecases::replay_log::replay_log;
 use muong_store::{Database, DatabaseUrl, Writer, WriterOptions, establish_epoch, log, migrate, state_hash};
+use muong_tests::builders::person;
+use muong_tests::client::uuid;
 use muong_tests::database::TestDatabase;
-use muong_tests::{Backend, TestApp};
+use muong_tests::province::{HUOI_SANG, OFFICER, SECRETARY};
+use muong_tests::{Backend, Submission, TestApp};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -81,6 +84,20 @@ fn some_days_are_the_same_in_one_batch_or_many_on_either_database_and_told_again
 fn another_day_is_the_same_in_one_batch_or_many_on_either_database_and_told_again_by_the_log() {
     // On it a record comes to show a key that is another's, though the change of the key was withheld.
     days([10]);
+}
+
+#[test]
+fn a_delete_that_was_refused_for_its_author_is_not_applied_by_a_replay() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let app = TestApp::start(backend);
+        let (secretary, officer) = (app.sign_in(SECRETARY), app.sign_in(OFFICER));
+        let person = secretary.reports_as("accepted", person(HUOI_SANG, "Giàng A Vừ", "2001-04-12"));
+        // Without a form it is nobody's business what it is: to the officer the person does not exist.
+        let delete = Submission::delete(uuid(&person["record"]), HUOI_SANG).with("after_lost", true);
+        officer.reports_as("rejected", delete);
+        let url = DatabaseUrl::parse(app.database().url()).expect("an address");
+        replays(&Database::open(url, 2).expect("readers"), backend, 0);
+    }
 }
 
 /// For a look at far more of them: `MUONG_TEST_DAYS=5..200 cargo test -p muong-tests -- --ignored days_beyond`.
