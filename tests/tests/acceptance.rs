@@ -11,6 +11,7 @@ mod acceptance {
     mod checks;
     mod decided_people;
     mod forms;
+    mod founding;
     mod hard_cases;
     mod ids_in_use;
     mod metrics;

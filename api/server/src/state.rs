@@ -12,6 +12,7 @@ use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
+use crate::sole_server::{SoleServer, SoleServerError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use metrics::Histogram;
@@ -49,6 +50,9 @@ pub enum StartError {
     /// The writer failed.
     #[error("the database: {0}")]
     Writer(#[from] muong_store::WriterError),
+    /// Another process serves.
+    #[error(transparent)]
+    NotAlone(#[from] SoleServerError),
     /// A built-in form cannot stand beside what has been published.
     #[error("the built-in forms: {0}")]
     Forms(String),
@@ -151,6 +155,7 @@ pub struct Parts {
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    _alone: SoleServer,
 }
 
 impl Deref for App {
@@ -163,6 +168,7 @@ impl Deref for App {
 impl App {
     /// Opens everything that serving needs: the store (migrated), the keys, the writer.
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
+        let alone = SoleServer::of(&DatabaseUrl::parse(config.database_url.expose())?)?;
         let keys = keys(&config, &entropy)?;
         let throttle = Throttle::new(&config.throttle);
         let certificates = config.tls.files().map(|(chain, key)| Certificates::load(chain, key)).transpose()?;
@@ -192,6 +198,7 @@ impl App {
             standings: Recent::new(REMEMBERED),
             // In the order in which they end: the auditor's last words go through the writer.
             threads: Mutex::new(vec![audit_thread, thread]),
+            _alone: alone,
         })))
     }
 

@@ -2,7 +2,7 @@
 
 use muong_tests::builders::{MEETING, identity, meeting, object, person, roll, times};
 use muong_tests::client::{Answer, number, text, uuid};
-use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NOWHERE, OFFICER, OTHER_COMMUNE, SECRETARY};
+use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NOWHERE, OFFICER, OTHER_COMMUNE, PHIENG_SANG, SECRETARY};
 use muong_tests::review::{candidates, discard, open_conflicts, quarantined, release, resolve};
 use muong_tests::{Reporter, Submission, TestApp, on_both};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ on_both!(
     what_cannot_be_read_is_not_released,
     a_discarded_submission_is_kept_with_its_reason,
     quarantine_is_decided_once_and_by_those_above,
+    what_cannot_be_taken_waits_in_the_unit_that_its_author_may_report_for,
     what_names_no_unit_is_for_the_province,
     a_decision_changes_the_record_from_its_own_entry_on,
 );
@@ -303,12 +304,36 @@ fn quarantine_is_decided_once_and_by_those_above(app: &TestApp) {
             answer.problem(404, "access.not_found");
         }
     }
-    let own = release(&author, &waiting, WHY);
-    assert!([403, 404].contains(&own.status), "not by its own author: {own:?}");
+    // Its author sees it, in whatever unit: so they are told that it is not theirs to decide.
+    for answer in [release(&author, &waiting, WHY), discard(&author, &waiting, WHY)] {
+        answer.problem(403, "access.forbidden");
+    }
     let commune = app.sign_in(COMMUNE);
     discard(&commune, &waiting, WHY).expect(204);
     release(&commune, &waiting, WHY).problem(409, "quarantine.already_closed");
     discard(&commune, &waiting, WHY).problem(409, "quarantine.already_closed");
+}
+
+fn what_cannot_be_taken_waits_in_the_unit_that_its_author_may_report_for(app: &TestApp) {
+    let (secretary, commune, other) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE), app.sign_in(OTHER_COMMUNE));
+    let report = secretary.says(meeting(HUOI_SANG));
+    secretary.push(&[&report]);
+    let reused = secretary.push(&[&report.clone().to("present", 10).to("excused", 2)]).only();
+    assert_eq!(reused["errors"][0]["code"], "submission.id_reused");
+    let malformed = secretary.reports_as("rejected", meeting(HUOI_SANG).with("extra", 1));
+    let foreign = secretary.reports_as("rejected", meeting(PHIENG_SANG).with("extra", 1));
+    for (result, unit) in [(&reused, json!(HUOI_SANG)), (&malformed, json!(HUOI_SANG)), (&foreign, json!(null))] {
+        let path = format!("/v1/quarantine/{}", text(&result["quarantine"]));
+        assert_eq!(secretary.read(&path)["unit"], unit);
+        other.get(&path).problem(404, "access.not_found");
+        if unit.is_null() {
+            commune.get(&path).problem(404, "access.not_found");
+        } else {
+            commune.read(&path);
+            release(&commune, &result["quarantine"], WHY).problem(422, "quarantine.not_releasable");
+            discard(&commune, &result["quarantine"], WHY).expect(204);
+        }
+    }
 }
 
 fn what_names_no_unit_is_for_the_province(app: &TestApp) {

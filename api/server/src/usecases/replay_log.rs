@@ -2,12 +2,12 @@
 //! and decided, again, without asking again whether it was allowed. The proof that the log is the source of truth.
 
 use super::discard_quarantined::{self, Discard};
-use super::push::Desk;
 use super::push::assess::Assessed;
 use super::push::judge::{Exclusion, Right};
 use super::push::outcome::Recorded;
 use super::push::said::{Origin, Said};
 use super::push::working_set::WorkingSet;
+use super::push::{Desk, Read};
 use super::release_quarantined::Releasing;
 use super::resolve_conflict::{self, Resolving};
 use super::review::{self, Reason};
@@ -179,7 +179,10 @@ fn retell_submission(
         // Refused then, so it is now: why may have depended on who said it, which is not asked again.
         let waits_on = Exclusion::waited_on(&recorded.errors);
         let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on };
-        let read = said.submission.as_deref().ok().zip(assessed.as_ref()).filter(|_| stored.id == said.id);
+        let read = match (said.submission.as_deref(), assessed.as_ref()) {
+            (Ok(submission), Some(assessed)) if stored.id == said.id => Read::Whole(submission, assessed),
+            _ => Read::Not(stored.unit),
+        };
         desk.exclude(tx, said, stored.id, stored.author, read, exclusion);
     }
     desk.set.flush(tx)

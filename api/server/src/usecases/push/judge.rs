@@ -165,6 +165,7 @@ impl Trial<'_> {
             Denied::NotAllowed(role) | Denied::ReasonRequired(role) => {
                 Finding::new("access.forbidden", "/unit").with("role", role.as_str()).with("action", action.as_str())
             }
+            Denied::Outside if !actor.holds_any(self.at) => Finding::new("scope.no_grant", "/unit"),
             Denied::Outside => Finding::new("scope.outside", "/unit"),
         })?;
         if self.submission.author.is_some_and(|author| author != actor.user) {

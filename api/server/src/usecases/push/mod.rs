@@ -14,7 +14,7 @@ use crate::reference::{Reference, ReferenceCache};
 use assess::Assessed;
 use chrono::{DateTime, Utc};
 use judge::{Admission, Exclusion, Right, Trial, Verdict};
-use muong_domain::access::Actor;
+use muong_domain::access::{Action, Actor, authorize};
 use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
@@ -140,7 +140,7 @@ impl Desk<'_> {
         if known.hash == said.hash && known.author == actor.user {
             return self.duplicate(said.id);
         }
-        self.take_reused(tx, said, actor.user)
+        self.take_reused(tx, said, actor)
     }
 
     fn duplicate(&self, id: SubmissionId) -> Result<ItemResult, StoreError> {
@@ -149,7 +149,8 @@ impl Desk<'_> {
     }
 
     /// The same id with another content: kept under a derived id, since nothing that was sent is lost.
-    fn take_reused(&mut self, tx: &mut Tx<'_>, said: &Said, author: UserId) -> Result<ItemResult, StoreError> {
+    fn take_reused(&mut self, tx: &mut Tx<'_>, said: &Said, actor: &Actor) -> Result<ItemResult, StoreError> {
+        let author = actor.user;
         let surrogate = said.surrogate(author);
         self.set.learn_submissions(tx, &[surrogate])?;
         if self.set.known(surrogate).is_some() {
@@ -160,7 +161,8 @@ impl Desk<'_> {
             errors: vec![Finding::new("submission.id_reused", "/id")],
             waits_on: None,
         };
-        Ok(named(self.exclude(tx, said, surrogate, author, None, exclusion), said.id))
+        let read = Read::Not(self.place(said, Right::Author(actor), tx.received_at()));
+        Ok(named(self.exclude(tx, said, surrogate, author, read, exclusion), said.id))
     }
 
     /// Judges and records one item that has not been received before.
@@ -178,7 +180,8 @@ impl Desk<'_> {
             (Err(finding), _) => {
                 let exclusion =
                     Exclusion { status: Status::Rejected, errors: vec![(**finding).clone()], waits_on: None };
-                return Ok(self.exclude(tx, said, id, author, None, exclusion));
+                let read = Read::Not(self.place(said, right, tx.received_at()));
+                return Ok(self.exclude(tx, said, id, author, read, exclusion));
             }
             (Ok(_), None) => return Err(StoreError::corrupt("a push", "not assessed")),
         };
@@ -195,7 +198,9 @@ impl Desk<'_> {
         };
         match trial.judge(&mut self.set, tx)? {
             Verdict::Missing(missing) => Ok(ItemResult::Deferred { id, missing }),
-            Verdict::Out(exclusion) => Ok(self.exclude(tx, said, id, author, Some((submission, assessed)), exclusion)),
+            Verdict::Out(exclusion) => {
+                Ok(self.exclude(tx, said, id, author, Read::Whole(submission, assessed), exclusion))
+            }
             Verdict::In(admission) => self.admit(tx, said, &trial, *admission),
         }
     }
@@ -247,6 +252,20 @@ impl Desk<'_> {
         recorded
     }
 
+    /// Where something waits that cannot be taken as what it says: in the unit that it names, if its author may report
+    /// there. Otherwise it is for those who review everything; so nobody puts anything before strangers, and nobody learns
+    /// what units there are.
+    fn place(&self, said: &Said, right: Right<'_>, at: DateTime<Utc>) -> Option<UnitId> {
+        let unit = said.unit?;
+        let line = self.set.reference.units.ancestors(unit);
+        let may = |actor, about_person| authorize(actor, Action::to_report(about_person), &line, at, false).is_ok();
+        let authorised = match right {
+            Right::Author(actor) => may(actor, false) || may(actor, true),
+            Right::Granted(grant) => grant.unit() == unit,
+        };
+        authorised.then_some(unit)
+    }
+
     /// Records what is not merged, as waiting in quarantine.
     pub fn exclude(
         &mut self,
@@ -254,7 +273,7 @@ impl Desk<'_> {
         said: &Said,
         id: SubmissionId,
         author: UserId,
-        read: Option<(&Submission, &Assessed)>,
+        read: Read<'_>,
         exclusion: Exclusion,
     ) -> ItemResult {
         let v = tx.append(LogEntry {
@@ -271,8 +290,12 @@ impl Desk<'_> {
         let mut recorded = Recorded::new(id, exclusion.status, v);
         recorded.quarantine = Some(quarantine);
         recorded.errors = bounds::bounded(exclusion.errors);
-        let (submission, assessed) = (read.map(|(s, _)| s), read.map(|(_, a)| a));
+        let (submission, assessed, place) = match read {
+            Read::Whole(submission, assessed) => (Some(submission), Some(assessed), None),
+            Read::Not(place) => (None, None, place),
+        };
         let stored = self.stored(said, id, v, submission, assessed, &recorded);
+        let stored = StoredSubmission { unit: stored.unit.or(place), ..stored };
         let code = recorded.errors.first().map_or_else(String::new, |finding| finding.code.as_str().to_owned());
         let waiting = StoredQuarantine {
             id: quarantine,
@@ -346,6 +369,15 @@ impl Desk<'_> {
             result: serde_json::to_vec(recorded).expect("a result serialises"),
         }
     }
+}
+
+/// What is known of a submission that is not merged.
+#[derive(Clone, Copy)]
+pub enum Read<'a> {
+    /// All that it says.
+    Whole(&'a Submission, &'a Assessed),
+    /// Nothing that could be gone by, but perhaps the unit where it waits.
+    Not(Option<UnitId>),
 }
 
 /// The answer under the id that its author knows it by.
