@@ -4,7 +4,7 @@
 use super::discard_quarantined::{self, Discard};
 use super::push::assess::Assessed;
 use super::push::judge::{Exclusion, Right};
-use super::push::outcome::{Recorded, Status};
+use super::push::outcome::Recorded;
 use super::push::said::{Origin, Said};
 use super::push::working_set::WorkingSet;
 use super::push::{Desk, Read};
@@ -188,14 +188,14 @@ fn retell_submission(
         serde_json::from_slice(&told.result).map_err(|error| StoreError::corrupt("a result", error))?;
     let origin: Origin = origin(stored)?;
     let mut desk = Desk { set, origin: &origin };
-    let was_authorised = recorded.status != Status::Forbidden;
-    if stored.id == said.id && was_authorised {
+    if recorded.status.is_in() {
         let action = assessed.as_ref().map_or(Action::Report, Assessed::action);
         let right = Right::Granted(grant(entry, stored.unit, action));
         desk.take_new(tx, said, stored.id, assessed.as_ref(), right)?;
     } else {
-        // Forbidden then, or its id was taken: so it is now.
-        let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on: None };
+        // Refused then, so it is now: why may have depended on who said it, which is not asked again.
+        let waits_on = Exclusion::waited_on(&recorded.errors);
+        let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on };
         let read = match (said.submission.as_deref(), assessed.as_ref()) {
             (Ok(submission), Some(assessed)) if stored.id == said.id => Read::Whole(submission, assessed),
             _ => Read::Not(stored.unit),

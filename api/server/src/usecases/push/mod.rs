@@ -1,6 +1,7 @@
 //! A push, from raw items to results: read → assess (both before the lock) → judge → record, in one transaction.
 
 pub mod assess;
+pub mod bounds;
 pub mod judge;
 pub mod notes;
 pub mod outcome;
@@ -302,7 +303,7 @@ impl Desk<'_> {
         recorded.record = Some(id);
         recorded.fields = fields;
         recorded.conflicts = conflicts;
-        recorded.warnings = warnings;
+        recorded.warnings = bounds::bounded(warnings);
         recorded
     }
 
@@ -350,7 +351,7 @@ impl Desk<'_> {
         let quarantine = QuarantineId::new(derived("quarantine", &[id.uuid().as_bytes()]));
         let mut recorded = Recorded::new(id, exclusion.status, v);
         recorded.quarantine = Some(quarantine);
-        recorded.errors = exclusion.errors;
+        recorded.errors = bounds::bounded(exclusion.errors);
         let facts = Facts { id, v, submission, assessed, place };
         let kept = Kept { owner, subject, content_hash };
         let code = recorded.errors.first().map_or_else(String::new, |finding| finding.code.as_str().to_owned());
