@@ -82,6 +82,26 @@ impl TestDatabase {
     }
 }
 
+// --- what befalls a server ------------------------------------------------------------------------------
+
+impl TestDatabase {
+    /// Ends every connection to it, as a restart of its server does; waits until they are gone.
+    pub fn break_connections(&self) {
+        if let Kept::Named(name) = &self.kept {
+            on_server(&format!(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
+            ));
+        }
+    }
+
+    /// Whether it takes new connections.
+    pub fn let_in(&self, allowed: bool) {
+        if let Kept::Named(name) = &self.kept {
+            on_server(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}"));
+        }
+    }
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Kept::Named(name) = &self.kept {

@@ -161,6 +161,11 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// Whether anything at all is granted to the actor at that instant.
+    pub fn holds_any(&self, at: DateTime<Utc>) -> bool {
+        self.grants.iter().any(|grant| grant.holds_at(at))
+    }
+
     /// The units over whose subtrees the actor may do this at that instant, without a further reason or with one.
     pub fn scope(&self, action: Action, at: DateTime<Utc>, with_reason: bool) -> Vec<UnitId> {
         (self.grants.iter())

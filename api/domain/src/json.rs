@@ -1,5 +1,9 @@
 //! I-JSON (RFC 7493): what two parsers can be trusted to read alike, and its canonical text (RFC 8785).
 
+mod objects;
+
+pub use objects::Objects;
+
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;

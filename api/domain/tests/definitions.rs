@@ -142,7 +142,7 @@ fn a_wrong_definition_is_refused_with_place_and_reason() {
 #[test]
 fn a_key_written_twice_and_text_that_is_no_json_are_refused() {
     let twice = definition().to_string().replacen('{', r#"{"code":"visit","#, 1);
-    assert!(Form::parse("a", &twice).expect_err("refused").reason.contains("duplicate field"));
+    assert!(Form::parse("a", &twice).expect_err("refused").reason.contains("a name stands twice"));
     assert!(Form::parse("a", "{").expect_err("refused").reason.contains("EOF"));
     assert!(Form::parse("a", &format!("{} x", definition())).expect_err("refused").reason.contains("trailing"));
 }

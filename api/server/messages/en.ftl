@@ -3,8 +3,14 @@
 
 ## Whole requests
 
-request-malformed = The body is not the JSON that the server expects (line { $line }, column { $column }). Correct the place named in “errors” and send it again.
+request-malformed = The body is not the JSON that the server expects. Correct the place named in “errors” and send it again.
     .title = Unreadable body
+request-not_json = At line { $line }, column { $column }, the body stops being JSON, or ends too early. Correct it there and send it again.
+request-not_ijson = The body is JSON that not every program reads alike: a name stands twice in one object, or there is a null or broken character, too large a number or too deep a nesting. Correct that and send it again.
+request-not_object = The body is not one whole JSON object: it is empty, cut off, or something else. Send the submission again as one object.
+request-wrong_shape = Something is missing here, unknown or of the wrong type. Compare with the documentation at /docs, correct it and send it again.
+request-client_invalid = The name of the client is longer than { $max } bytes or has a null character. Shorten it and send the batch again.
+request-sent_at_implausible = The time of sending lies outside the years { $first } to { $last }. Set the phone's clock and send the batch again.
 request-too_large = The body is larger than allowed ({ $limit }). Split it into smaller batches and send them again; nothing has been recorded.
     .title = Body too large
 request-inflated_too_large = After decompression the body is larger than allowed ({ $limit }). Split it into smaller batches and send them again; nothing has been recorded.
@@ -27,6 +33,7 @@ request-query_invalid = A query parameter is missing, unknown or of the wrong ty
     .title = Invalid query
 request-parameter_invalid = The parameter “{ $parameter }” is not well-formed; expected: { $expected }. Correct it and send the request again.
 request-parameter_unknown = This address has no parameter “{ $parameter }”. Leave it out, or compare its name with the documentation at /docs, and send the request again.
+request-parameter_missing = The parameter “{ $parameter }” is missing. Add it and send the request again.
 request-parameter_repeated = The parameter “{ $parameter }” stands more than once. Keep one and send the request again.
 request-reason_invalid = The reason in the header “x-reason” is empty, too long or unreadable. State it briefly in percent-encoded UTF-8 and send the request again.
     .title = Invalid reason
@@ -103,11 +110,11 @@ device-name_invalid = The name of the device is empty, longer than { $max } char
 
 ## What one may do
 
-access-forbidden = You may see this, but your role does not allow what you asked for. If it is needed, ask your superior to do it or the administrator for the role.
+access-forbidden = Your role does not allow this here. If it is needed, ask your superior to do it or the administrator for the role.
     .title = Not allowed
 access-not_found = Nothing of this kind is within your scope. Check the id, or ask your superior if you think that you should see it.
     .title = Not found
-access-reason_required = This concerns personal data, so a reason must be given, and it is logged. Send the request again with a reason.
+access-reason_required = This concerns personal data, so a reason must be given, and it is logged. Send the request again with the reason, in percent-encoded UTF-8, in the header “x-reason”.
     .title = Reason required
 access-allowed = You may do this in that unit, by the grant that is named. There is nothing else to do.
 access-outside = There is no such unit within your scope at that time. Check the unit's id; if you need to work there, ask the administrator for one of the roles that are named.
@@ -127,14 +134,15 @@ submission-too_large = The submission is larger than allowed ({ $limit }). Short
 submission-too_deep = The submission is nested too deeply. Update the app and make a submission that replaces it.
 submission-nul_character = The submission holds a null character (U+0000), which cannot be stored. Delete it (it usually comes from pasted text) and send a replacement.
 submission-author_mismatch = Another account wrote this submission. Let its author sign in and send it, or write a report of your own.
-submission-kind_unknown = There is no such kind of submission; there are create, edit and delete. Update the app and make a submission that replaces it.
 submission-form_unknown = There is no form “{ $form }”. Sync the list of forms and write the report again.
 submission-form_version_unknown = Form “{ $form }” has no version { $version }. Sync the list of forms and send a replacement.
 submission-form_not_in_force = Version { $version } of form “{ $form }” is not in force on { $on }. Use the version that is, and send a replacement.
 submission-unknown_record = There is no such record in the unit that was named. Sync and choose the record again, or create it if there is none.
 submission-depends_on_quarantined = This submission builds on one that waits for review, so it waits with it. Correct the earlier one and send a replacement, or wait for the decision.
-submission-captured_at_implausible = The time on the phone is not plausible, so the time of receipt counts. Set the phone's clock before the next report.
-submission-unit_mismatch = This record does not belong to the unit that the submission names. Choose the right unit and send a replacement.
+submission-more_findings = There are { $count } more findings. Mend those that are listed and send a replacement to see the rest.
+submission-too_many_replaces = One submission replaces at most { $limit } others. Split it into several replacements.
+submission-record_taken = The id of this record is that of a record of another kind in the unit. Create the record under a new id and send a replacement.
+submission-after_itself = This submission says that it builds on itself. Update the app and send a replacement.
 
 ## What a form asks for
 
@@ -148,10 +156,12 @@ form-code_not_in_force = “{ $code }” is not in force on the day of the repor
 form-group_incomplete = The fields of this group are sent together; missing: { $missing }. Send the whole group.
 form-derived_sent_differs = The server computes this field, and the result is { $expected }, not what was sent. Check the figures that it is computed from and send it again.
 form-length = The text has { $found } characters; { $min } to { $max } are allowed. Change its length and send it again.
-form-text_control = The text holds a control character that cannot be shown. Delete and retype that place, usually pasted text.
 form-pattern = The text does not have the shape that this field asks for. See the field's hint and write it again.
 form-unit_kind = This form is not for a { $unit_kind }. Choose the right unit or the right form and send a replacement.
+form-reference_kind = The unit that was chosen is not of the kind that this field asks for. Choose again, such as a village for the residence or a branch for the fostering, and send a replacement.
+form-reference_unknown = There is no unit of the id that was chosen. Sync the list of units, choose again and send a replacement.
 form-too_many_items = This list has more rows than the { $max } that are allowed. Merge or remove rows and send it again.
+form-too_many_items_ever = This list has had more than { $max } rows, removed ones included. Edit rows that are there instead of removing and adding.
 form-empty = The edit changes nothing. Give the new value of the field to be changed and send it again.
 form-delete_carries_values = A delete carries no values. Send the delete alone, and changes, if any, as an edit.
 form-unknown_list = The form has no list “{ $list }”. Sync the form, leave the list out and send a replacement.
@@ -192,6 +202,7 @@ person-name_needs_branch = Searching by name needs one branch: people are looked
     .title = Search by name needs a branch
 person-unknown = The server has no such person within your scope. Send that person's record first, or sync and choose again.
 person-card_taken = This party card number belongs to another member. Check the number; if it is right, tell your superior.
+person-fostering_is_residence = The fostering branch must not be that of the place of residence. Choose another branch, or clear the field if the village has one.
 person-already_erased = This person has been erased already. There is nothing more to do.
     .title = Erased already
 person-not_one = This record is not that of a person, so nobody can be erased by it. Use the id of the person's own record.
@@ -208,6 +219,11 @@ unit-kind_of_other_tree = This kind of unit belongs to the other tree (party or 
 unit-parent_unknown = The parent of this unit is not known. Add the parent first.
 unit-parent_of_other_tree = The parent belongs to the other tree (party or administration). Choose a parent of the same tree.
 unit-circle = This unit lies below itself, or the tree is too deep. Choose another parent.
+unit-kind_unknown = There is no such kind of unit. Use provincial_committee, commune_committee, border_post, branch or party_group; province, commune, village or residential_group.
+unit-name_invalid = The name of this unit is empty or has strange characters. Give it on one line.
+unit-code_invalid = This is no code: codes are written scheme:code, such as gso:03160. Correct it.
+unit-code_twice = Two units of the list have this code. Give each its own.
+unit-covers_unknown = Only branches cover villages, and no village or residential group has this code. Correct it, or add the village to the list.
 
 ## Steps of member development
 
@@ -217,11 +233,11 @@ step-under_age = The person was not yet { $min_age } when the branch resolved. C
 step-over_age = The person was over { $max_age } when the branch resolved. Give the reference of the exception, or correct the date.
 step-certificate_too_old = The certificate of the awareness class ({ $on }) was older than { $max_years } years when the branch resolved. The class must be taken again; if the date is wrong, correct it and send a replacement.
 step-out_of_order = This date must be { $relation } that of “{ $step }” ({ $on }). Compare both with the documents and correct the wrong one.
-step-dates_disagree = This date differs from that of the recorded “{ $step }” ({ $on }). Compare with the decision and correct the wrong one.
+step-dates_disagree = This date differs from that of the recorded “{ $step }” ({ $on }). Compare with the document and correct the wrong one.
 step-probation_too_short = The { $months } months of probation since the ceremony ({ $on }) are not over; the earliest day is { $earliest }. Check the date and send a replacement.
 step-official_date_differs = The official date must be { $expected }, 12 months after the ceremony ({ $on }). Leave it out to have it computed, or correct it.
 step-probationary_discipline = A probationary member cannot receive “{ $discipline }”. Check the discipline and the date of the recognition.
-step-card_of_probationary = On this day the person was not yet an official member and had no party card. Leave the number out, or check the date of the recognition.
+step-card_of_probationary = A party card is an official member's, and by “{ $step }” on { $on } this person has not been recognised. Leave the number out, or report the recognition or correct that step first.
 step-not_a_member = On this day the person was not yet a member (“{ $step }” on { $on }). Check the dates of both steps.
 step-status_contradicted = The status “{ $status }” cannot be true beside “{ $step }” on { $on }. Check the status or that step.
 step-already_held = “{ $step }” is recorded already, on { $on }, and happens only once. If that one is wrong, edit it instead of adding another.
@@ -233,6 +249,8 @@ step-opening_status_missing = An opening entry must say whether the person is pr
 step-opening_date_missing = “{ $field }” of the { $status } member is missing. Add it from the file, so that probation and party age can be reckoned.
 step-missing_earlier = The step before this one is not recorded: “{ $missing }”. If it has taken place, add it.
 step-unusual_order = An unusual order: this date is normally { $relation } that of “{ $step }” ({ $on }). Check it; if it is right, there is nothing to do.
+step-withdrawn_as_member = This person is a member already (“{ $step }” on { $on }), so there is no application to withdraw. If the person has left the Party, record that instead.
+step-repeated = “{ $step }” is recorded on { $on } already. If it is the same event, withdraw one of the two; if it took place twice there is nothing to do.
 step-decision_late = The decision came { $days } working days after the branch resolution ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-ceremony_late = The ceremony was held { $days } working days after the decision ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-consent_missing = No application or consent of this person is recorded. Add its date and reference to the person's record.
@@ -253,6 +271,9 @@ grant-not_held = This user does not hold this role over this unit, and is not go
 ## Codes that stand inside other texts, as words
 
 word-text = a line of text
+word-name = a name, or its beginning
+word-date-time = an instant as YYYY-MM-DDTHH:MM:SSZ
+word-top_level = the top level
 word-multiline = a text
 word-integer = a whole number
 word-decimal = a number

@@ -3,8 +3,14 @@
 
 ## Whole requests
 
-request-malformed = Nội dung gửi lên không đúng định dạng JSON mà máy chủ chờ đợi (dòng { $line }, cột { $column }). Hãy sửa chỗ được nêu trong “errors” rồi gửi lại.
+request-malformed = Nội dung gửi lên không đúng định dạng JSON mà máy chủ chờ đợi. Hãy sửa chỗ được nêu trong “errors” rồi gửi lại.
     .title = Nội dung không đọc được
+request-not_json = Từ dòng { $line }, cột { $column }, nội dung không còn là JSON hoặc bị kết thúc quá sớm. Hãy sửa chỗ đó rồi gửi lại.
+request-not_ijson = Nội dung là JSON nhưng không phải chương trình nào cũng đọc giống nhau: một tên đứng hai lần trong cùng một đối tượng, hoặc có ký tự rỗng hay ký tự hỏng, số quá lớn hoặc lồng quá sâu. Hãy sửa rồi gửi lại.
+request-not_object = Nội dung không phải là một đối tượng JSON trọn vẹn: bị trống, bị cắt ngang hoặc là thứ khác. Hãy gửi lại bản gửi dưới dạng một đối tượng.
+request-wrong_shape = Chỗ này thiếu, không được biết đến hoặc sai kiểu. Hãy đối chiếu với tài liệu ở /docs, sửa rồi gửi lại.
+request-client_invalid = Tên ứng dụng dài hơn { $max } byte hoặc có ký tự rỗng. Hãy rút ngắn rồi gửi lại gói.
+request-sent_at_implausible = Thời điểm gửi nằm ngoài các năm từ { $first } đến { $last }. Hãy chỉnh lại ngày giờ của máy rồi gửi lại gói.
 request-too_large = Gói dữ liệu lớn hơn mức cho phép ({ $limit }). Hãy chia thành nhiều gói nhỏ hơn rồi gửi lại; chưa có gì được ghi nhận.
     .title = Gói dữ liệu quá lớn
 request-inflated_too_large = Sau khi giải nén, gói dữ liệu lớn hơn mức cho phép ({ $limit }). Hãy chia thành nhiều gói nhỏ hơn rồi gửi lại; chưa có gì được ghi nhận.
@@ -27,6 +33,7 @@ request-query_invalid = Tham số trên đường dẫn thiếu, thừa hoặc s
     .title = Tham số không hợp lệ
 request-parameter_invalid = Tham số “{ $parameter }” không đúng dạng; cần: { $expected }. Hãy sửa tham số này rồi gửi lại.
 request-parameter_unknown = Địa chỉ này không có tham số “{ $parameter }”. Hãy bỏ tham số đó, hoặc đối chiếu tên với tài liệu ở /docs rồi gửi lại.
+request-parameter_missing = Thiếu tham số “{ $parameter }”. Hãy thêm vào rồi gửi lại.
 request-parameter_repeated = Tham số “{ $parameter }” có mặt nhiều lần. Hãy giữ lại một lần rồi gửi lại.
 request-reason_invalid = Lý do trong tiêu đề “x-reason” trống, quá dài hoặc không đọc được. Hãy ghi lý do ngắn gọn bằng UTF-8, mã hóa phần trăm, rồi gửi lại.
     .title = Lý do không hợp lệ
@@ -103,11 +110,11 @@ device-name_invalid = Tên thiết bị để trống, dài quá { $max } ký t�
 
 ## What one may do
 
-access-forbidden = Bạn xem được mục này nhưng vai trò của bạn không cho phép thực hiện việc vừa yêu cầu. Nếu cần, hãy đề nghị cấp trên thực hiện hoặc đề nghị quản trị viên giao quyền.
+access-forbidden = Vai trò của bạn không cho phép thực hiện việc này ở đây. Nếu cần, hãy đề nghị cấp trên thực hiện hoặc đề nghị quản trị viên giao quyền.
     .title = Không có quyền thực hiện
 access-not_found = Không tìm thấy mục này trong phạm vi bạn phụ trách. Hãy kiểm tra lại mã, hoặc hỏi cấp trên nếu cho rằng bạn phải thấy mục này.
     .title = Không tìm thấy
-access-reason_required = Việc này liên quan đến dữ liệu cá nhân nên phải nêu lý do, và lý do được ghi lại. Hãy gửi lại kèm lý do.
+access-reason_required = Việc này liên quan đến dữ liệu cá nhân nên phải nêu lý do, và lý do được ghi lại. Hãy gửi lại kèm lý do trong tiêu đề “x-reason”, viết bằng UTF-8 mã hóa phần trăm.
     .title = Cần nêu lý do
 access-allowed = Bạn được làm việc này ở đơn vị đó, theo quyền được nêu. Không cần làm gì thêm.
 access-outside = Không có đơn vị này trong phạm vi bạn phụ trách vào thời điểm đó. Hãy kiểm tra lại mã đơn vị; nếu cần làm việc ở đó, hãy đề nghị quản trị viên giao một trong các vai trò được nêu.
@@ -127,14 +134,15 @@ submission-too_large = Bản gửi lớn hơn mức cho phép ({ $limit }). Hãy
 submission-too_deep = Bản gửi lồng nhau quá nhiều lớp. Hãy cập nhật ứng dụng rồi tạo bản gửi thay thế.
 submission-nul_character = Bản gửi có ký tự rỗng (U+0000) không lưu được. Hãy xóa ký tự đó, thường do dán từ nơi khác, rồi gửi bản thay thế.
 submission-author_mismatch = Bản gửi này do một tài khoản khác lập. Hãy để chính người lập đăng nhập và gửi, hoặc lập báo cáo mới bằng tài khoản của bạn.
-submission-kind_unknown = Không có loại bản gửi này; chỉ có tạo mới, sửa và xóa. Hãy cập nhật ứng dụng rồi tạo bản gửi thay thế.
 submission-form_unknown = Không có biểu mẫu “{ $form }”. Hãy đồng bộ danh sách biểu mẫu rồi lập lại báo cáo.
 submission-form_version_unknown = Biểu mẫu “{ $form }” không có phiên bản { $version }. Hãy đồng bộ danh sách biểu mẫu rồi gửi bản thay thế.
 submission-form_not_in_force = Phiên bản { $version } của biểu mẫu “{ $form }” không có hiệu lực vào ngày { $on }. Hãy dùng phiên bản có hiệu lực vào ngày đó rồi gửi bản thay thế.
 submission-unknown_record = Không có bản ghi này ở đơn vị đã nêu. Hãy đồng bộ rồi chọn lại bản ghi, hoặc tạo mới nếu chưa có.
 submission-depends_on_quarantined = Bản gửi này dựa trên một bản gửi đang chờ xem xét nên cũng được giữ lại cùng bản đó. Hãy sửa bản trước và gửi bản thay thế, hoặc chờ cấp trên quyết định.
-submission-captured_at_implausible = Thời điểm lập trên máy không hợp lý nên máy chủ tính theo thời điểm nhận. Hãy chỉnh lại ngày giờ của máy trước khi lập báo cáo sau.
-submission-unit_mismatch = Bản ghi này không thuộc đơn vị nêu trong bản gửi. Hãy chọn đúng đơn vị rồi gửi bản thay thế.
+submission-more_findings = Còn { $count } điểm khác chưa liệt kê. Hãy sửa các điểm đã nêu rồi gửi bản thay thế để xem các điểm còn lại.
+submission-too_many_replaces = Một báo cáo thay thế nhiều nhất { $limit } báo cáo khác. Hãy chia thành nhiều bản thay thế.
+submission-record_taken = Mã bản ghi này đã dùng cho một bản ghi loại khác của đơn vị. Hãy tạo bản ghi với mã mới và gửi bản thay thế.
+submission-after_itself = Báo cáo này ghi là dựa trên chính nó. Hãy cập nhật ứng dụng rồi gửi bản thay thế.
 
 ## What a form asks for
 
@@ -148,10 +156,12 @@ form-code_not_in_force = Giá trị “{ $code }” không có hiệu lực vào
 form-group_incomplete = Các mục trong nhóm này phải gửi cùng nhau; còn thiếu: { $missing }. Hãy gửi đủ cả nhóm.
 form-derived_sent_differs = Mục này do máy chủ tính và kết quả là { $expected }, khác giá trị đã gửi. Hãy kiểm tra các số liệu dùng để tính rồi gửi lại.
 form-length = Nội dung có { $found } ký tự; cho phép từ { $min } đến { $max }. Hãy sửa độ dài rồi gửi lại.
-form-text_control = Nội dung có ký tự điều khiển không hiển thị được. Hãy xóa và gõ lại chỗ đó, thường là chỗ dán từ nơi khác.
 form-pattern = Nội dung không đúng mẫu quy định của mục này. Hãy xem hướng dẫn của mục rồi ghi lại.
 form-unit_kind = Biểu mẫu này không dùng cho { $unit_kind }. Hãy chọn đúng đơn vị hoặc đúng biểu mẫu rồi gửi bản thay thế.
+form-reference_kind = Đơn vị đã chọn không thuộc loại mà mục này cần. Hãy chọn lại, ví dụ thôn, bản cho nơi cư trú, chi bộ cho nơi giúp đỡ, rồi gửi bản thay thế.
+form-reference_unknown = Không có đơn vị nào mang mã đã chọn. Hãy đồng bộ danh sách đơn vị, chọn lại và gửi bản thay thế.
 form-too_many_items = Danh sách này có nhiều dòng hơn mức cho phép là { $max }. Hãy gộp hoặc bớt dòng rồi gửi lại.
+form-too_many_items_ever = Danh sách này đã từng có hơn { $max } dòng, kể cả các dòng đã xóa. Hãy sửa các dòng đang có thay vì xóa và thêm dòng mới.
 form-empty = Bản sửa không nêu thay đổi nào. Hãy ghi giá trị mới của mục cần sửa rồi gửi lại.
 form-delete_carries_values = Bản xóa không được kèm giá trị. Hãy gửi bản xóa riêng, và gửi các sửa đổi (nếu có) bằng một bản sửa.
 form-unknown_list = Biểu mẫu không có danh sách “{ $list }”. Hãy đồng bộ biểu mẫu, bỏ danh sách đó rồi gửi bản thay thế.
@@ -192,6 +202,7 @@ person-name_needs_branch = Tìm theo tên cần một chi bộ: chỉ tra cứu 
     .title = Tìm theo tên cần chi bộ
 person-unknown = Máy chủ chưa có người này trong phạm vi bạn phụ trách. Hãy gửi hồ sơ của người đó trước, hoặc đồng bộ rồi chọn lại.
 person-card_taken = Số thẻ đảng này đang thuộc về một đảng viên khác. Hãy kiểm tra lại số thẻ; nếu đúng, hãy báo cấp trên.
+person-fostering_is_residence = Chi bộ giúp đỡ phải khác chi bộ của nơi cư trú. Hãy chọn chi bộ của nơi khác, hoặc bỏ trống nếu nơi cư trú đã có chi bộ.
 person-already_erased = Dữ liệu của người này đã được xóa từ trước. Không cần làm gì thêm.
     .title = Đã xóa từ trước
 person-not_one = Hồ sơ này không phải là hồ sơ của một người nên không xóa theo nó được. Hãy dùng mã hồ sơ của chính người đó.
@@ -208,6 +219,11 @@ unit-kind_of_other_tree = Loại đơn vị này thuộc cây kia (Đảng hoặ
 unit-parent_unknown = Đơn vị cấp trên không có trong danh sách. Hãy khai đơn vị cấp trên trước.
 unit-parent_of_other_tree = Đơn vị cấp trên thuộc cây kia (Đảng hoặc hành chính). Hãy chọn đơn vị cấp trên trong cùng một cây.
 unit-circle = Đơn vị này nằm dưới chính nó, hoặc cây có quá nhiều tầng. Hãy chọn đơn vị cấp trên khác.
+unit-kind_unknown = Không có loại đơn vị này. Hãy dùng provincial_committee, commune_committee, border_post, branch hoặc party_group; province, commune, village hoặc residential_group.
+unit-name_invalid = Tên đơn vị bị trống hoặc có ký tự lạ. Hãy ghi tên trên một dòng.
+unit-code_invalid = Đây không phải là mã: mã được viết dạng hệ:mã, ví dụ gso:03160. Hãy sửa lại.
+unit-code_twice = Hai đơn vị trong danh sách có cùng mã này. Hãy cho mỗi đơn vị một mã riêng.
+unit-covers_unknown = Chỉ chi bộ mới phụ trách thôn, bản, và không có thôn, bản, tổ dân phố nào mang mã này. Hãy sửa lại hoặc thêm thôn, bản đó vào danh sách.
 
 ## Steps of member development
 
@@ -217,11 +233,11 @@ step-under_age = Khi chi bộ xét, người này chưa đủ { $min_age } tuổ
 step-over_age = Khi chi bộ xét, người này đã quá { $max_age } tuổi. Hãy ghi số văn bản cho phép trường hợp đặc biệt, hoặc sửa ngày nếu nhầm.
 step-certificate_too_old = Giấy chứng nhận học lớp nhận thức về Đảng (ngày { $on }) đã quá { $max_years } năm khi chi bộ xét. Người này cần học lại; nếu nhầm ngày, hãy sửa rồi gửi bản thay thế.
 step-out_of_order = Ngày này phải { $relation } ngày của bước “{ $step }” ({ $on }). Hãy đối chiếu hai ngày với văn bản rồi sửa ngày sai.
-step-dates_disagree = Ngày này khác với ngày của bước “{ $step }” đã ghi ({ $on }). Hãy đối chiếu với quyết định rồi sửa ngày sai.
+step-dates_disagree = Ngày này khác với ngày của bước “{ $step }” đã ghi ({ $on }). Hãy đối chiếu với văn bản rồi sửa ngày sai.
 step-probation_too_short = Chưa đủ { $months } tháng dự bị kể từ lễ kết nạp ({ $on }); sớm nhất là ngày { $earliest }. Hãy kiểm tra ngày rồi gửi bản thay thế.
 step-official_date_differs = Ngày chính thức phải là { $expected }, tức đủ 12 tháng kể từ lễ kết nạp ({ $on }). Hãy bỏ trống để máy chủ tự tính, hoặc sửa lại.
 step-probationary_discipline = Hình thức “{ $discipline }” không áp dụng cho đảng viên dự bị. Hãy kiểm tra lại hình thức kỷ luật và ngày công nhận chính thức.
-step-card_of_probationary = Vào ngày này người được ghi chưa là đảng viên chính thức nên chưa có thẻ đảng. Hãy bỏ số thẻ, hoặc kiểm tra lại ngày công nhận.
+step-card_of_probationary = Thẻ đảng là của đảng viên chính thức, mà theo bước “{ $step }” ngày { $on } thì người này chưa được công nhận. Hãy bỏ số thẻ, hoặc báo cáo bước công nhận hay sửa ngày của bước đó trước.
 step-not_a_member = Vào ngày này người được ghi chưa là đảng viên (bước “{ $step }” vào ngày { $on }). Hãy kiểm tra lại ngày của hai bước.
 step-status_contradicted = Tình trạng “{ $status }” không thể đúng cùng với bước “{ $step }” ngày { $on }. Hãy kiểm tra lại tình trạng hoặc bước đó.
 step-already_held = Bước “{ $step }” đã được ghi vào ngày { $on } và chỉ diễn ra một lần. Nếu bước trước sai, hãy sửa bước đó thay vì ghi thêm.
@@ -233,6 +249,8 @@ step-opening_status_missing = Bước nhập ban đầu phải nêu người nà
 step-opening_date_missing = Thiếu mục “{ $field }” của đảng viên { $status }. Hãy bổ sung theo hồ sơ để tính được thời gian dự bị và tuổi đảng.
 step-missing_earlier = Chưa có bước “{ $missing }” trước bước này. Nếu bước đó đã diễn ra, hãy ghi bổ sung.
 step-unusual_order = Thứ tự ít gặp: ngày này thường phải { $relation } ngày của bước “{ $step }” ({ $on }). Hãy kiểm tra lại; nếu đúng thì không cần làm gì.
+step-withdrawn_as_member = Người này đã là đảng viên (“{ $step }” ngày { $on }), nên không còn đơn để rút. Nếu người đó ra khỏi Đảng, hãy ghi bước đó thay cho bước này.
+step-repeated = Bước “{ $step }” đã được ghi vào ngày { $on }. Nếu là cùng một việc, hãy rút một trong hai; nếu việc diễn ra hai lần thì không cần làm gì.
 step-decision_late = Quyết định ra sau { $days } ngày làm việc kể từ nghị quyết của chi bộ ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-ceremony_late = Lễ kết nạp tổ chức sau { $days } ngày làm việc kể từ quyết định ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-consent_missing = Chưa ghi đơn xin vào Đảng hoặc sự đồng ý của người này. Hãy bổ sung ngày và số văn bản vào hồ sơ của người đó.
@@ -253,6 +271,9 @@ grant-not_held = Người này hiện không giữ vai trò này ở đơn vị 
 ## Codes that stand inside other texts, as words
 
 word-text = chữ trên một dòng
+word-name = họ tên hoặc phần đầu của họ tên
+word-date-time = một thời điểm dạng YYYY-MM-DDTHH:MM:SSZ
+word-top_level = cấp ngoài cùng
 word-multiline = chữ
 word-integer = số nguyên
 word-decimal = số

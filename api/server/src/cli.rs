@@ -27,6 +27,9 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Fill a database with a fictional province and serve it.
     Demo(DemoArgs),
+    /// Found the units of the organisation.
+    #[command(subcommand)]
+    Unit(UnitCommand),
     /// Manage the people who sign in.
     #[command(subcommand)]
     User(UserCommand),
@@ -99,21 +102,40 @@ pub struct MigrateArgs {
 /// `muong demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// What the sample data starts from: the same seed makes the same province.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// What the sample data starts from, 1 unless said: the same seed makes the same province.
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// The database to fill, instead of the configured one; without a password, which belongs into the environment.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
     /// Where to listen, instead of the configured place.
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// How much of the province: 1 is all of it, 0.01 a hundredth.
-    #[arg(long, default_value_t = 1.0, value_parser = scale)]
-    pub scale: f64,
+    /// How much of the province: 1, unless said, is all of it, 0.01 a hundredth.
+    #[arg(long, value_parser = scale)]
+    pub scale: Option<f64>,
     /// Fill and stop, without serving.
     #[arg(long)]
     pub fill_only: bool,
+}
+
+/// `muong unit …`
+#[derive(Debug, Subcommand)]
+pub enum UnitCommand {
+    /// Found the province and its communes, in both trees, from the public data that comes with the program. Their codes:
+    /// gso:11 and gso_province:11, gso:03127 and gso_commune:03127 …
+    Found,
+    /// Found units from a table: branches, villages and whatever else is not in the public data.
+    Import(UnitImportArgs),
+}
+
+/// `muong unit import`
+#[derive(Debug, Args)]
+pub struct UnitImportArgs {
+    /// A CSV file with the columns code, kind, name, parent, and where known founded_on (YYYY-MM-DD) and covers (of a
+    /// branch: the codes of its villages, with spaces in between). Codes are written scheme:code, such as gso:03160; a
+    /// unit whose code is there already is left as it is.
+    pub file: PathBuf,
 }
 
 /// `muong user …`
@@ -219,7 +241,10 @@ mod tests {
     #[test]
     fn verbs_and_their_arguments_are_understood() {
         let cli = Cli::try_parse_from(["muong", "demo", "--seed", "7", "--scale", "0.1"]).unwrap();
-        assert!(matches!(cli.command, Command::Demo(DemoArgs { seed: 7, scale: 0.1, fill_only: false, .. })));
+        assert!(matches!(
+            cli.command,
+            Command::Demo(DemoArgs { seed: Some(7), scale: Some(0.1), fill_only: false, .. })
+        ));
         let words = ["muong", "user", "grant", "sung.a.pao", "cadre", "gso:03160", "--to", "2026-12-31"];
         let Command::User(UserCommand::Grant(grant)) = Cli::try_parse_from(words).unwrap().command else {
             panic!("a grant")

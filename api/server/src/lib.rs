@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod reference;
 pub mod security;
+pub mod sole_server;
 pub mod state;
 pub mod telemetry;
 pub mod usecases;

@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("muong: {error}");
+            eprintln!("muong: {}", telemetry::with_causes(&*error));
             ExitCode::FAILURE
         }
     }
@@ -37,6 +37,9 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         }
         Command::Migrate(args) => {
             Ok(commands::migrate::run(&config, clock, &entropy, args.dry_run, std::io::stdout().lock())?)
+        }
+        Command::Unit(command) => {
+            Ok(commands::unit::run(&command, &config, clock, &entropy, std::io::stdout().lock())?)
         }
         Command::User(command) => Ok(commands::user::run(command, &config, clock, &entropy, std::io::stdout().lock())?),
         Command::Audit(AuditCommand::Verify) => Ok(commands::audit::verify(&config, std::io::stdout().lock())?),

@@ -158,7 +158,7 @@ fn fluent_args(lang: Lang, args: &Args) -> FluentArgs<'static> {
 
 /// A value that is a code of ours, such as a kind of step, in words. A code that the author sent is quoted as it is.
 fn word(lang: Lang, name: &str, value: &Value) -> Option<String> {
-    const WORDS: [&str; 7] = ["step", "missing", "relation", "expected", "discipline", "status", "unit_kind"];
+    const WORDS: [&str; 8] = ["step", "missing", "relation", "expected", "discipline", "status", "unit_kind", "place"];
     let code = value.as_str().filter(|_| WORDS.contains(&name))?;
     let bundle = &CATALOGUE[lang as usize];
     let pattern = bundle.get_message(&format!("word-{code}"))?.value()?;
@@ -264,6 +264,21 @@ mod tests {
         assert!(codes.len() > 40, "the sources were read");
         codes.retain(|code| !entries.contains_key(&code.replace('.', "-")));
         assert!(codes.is_empty(), "without texts: {codes:?}");
+    }
+
+    #[test]
+    fn every_text_is_of_a_code_that_the_program_or_a_form_spells_out() {
+        let catalogue = entries(include_str!("../messages/vi.ftl"));
+        let codes: BTreeSet<&String> =
+            catalogue.keys().filter(|id| !id.contains('.') && !id.starts_with("word-")).collect();
+        let families = codes.iter().filter_map(|id| id.split_once('-')).map(|(family, _)| family).collect();
+        let mut named = BTreeSet::new();
+        for sources in ["src", "../store/src", "../domain/src"] {
+            codes_of(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(sources), &families, &mut named);
+        }
+        let unused = |id: &&&String| !named.contains(&id.replace('-', "."));
+        let unused: Vec<_> = codes.iter().filter(unused).collect();
+        assert!(unused.is_empty(), "nobody says {unused:?}");
     }
 
     #[test]

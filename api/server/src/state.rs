@@ -13,6 +13,7 @@ use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
+use crate::sole_server::{SoleServer, SoleServerError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
 use crate::usecases::push::together::WaitingPushes;
@@ -65,6 +66,9 @@ pub enum StartError {
     /// The writer failed.
     #[error("the database: {0}")]
     Writer(#[from] muong_store::WriterError),
+    /// Another process serves.
+    #[error(transparent)]
+    NotAlone(#[from] SoleServerError),
     /// A built-in form cannot stand beside what has been published.
     #[error("the built-in forms: {0}")]
     Forms(String),
@@ -178,6 +182,7 @@ pub struct Parts {
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    _alone: SoleServer,
 }
 
 impl Deref for App {
@@ -190,6 +195,7 @@ impl Deref for App {
 impl App {
     /// Opens everything that serving needs: the store (migrated), the keys, the writer.
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
+        let alone = SoleServer::of(&DatabaseUrl::parse(config.database_url.expose())?)?;
         let keys = keys(&config, &entropy)?;
         let waiting = config.write_queue.get();
         let throttle = Throttle::new(&config.throttle);
@@ -223,6 +229,7 @@ impl App {
             standings: Recent::new(REMEMBERED),
             // In the order in which they end: the auditor's last words go through the writer.
             threads: Mutex::new(vec![audit_thread, thread, watching]),
+            _alone: alone,
         })))
     }
 

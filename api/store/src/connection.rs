@@ -108,7 +108,7 @@ impl ManageConnection for Manager {
         self.0.open()
     }
 
-    /// No ping at check-out: it costs a round trip each time; a broken connection is met by [`Database::read`].
+    /// No ping at check-out: it costs a round trip each time; a broken connection is met by [`Database::on_reader`].
     fn is_valid(&self, _: &mut Connection) -> Result<(), StoreError> {
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Database {
 
     /// Whether the database answers, and whether it is up to date with this binary.
     pub fn status(&self) -> Result<crate::MigrationStatus, StoreError> {
-        crate::migration_status(&mut *self.reader()?)
+        self.on_reader(crate::migration_status)
     }
 
     /// The address.
@@ -188,6 +188,22 @@ impl Database {
     pub fn pool(&self) -> PoolState {
         let state = self.readers.state();
         PoolState { in_use: state.connections - state.idle_connections, idle: state.idle_connections }
+    }
+
+    /// Does something on a connection of the pool. One that turns out to be broken is replaced where it is, by a new one,
+    /// once: a restart of the database breaks all of the pool, and another one of it would be no better.
+    pub(crate) fn on_reader<T>(
+        &self,
+        mut f: impl FnMut(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut reader = self.reader()?;
+        match f(&mut reader) {
+            Err(error) if error.is_broken_connection() => {
+                *reader = self.url.open()?;
+                f(&mut reader)
+            }
+            other => other,
+        }
     }
 
     /// How many connections for reading there may be.

@@ -53,6 +53,11 @@ impl StoreError {
         Self::Corrupt { what, reason: without_quotes(&reason.to_string()) }
     }
 
+    /// Whether the database cannot be reached at the moment: to be tried again, and nobody's fault here.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Gone | Self::Pool(_)) || self.is_broken_connection()
+    }
+
     /// Whether the connection itself is gone, so that another one may do better.
     pub fn is_broken_connection(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};

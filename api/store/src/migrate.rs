@@ -45,6 +45,10 @@ pub fn migration_status(conn: &mut Connection) -> Result<MigrationStatus, StoreE
         Connection::Sqlite(c) => c.pending_migrations(SQLITE).map(|p| p.len()),
         Connection::Postgres(c) => c.pending_migrations(POSTGRES).map(|p| p.len()),
     }
-    .map_err(|error| StoreError::Migration(error.to_string()))?;
+    // A broken connection must be known as such, so that it is replaced.
+    .map_err(|error| match error.downcast() {
+        Ok(of_query) => StoreError::Query(*of_query),
+        Err(other) => failed(other),
+    })?;
     Ok(if pending == 0 { MigrationStatus::Current } else { MigrationStatus::Pending(pending) })
 }

@@ -279,8 +279,8 @@ pub fn waiting_on(read: &mut impl Reading, submission: SubmissionId) -> Result<V
 /// Whose waiting submissions a list holds.
 #[derive(Clone, Debug)]
 pub enum Whose {
-    /// The reader's own.
-    Author(UserId),
+    /// The reader's own; only of what lies below a unit, if one is named.
+    Author(UserId, Option<UnitId>),
     /// Those of the units that the reader may review.
     Within(Scope),
     /// Those that name no unit that exists.
@@ -311,7 +311,12 @@ pub fn list(
     let rows: Vec<Row> = on_backend!(read.conn(), c => {
         let mut query = quarantine::table.into_boxed();
         query = match &filter.whose {
-            Whose::Author(author) => query.filter(quarantine::author.eq(Id::from(*author))),
+            Whose::Author(author, None) => query.filter(quarantine::author.eq(Id::from(*author))),
+            Whose::Author(author, Some(unit)) => query
+                .filter(quarantine::author.eq(Id::from(*author)))
+                .filter(exists(unit_closure::table
+                    .filter(unit_closure::descendant_id.nullable().eq(quarantine::unit_id))
+                    .filter(unit_closure::ancestor_id.eq(Id::from(*unit))))),
             Whose::Unplaced => query.filter(quarantine::unit_id.is_null()),
             Whose::Within(scope) => {
                 let tops: Vec<Id> = scope.tops.iter().copied().map(Id::from).collect();

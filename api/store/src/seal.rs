@@ -307,6 +307,25 @@ pub fn rewrap(tx: &mut Tx<'_>, authority: &Authority, limit: i64) -> Result<usiz
     Ok(rows.len())
 }
 
+/// The ids of the master keys that data keys are wrapped under.
+pub fn masters(read: &mut impl Reading) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    // From one to the next on the index, since there are few of them and many rows of each.
+    loop {
+        let last: String = found.last().cloned().unwrap_or_default();
+        let next: Option<String> = on_backend!(read.conn(), c => data_keys::table
+            .filter(data_keys::master.gt(&last))
+            .order(data_keys::master)
+            .select(data_keys::master)
+            .first(c)
+            .optional())?;
+        match next {
+            Some(id) => found.push(id),
+            None => return Ok(found),
+        }
+    }
+}
+
 /// One page of wrapped keys after (kind, owner), to be copied into a store that is rebuilt from the log.
 #[derive(Clone, Debug)]
 pub struct KeyCopy {

@@ -447,23 +447,23 @@ impl Reading for Tx<'_> {
 }
 
 impl Database {
-    /// Reads in one snapshot. A connection that turns out to be broken is replaced once: reading again is harmless.
+    /// Reads in one snapshot; on another connection if the first is broken, since reading again is harmless.
     pub fn read<T>(&self, mut f: impl FnMut(&mut Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        match self.read_once(&mut f) {
-            Err(error) if error.is_broken_connection() => self.read_once(&mut f),
-            other => other,
-        }
+        let vault = self.vault();
+        self.on_reader(|conn| read_once(conn, vault.clone(), &mut f))
     }
+}
 
-    fn read_once<T>(&self, f: &mut impl FnMut(&mut Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let mut reader = self.reader()?;
-        let conn: &mut Connection = &mut reader;
-        dialect::begin_read(conn)?;
-        let result = f(&mut Snapshot { conn, keyring: Keyring::new(self.vault()) });
-        match &result {
-            Ok(_) => dialect::commit(conn)?,
-            Err(_) => dialect::rollback(conn),
-        }
-        result
+fn read_once<T>(
+    conn: &mut Connection,
+    vault: Option<Arc<Vault>>,
+    f: &mut impl FnMut(&mut Snapshot<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    dialect::begin_read(conn)?;
+    let result = f(&mut Snapshot { conn, keyring: Keyring::new(vault) });
+    match &result {
+        Ok(_) => dialect::commit(conn)?,
+        Err(_) => dialect::rollback(conn),
     }
+    result
 }

@@ -2,9 +2,9 @@
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use muong_tests::builders::meeting;
+use muong_tests::builders::{MEETING, meeting};
 use muong_tests::client::{Answer, assert_finding, codes, text};
-use muong_tests::province::{HUOI_SANG, SECRETARY};
+use muong_tests::province::{HUOI_SANG, PASSWORD, SECRETARY};
 use muong_tests::review::quarantined;
 use muong_tests::{Reporter, TestApp, id, on_both};
 use serde_json::{Value, json};
@@ -19,6 +19,8 @@ on_both!(
     a_value_that_the_form_does_not_take_is_named,
     an_item_above_the_limit_is_quarantined_and_one_below_is_not,
     a_body_that_is_no_push_is_refused_whole,
+    a_list_is_no_object_wherever_one_is_meant,
+    a_frame_of_another_protocol_is_told_both_versions,
     a_body_of_another_type_is_refused,
     a_compressed_body_is_taken,
     a_compressed_body_that_is_damaged_is_refused,
@@ -28,6 +30,7 @@ on_both!(
     the_limits_are_told,
     an_answer_is_compressed_for_whoever_asks,
     a_wrong_query_or_path_is_refused,
+    every_parameter_that_is_wrong_is_told_by_its_name,
 );
 
 /// A push whose items are texts, as a phone's faulty serialiser might write them.
@@ -234,12 +237,61 @@ fn a_body_that_is_no_push_is_refused_whole(app: &TestApp) {
         with("device", json!("not an id")),
         with("sent_at", json!("yesterday")),
         with("extra", json!(1)),
+        with("client", json!("x".repeat(201))),
+        with("client", json!("a\u{0}b")),
+        with("sent_at", json!("0001-01-01T00:00:00Z")),
+        json!([1, good["device"], null, null, []]).to_string(),
+        json!([1, good["device"], null, null, good["submissions"]]).to_string(),
     ];
     for body in bodies {
         let problem = post(&secretary, body.clone().into_bytes()).problem(400, "request.malformed");
         assert_eq!(problem["errors"].as_array().map(Vec::len), Some(1), "{body}: {problem}");
     }
     assert_eq!(head(&secretary), before);
+}
+
+/// Read as an object, a list of its members in their order would have no names for the hash, the mask and the reader.
+fn a_list_is_no_object_wherever_one_is_meant(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let report = secretary.says(meeting(HUOI_SANG));
+    let said = report.json();
+    let whole = json!([said["id"], said["n"], "create", MEETING, 1, said["record"], said["unit"]]);
+    let pushed = post(&secretary, raw(&secretary, &[whole.to_string().into_bytes()])).expect(200);
+    assert_rejected(&pushed["results"][0], "submission.malformed");
+    let seen = json!([pushed["epoch"], 1, null]);
+    let other = || secretary.says(meeting(HUOI_SANG));
+    let item = json!({"resolutions": {id().to_string(): {"number": [null, "01-NQ/CB"]}}});
+    for (spoilt, pointer) in [
+        (other().with("set", json!({"place": [null, "Nhà văn hóa"]})), "/set/place"),
+        (other().with("items", item), "/items/resolutions"),
+        (other().with("base", seen), "/base"),
+    ] {
+        let result = secretary.push(&[&spoilt]).only();
+        assert_rejected(&result, "submission.malformed");
+        assert!(text(&result["errors"][0]["pointer"]).starts_with(pointer), "{result}");
+    }
+    let device = json!({"name": "Máy"});
+    for (path, body) in [
+        ("/v1/auth/sign-in", json!([SECRETARY, PASSWORD, device])),
+        ("/v1/auth/sign-in", json!({"username": SECRETARY, "password": PASSWORD, "device": [null, "Máy"]})),
+        ("/v1/auth/refresh", json!([secretary.refresh_token(), secretary.device])),
+        ("/v1/devices", json!(["Máy mới"])),
+        (&format!("/v1/conflicts/{}/resolution", id()), json!([{"keep": true}, [], "Lý do"])),
+        (&format!("/v1/quarantine/{}/release", id()), json!(["Lý do"])),
+        (&format!("/v1/quarantine/{}/discard", id()), json!(["Lý do"])),
+        ("/v1/submissions", whole),
+    ] {
+        secretary.post(path, &body).problem(400, "request.malformed");
+    }
+}
+
+fn a_frame_of_another_protocol_is_told_both_versions(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let mut frame = secretary.envelope(&[]);
+    frame["protocol"] = json!(7);
+    let problem = secretary.client().with_header("accept-language", "en").post("/v1/sync/push", &frame);
+    let problem = problem.problem(400, "request.protocol_unsupported");
+    assert!(text(&problem["detail"]).contains("version 7; it speaks 1"), "{problem}");
 }
 
 fn a_body_of_another_type_is_refused(app: &TestApp) {
@@ -375,4 +427,30 @@ fn a_wrong_query_or_path_is_refused(app: &TestApp) {
         answer.problem(400, "request.cursor_invalid");
     }
     assert_eq!(secretary.get(&format!("/v1/records/{}", id())).status, 404);
+}
+
+fn every_parameter_that_is_wrong_is_told_by_its_name(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let unit = format!("action=report&unit={HUOI_SANG}");
+    let cases: [(&str, &[&str]); 12] = [
+        ("/v1/me?x=1", &["/x"]),
+        ("/v1/sync/limits?x=1", &["/x"]),
+        ("/v1/forms?x=1", &["/x"]),
+        ("/v1/me/can", &["/action", "/unit"]),
+        ("/v1/me/can?action=report", &["/unit"]),
+        ("/v1/me/can?action=fly&unit=x&at=yesterday&reason=maybe", &["/action", "/unit", "/at", "/reason"]),
+        (&format!("/v1/me/can?{unit}&at=%2B12026-03-05T00:00:00Z"), &["/at"]),
+        (&format!("/v1/me/can?{unit}&colour=red"), &["/colour"]),
+        (&format!("/v1/me/can?{unit}&unit={HUOI_SANG}"), &["/unit"]),
+        ("/v1/records?from=x&to=y", &["/from", "/to"]),
+        (&format!("/v1/records?form=person&unit={HUOI_SANG}&name=."), &["/name"]),
+        (&format!("/v1/records?form=person&unit={HUOI_SANG}&name=%CC%81"), &["/name"]),
+    ];
+    for (path, pointers) in cases {
+        let problem = secretary.get(path).problem(400, "request.query_invalid");
+        let told = problem["errors"].as_array().expect("places").iter().map(|error| text(&error["pointer"]));
+        assert_eq!(told.collect::<Vec<_>>(), pointers, "{path}");
+    }
+    let can = secretary.read(&format!("/v1/me/can?{unit}&reason=true&at=2026-03-09T09:00:00%2B07:00"));
+    assert_eq!((&can["allowed"], &can["at"]), (&json!(true), &json!("2026-03-09T02:00:00Z")));
 }

@@ -13,6 +13,8 @@ on_both!(
     a_new_version_counts_from_its_first_day_and_old_drafts_stay_valid,
     only_an_administrator_publishes,
     a_wrong_definition_is_refused_with_its_place_and_reason,
+    one_version_of_a_form_is_in_force_at_a_time,
+    a_form_has_the_same_tag_however_it_is_compressed_and_the_tag_says_so,
     what_was_published_never_changes,
     a_new_form_can_be_filled_in_at_once,
     a_form_with_personal_fields_says_whose_they_are,
@@ -88,7 +90,12 @@ fn a_new_version_counts_from_its_first_day_and_old_drafts_stay_valid(app: &TestA
 
 fn only_an_administrator_publishes(app: &TestApp) {
     for login in [SECRETARY, COMMUNE] {
-        app.sign_in(login).post("/v1/forms", &version_two()).problem(403, "access.forbidden");
+        let who = app.sign_in(login);
+        who.post("/v1/forms", &version_two()).problem(403, "access.forbidden");
+        // Nor is anything that they send looked at.
+        who.post("/v1/forms", &json!({"code": "zz"})).problem(403, "access.forbidden");
+        let json = [("content-type", "application/json")];
+        who.client().post_bytes("/v1/forms", b"{".to_vec(), &json).problem(403, "access.forbidden");
     }
     app.anonymous().post("/v1/forms", &version_two()).problem(401, "auth.required");
 }
@@ -112,7 +119,48 @@ fn a_wrong_definition_is_refused_with_its_place_and_reason(app: &TestApp) {
         let told = text(&problem["errors"][0]["pointer"]);
         assert!(told.starts_with(place), "{told} is not {place}: {problem}");
     }
-    admin.post("/v1/forms", &json!([1])).problem(422, "form.definition_invalid");
+    let english = admin.client().with_header("accept-language", "en");
+    for whole in [json!([1]), json!({"code": "zz"})] {
+        let problem = english.post("/v1/forms", &whole).problem(422, "form.definition_invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "", "{problem}");
+        assert!(text(&problem["detail"]).contains("wrong at the top level: "), "{problem}");
+        // A line of ours would not be one of theirs.
+        assert!(!text(&problem["detail"]).contains("column"), "{problem}");
+    }
+    let mut listed = version_two();
+    listed["fields"][0] = json!(["period", "period", {"vi": "Kỳ", "en": "Period"}]);
+    let problem = admin.post("/v1/forms", &listed).problem(422, "form.definition_invalid");
+    assert_eq!(problem["errors"][0]["pointer"], "/fields/0", "{problem}");
+}
+
+fn one_version_of_a_form_is_in_force_at_a_time(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    let mut second = version_two();
+    second["valid_from"] = json!("2026-03-09");
+    admin.post("/v1/forms", &second).expect(201);
+    let listed = secretary.read("/v1/forms");
+    let in_force = |form: &Value| form["code"] == MEETING && form["in_force"] == true;
+    let versions: Vec<&Value> = listed["items"].as_array().expect("a list").iter().filter(|f| in_force(f)).collect();
+    assert_eq!(versions.len(), 1, "{versions:?}");
+    assert_eq!(versions[0]["version"], 2);
+    for (version, expected) in [(1, false), (2, true)] {
+        let form = secretary.read(&format!("/v1/forms/branch_meeting/versions/{version}"));
+        assert_eq!(form["in_force"], expected, "{version}");
+    }
+    assert_eq!(secretary.read("/v1/forms/branch_meeting")["in_force"], true);
+}
+
+/// A strong tag would promise the same bytes (RFC 9110 §8.8.1); those differ with the coding.
+fn a_form_has_the_same_tag_however_it_is_compressed_and_the_tag_says_so(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let tag = |coding: &str| {
+        secretary.client().with_header("accept-encoding", coding).get("/v1/forms").header("etag").to_owned()
+    };
+    let plain = tag("identity");
+    assert!(plain.starts_with("W/\""), "{plain}");
+    assert_eq!([tag("gzip"), tag("zstd")], [&plain[..], &plain[..]]);
+    let known = secretary.client().with_header("if-none-match", &plain).with_header("accept-encoding", "gzip");
+    assert_eq!(known.get("/v1/forms").status, 304);
 }
 
 fn what_was_published_never_changes(app: &TestApp) {

@@ -1,6 +1,8 @@
 //! Running it: signs of life, readiness, request ids, languages, and a stop that finishes what was accepted.
 
 use diesel::connection::SimpleConnection;
+use muong_server::clock::Entropy;
+use muong_server::state::{App, Parts, StartError, Storage};
 use muong_store::Connection;
 use muong_tests::builders::{MEETING, meeting};
 use muong_tests::client::{text, uuid};
@@ -14,6 +16,8 @@ use std::net::TcpStream;
 
 on_both!(
     it_tells_that_it_lives_and_that_it_is_ready_without_a_sign_in,
+    it_gives_signs_of_life_without_words_to_whoever_asks_so,
+    one_process_serves_a_file_and_several_a_server,
     it_is_not_ready_while_a_migration_is_missing,
     every_answer_has_an_id_that_also_stands_in_an_error,
     an_error_is_vietnamese_unless_english_is_asked_for,
@@ -26,6 +30,29 @@ fn it_tells_that_it_lives_and_that_it_is_ready_without_a_sign_in(app: &TestApp) 
     let anonymous = app.anonymous();
     assert_eq!(anonymous.read("/healthz")["status"], "ok");
     anonymous.get("/readyz").expect(200);
+}
+
+fn it_gives_signs_of_life_without_words_to_whoever_asks_so(app: &TestApp) {
+    for path in ["/healthz", "/readyz"] {
+        let answer = app.anonymous().head(path);
+        assert_eq!((answer.status, answer.body.len()), (200, 0), "{path}");
+        let other = app.anonymous().post(path, &json!({}));
+        other.problem(405, "request.method_not_allowed");
+        assert_eq!(other.header("allow"), "GET, HEAD", "{path}");
+    }
+}
+
+fn one_process_serves_a_file_and_several_a_server(app: &TestApp) {
+    let Parts { config, clock, .. } = &**app.app();
+    match (app.backend(), App::open(config.clone(), *clock, Entropy::System)) {
+        (Backend::Sqlite, Err(error)) => assert!(matches!(error, StartError::NotAlone(_)), "{error}"),
+        (Backend::Postgres, Ok(second)) => second.close(),
+        (backend, second) => panic!("{backend:?}: {:?}", second.map(drop)),
+    }
+    // A command beside it is another matter.
+    let storage = Storage::open(config, *clock, &Entropy::System).expect("the store opens");
+    storage.close();
+    app.anonymous().read("/healthz");
 }
 
 fn it_is_not_ready_while_a_migration_is_missing(app: &TestApp) {
@@ -161,4 +188,39 @@ fn a_stop_finishes_what_was_accepted_on_sqlite() {
 #[test]
 fn a_stop_finishes_what_was_accepted_on_postgres() {
     a_stop_finishes_what_was_accepted(Backend::Postgres);
+}
+
+/// Two connections of the pool that are open at once, and so are both broken by what follows.
+fn fill_pool(app: &TestApp) {
+    let database = &app.app().database;
+    database.read(|_| database.read(|snapshot| snapshot.head().map(drop))).expect("the pool holds two");
+}
+
+#[test]
+fn a_restart_of_the_database_is_not_noticed_by_who_reads_or_pushes_on_postgres() {
+    let app = TestApp::start(Backend::Postgres);
+    let secretary = app.sign_in(SECRETARY);
+    for path in ["/v1/me", "/v1/records", "/readyz"] {
+        fill_pool(&app);
+        app.database().break_connections();
+        secretary.get(path).expect(200);
+    }
+    fill_pool(&app);
+    app.database().break_connections();
+    secretary.reports_as("accepted", meeting(HUOI_SANG));
+}
+
+#[test]
+fn while_the_database_is_away_everybody_is_told_to_try_again_and_then_goes_on_on_postgres() {
+    let app = TestApp::start(Backend::Postgres);
+    let secretary = app.sign_in(SECRETARY);
+    let report = secretary.says(meeting(HUOI_SANG));
+    app.database().let_in(false);
+    app.database().break_connections();
+    let away = secretary.get("/v1/me");
+    away.problem(503, "server.unavailable");
+    assert!(!away.header("retry-after").is_empty(), "{away:?}");
+    app.anonymous().get("/readyz").problem(503, "server.not_ready");
+    app.database().let_in(true);
+    assert_eq!(secretary.push(&[&report]).statuses(), ["accepted"]);
 }

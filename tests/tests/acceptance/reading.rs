@@ -1,7 +1,9 @@
 //! Reading: lists that miss and repeat nothing, filters, and nothing that is not the reader's to see.
 
+use chrono::TimeDelta;
+use muong_domain::access::Role;
 use muong_tests::builders::{MEETING, meeting, person, step};
-use muong_tests::client::{text, uuid};
+use muong_tests::client::{codes, text, uuid};
 use muong_tests::province::{
     ADMIN, AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, OFFICER, OTHER_COMMUNE,
     PHIENG_SANG, PROVINCE, SECRETARY, STRANGER, XA_MUONG_NHE,
@@ -21,6 +23,9 @@ on_both!(
     a_record_tells_the_entry_of_each_field,
     the_submissions_behind_a_record_tell_who_said_what_and_when,
     a_quarantined_submission_is_listed_for_its_author_and_those_above,
+    the_own_quarantine_is_read_also_when_every_grant_has_ended,
+    the_own_quarantine_is_filtered_by_unit_form_and_state,
+    a_date_is_written_with_a_year_of_four_digits,
     units_are_those_of_the_scope_and_those_above_them,
     a_cursor_is_of_no_use_for_another_reader,
 );
@@ -131,7 +136,9 @@ fn who_may_read_no_content_is_told_so(app: &TestApp) {
     let record = app.sign_in(SECRETARY).reports_as("accepted", meeting(HUOI_SANG))["record"].clone();
     for login in [ADMIN, AUDITOR] {
         let who = app.sign_in(login);
-        for path in ["/v1/records", "/v1/quarantine", "/v1/conflicts", &format!("/v1/records/{}", text(&record))] {
+        for path in
+            ["/v1/records", "/v1/quarantine?mine=false", "/v1/conflicts", &format!("/v1/records/{}", text(&record))]
+        {
             who.get(path).problem(403, "access.forbidden");
         }
     }
@@ -216,6 +223,60 @@ fn a_quarantined_submission_is_listed_for_its_author_and_those_above(app: &TestA
         let listed = ids(&app.sign_in(login).read("/v1/quarantine"));
         assert_eq!(listed.contains(&text(&waiting["quarantine"]).to_owned()), sees, "{login}");
     }
+}
+
+fn the_own_quarantine_is_read_also_when_every_grant_has_ended(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let wrong = secretary.reports_as("rejected", meeting(HUOI_SANG).to("excused", 2));
+    app.pass(TimeDelta::seconds(5));
+    app.revoke(SECRETARY, Role::Cadre, HUOI_SANG);
+    let late = secretary.reports_as("forbidden", meeting(HUOI_SANG));
+    assert_eq!(codes(&late["errors"]), ["scope.no_grant"]);
+    let own = set(&[&wrong["quarantine"], &late["quarantine"]]);
+    for path in ["/v1/quarantine", "/v1/quarantine?mine=true"] {
+        assert_eq!(listed(&secretary, path), own, "{path}");
+    }
+    for waiting in &own {
+        let shown = secretary.read(&format!("/v1/quarantine/{waiting}"));
+        assert_eq!(shown["content"]["value"]["set"]["present"]["to"], 11, "{shown}");
+    }
+    secretary.get("/v1/quarantine?mine=false").problem(403, "access.forbidden");
+    secretary.get("/v1/records").problem(403, "access.forbidden");
+    let others = app.sign_in(NEIGHBOUR).reports_as("forbidden", meeting(HUOI_SANG))["quarantine"].clone();
+    secretary.get(&format!("/v1/quarantine/{}", text(&others))).problem(403, "access.forbidden");
+}
+
+fn the_own_quarantine_is_filtered_by_unit_form_and_state(app: &TestApp) {
+    let commune = app.sign_in(COMMUNE);
+    let wrong = |unit| commune.reports_as("rejected", meeting(unit).to("excused", 2))["quarantine"].clone();
+    let (here, beside) = (&wrong(HUOI_SANG), &wrong(NA_LONG));
+    let about = person(HUOI_SANG, "Giàng A Vừ", "2001-02-30");
+    let entry = &commune.reports_as("rejected", about)["quarantine"];
+    let nowhere = &commune.reports_as("rejected", meeting(HUOI_SANG).with("unit", "x"))["quarantine"];
+    let foreign = &commune.reports_as("forbidden", meeting(PHIENG_SANG))["quarantine"];
+    app.sign_in(SECRETARY).reports_as("rejected", meeting(HUOI_SANG).to("excused", 2));
+    let cases: [(&str, BTreeSet<String>); 7] = [
+        ("", set(&[here, beside, entry, nowhere, foreign])),
+        (&format!("&unit={HUOI_SANG}"), set(&[here, entry])),
+        (&format!("&unit={MUONG_NHE}"), set(&[here, beside, entry])),
+        (&format!("&unit={PHIENG_SANG}"), set(&[foreign])),
+        (&format!("&unit={HUOI_SANG}&form=person"), set(&[entry])),
+        (&format!("&unit={}", id()), set(&[])),
+        ("&state=closed", set(&[])),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(listed(&commune, &format!("/v1/quarantine?mine=true{query}")), expected, "{query}");
+    }
+}
+
+fn a_date_is_written_with_a_year_of_four_digits(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    secretary.reports_as("accepted", meeting(HUOI_SANG));
+    for date in ["%2B99999-1-1", "-9999-1-01", "12026-3-05", "20260305", "2026-02-30"] {
+        let problem = secretary.get(&format!("/v1/records?from={date}")).problem(400, "request.query_invalid");
+        assert_eq!(problem["errors"][0]["pointer"], "/from", "{problem}");
+    }
+    assert_eq!(ids(&secretary.read("/v1/records?from=0000-01-01&to=9999-12-31")).len(), 1);
 }
 
 fn units_are_those_of_the_scope_and_those_above_them(app: &TestApp) {

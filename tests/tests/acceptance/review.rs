@@ -1,8 +1,8 @@
 //! Reviewing: conflicts and quarantine are decided by those above, once, with a reason, and only over what they had seen.
 
-use muong_tests::builders::{MEETING, meeting, object, person, roll};
+use muong_tests::builders::{MEETING, identity, meeting, object, person, roll, times};
 use muong_tests::client::{Answer, number, text, uuid};
-use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NOWHERE, OFFICER, OTHER_COMMUNE, SECRETARY};
+use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NOWHERE, OFFICER, OTHER_COMMUNE, PHIENG_SANG, SECRETARY};
 use muong_tests::review::{candidates, discard, open_conflicts, quarantined, release, resolve};
 use muong_tests::{Reporter, Submission, TestApp, on_both};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ on_both!(
     what_cannot_be_read_is_not_released,
     a_discarded_submission_is_kept_with_its_reason,
     quarantine_is_decided_once_and_by_those_above,
+    what_cannot_be_taken_waits_in_the_unit_that_its_author_may_report_for,
     what_names_no_unit_is_for_the_province,
     a_decision_changes_the_record_from_its_own_entry_on,
 );
@@ -194,24 +195,20 @@ fn an_edit_against_a_delete_is_decided_by_keeping_or_letting_go(app: &TestApp) {
 
 fn a_rule_that_two_broke_together_is_mended_by_values(app: &TestApp) {
     let (secretary, officer, commune) = (app.sign_in(SECRETARY), app.sign_in(OFFICER), app.sign_in(COMMUNE));
-    let report = secretary.says(meeting(HUOI_SANG));
+    let not_held = object(json!({"held": false, "held_on": null, "not_held_reason": "other"}));
+    let report = not_held.iter().fold(meeting(HUOI_SANG), |m, (field, to)| m.to(field, to.clone()));
+    let report = secretary.says(report);
     let seen = secretary.push(&[&report]).0;
-    let key = muong_tests::id().to_string();
-    let votes = [
-        ("number", json!("01-NQ/CB")),
-        ("votes_for", json!(13)),
-        ("votes_against", json!(0)),
-        ("votes_blank", json!(0)),
-    ];
-    let resolution =
-        votes.iter().fold(edit(report.record(), &seen), |e, (f, to)| e.item("resolutions", &key, f, to.clone()));
-    secretary.reports_as("merged", resolution);
-    let fewer = edit(report.record(), &seen).changes_group(&roll(), &json!({"temporarily_in": 0, "present": 10}));
-    let fewer = officer.says(fewer);
-    let conflict = officer.push(&[&fewer]).only()["conflicts"][0]["id"].clone();
-    resolve(&commune, text(&conflict), &json!({"values": roll()}), &[fewer.id()], WHY).expect(200);
+    let mut was = identity();
+    was.extend(not_held);
+    let held = json!({"held": true, "held_on": "2026-03-05", "not_held_reason": null});
+    secretary.reports_as("merged", edit(report.record(), &seen).changes_group(&was, &held));
+    let cleared = edit(report.record(), &seen).changes_group(&times(), &json!({"started": null, "ended": null}));
+    let cleared = officer.says(cleared);
+    let conflict = officer.push(&[&cleared]).only()["conflicts"][0]["id"].clone();
+    resolve(&commune, text(&conflict), &json!({"values": times()}), &[cleared.id()], WHY).expect(200);
     let record = commune.read(&format!("/v1/records/{}", report.record()));
-    assert_eq!((&record["data"]["present"], &record["disputed"]), (&json!(11), &json!(false)), "{record}");
+    assert_eq!((&record["data"]["started"], &record["disputed"]), (&json!("19:30"), &json!(false)), "{record}");
 }
 
 fn a_decision_changes_the_record_from_its_own_entry_on(app: &TestApp) {
@@ -307,12 +304,36 @@ fn quarantine_is_decided_once_and_by_those_above(app: &TestApp) {
             answer.problem(404, "access.not_found");
         }
     }
-    let own = release(&author, &waiting, WHY);
-    assert!([403, 404].contains(&own.status), "not by its own author: {own:?}");
+    // Its author sees it, in whatever unit: so they are told that it is not theirs to decide.
+    for answer in [release(&author, &waiting, WHY), discard(&author, &waiting, WHY)] {
+        answer.problem(403, "access.forbidden");
+    }
     let commune = app.sign_in(COMMUNE);
     discard(&commune, &waiting, WHY).expect(204);
     release(&commune, &waiting, WHY).problem(409, "quarantine.already_closed");
     discard(&commune, &waiting, WHY).problem(409, "quarantine.already_closed");
+}
+
+fn what_cannot_be_taken_waits_in_the_unit_that_its_author_may_report_for(app: &TestApp) {
+    let (secretary, commune, other) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE), app.sign_in(OTHER_COMMUNE));
+    let report = secretary.says(meeting(HUOI_SANG));
+    secretary.push(&[&report]);
+    let reused = secretary.push(&[&report.clone().to("present", 10).to("excused", 2)]).only();
+    assert_eq!(reused["errors"][0]["code"], "submission.id_reused");
+    let malformed = secretary.reports_as("rejected", meeting(HUOI_SANG).with("extra", 1));
+    let foreign = secretary.reports_as("rejected", meeting(PHIENG_SANG).with("extra", 1));
+    for (result, unit) in [(&reused, json!(HUOI_SANG)), (&malformed, json!(HUOI_SANG)), (&foreign, json!(null))] {
+        let path = format!("/v1/quarantine/{}", text(&result["quarantine"]));
+        assert_eq!(secretary.read(&path)["unit"], unit);
+        other.get(&path).problem(404, "access.not_found");
+        if unit.is_null() {
+            commune.get(&path).problem(404, "access.not_found");
+        } else {
+            commune.read(&path);
+            release(&commune, &result["quarantine"], WHY).problem(422, "quarantine.not_releasable");
+            discard(&commune, &result["quarantine"], WHY).expect(204);
+        }
+    }
 }
 
 fn what_names_no_unit_is_for_the_province(app: &TestApp) {

@@ -68,7 +68,7 @@ fn a_report_that_arrives_after_its_grant_has_ended_waits_and_can_be_released(app
     app.pass(TimeDelta::seconds(5));
     app.revoke(SECRETARY, Role::Cadre, HUOI_SANG);
     let result = secretary.push(&[&unsent]).only();
-    assert_eq!((&result["status"], codes(&result["errors"])), (&json!("forbidden"), vec!["scope.outside"]));
+    assert_eq!((&result["status"], codes(&result["errors"])), (&json!("forbidden"), vec!["scope.no_grant"]));
     let commune = app.sign_in(COMMUNE);
     release(&commune, &result["quarantine"], "Đồng chí còn giữ chức vụ khi họp.").expect(200);
     let record = commune.read(&format!("/v1/records/{}", unsent.record()));

@@ -26,7 +26,7 @@ fn fill(app: &TestApp) -> Vec<Submission> {
     let entered = secretary.says(person(HUOI_SANG, NAME, "1990-04-12").to("party_card", CARD));
     let pushed = secretary.push(&[&entered]).0;
     let v = number(&pushed["head"]);
-    let seen = json!({"full_name": NAME, "birth_date": "1990-04-12"});
+    let seen = json!({"full_name": NAME, "birth_date": "1990-04-12", "gender": null});
     let identity = |to: &str| {
         let mut edit = Submission::edit(PERSON, entered.record(), HUOI_SANG);
         for (name, from) in seen.as_object().expect("fields") {
@@ -45,7 +45,7 @@ fn fill(app: &TestApp) -> Vec<Submission> {
             .iter()
             .map(|candidate| uuid(&candidate["said_by"][0]["submission"]))
             .collect();
-        let values = json!({"values": {"full_name": OTHER, "birth_date": "1990-04-12"}});
+        let values = json!({"values": {"full_name": OTHER, "birth_date": "1990-04-12", "gender": null}});
         resolve(&commune, &conflict, &values, &seen, &format!("Theo giấy khai sinh của {OTHER}")).expect(200);
     }
     let wrong = secretary.reports_as("rejected", person(HUOI_SANG, WRONG, "2999-01-01"));

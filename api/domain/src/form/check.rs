@@ -9,6 +9,7 @@ use super::definition::{Definition, Field, FieldType, ItemKey, ItemList, RuleTex
 use super::rule::{Expression, Type, Variable};
 use super::value;
 use super::{DefinitionError, Form};
+use crate::json::Objects;
 use crate::refusal::Text;
 use field::field_parts;
 use regex_lite::Regex;
@@ -97,17 +98,18 @@ pub(super) fn parse(source_name: &str, json: &str) -> Result<Form, DefinitionErr
 }
 
 fn whole(reason: String) -> Fault {
-    ("(whole)".to_owned(), reason)
+    (DefinitionError::WHOLE.to_owned(), reason)
 }
 
 fn read(json: &str) -> Checked<Form> {
     if json.len() > MAX_DEFINITION {
         return Err(whole(format!("is larger than {MAX_DEFINITION} bytes")));
     }
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let definition = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| (error.path().to_string(), error.inner().to_string()))?;
-    reader.end().map_err(|error| ("(end)".to_owned(), error.to_string()))?;
+    let value = crate::json::parse(json.as_bytes()).map_err(|error| whole(error.to_string()))?;
+    let definition = serde_path_to_error::deserialize(Objects(&value)).map_err(|error| match error.path() {
+        path if path.iter().next().is_none() => whole(error.inner().to_string()),
+        path => (path.to_string(), error.inner().to_string()),
+    })?;
     build(definition)
 }
 

@@ -34,10 +34,15 @@ use uuid::Uuid;
 pub struct DefinitionError {
     /// The file, or what the administrator called it.
     pub source_name: String,
-    /// The place in the JSON (`fields[3].derived`), or line and column when it is not JSON.
+    /// The place in the JSON (`fields[3].derived`), or [`Self::WHOLE`].
     pub place: String,
     /// What is the matter, as the end of a sentence about that place.
     pub reason: String,
+}
+
+impl DefinitionError {
+    /// The place of what is wrong with the definition as a whole, or at its top level.
+    pub const WHOLE: &str = "(whole)";
 }
 
 /// A form, checked and compiled. Cheap to share (`Arc`), `Send` and `Sync`.

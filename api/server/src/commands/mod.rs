@@ -8,4 +8,5 @@ pub mod migrate;
 pub mod openapi;
 pub mod rotate_master;
 pub mod serve;
+pub mod unit;
 pub mod user;

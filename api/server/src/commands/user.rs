@@ -123,7 +123,8 @@ impl Desk<'_> {
             valid_to: args.to.map(first_instant),
         };
         self.change(move |tx| Ok(grants::add(tx, &OPERATOR, &grant)?.into()), grant_refused)?;
-        Ok(writeln!(out, "{} is {} over {unit} now ({}).", user.username, role.as_str(), grant.id)?)
+        let since = held(args, local_date(self.now));
+        Ok(writeln!(out, "{}: {} over {unit} {since} ({}).", user.username, role.as_str(), grant.id)?)
     }
 
     fn revoke(&self, args: &UserRevokeArgs, mut out: impl Write) -> Result<(), UserError> {
@@ -185,6 +186,19 @@ impl Desk<'_> {
         let today = local_date(self.now);
         let found = self.storage.database.read(|snapshot| grants::unit_of_code(snapshot, scheme, code, today))?;
         found.ok_or_else(unknown)
+    }
+}
+
+/// When a grant of these dates holds, seen from today.
+fn held(args: &UserGrantArgs, today: NaiveDate) -> String {
+    let from = match args.from.filter(|from| *from > today) {
+        Some(from) => format!("from {from} on"),
+        None => "from now on".to_owned(),
+    };
+    match args.to {
+        Some(to) if to <= today => format!("until {to}, which is past"),
+        Some(to) => format!("{from}, until {to}"),
+        None => from,
     }
 }
 
@@ -258,6 +272,21 @@ mod tests {
         assert_eq!(first.to_rfc3339(), "2026-03-05T17:00:00+00:00");
         assert_eq!(local_date(first), day);
         assert_eq!(local_date(first - TimeDelta::microseconds(1)), day.pred_opt().unwrap());
+    }
+
+    #[test]
+    fn a_grant_is_told_with_the_dates_that_it_holds() {
+        let day = |text: &str| text.parse::<NaiveDate>().ok();
+        let told = |from, to| {
+            let (login, role, unit) = ("a".to_owned(), "cadre".to_owned(), "gso:1".to_owned());
+            let args = UserGrantArgs { login, role, unit, from: day(from), to: day(to) };
+            held(&args, day("2026-11-24").unwrap())
+        };
+        assert_eq!(told("", ""), "from now on");
+        assert_eq!(told("2026-11-24", "2026-12-31"), "from now on, until 2026-12-31");
+        assert_eq!(told("2030-01-01", ""), "from 2030-01-01 on");
+        assert_eq!(told("2030-01-01", "2031-01-01"), "from 2030-01-01 on, until 2031-01-01");
+        assert_eq!(told("2020-01-01", "2021-01-01"), "until 2021-01-01, which is past");
     }
 
     #[test]

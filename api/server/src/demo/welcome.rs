@@ -5,7 +5,7 @@ use super::Province;
 use super::chance::Chance;
 use super::paper::{envelope, fields};
 use super::people::roll;
-use super::schedule::local;
+use super::schedule::{date, local};
 use chrono::{DateTime, Datelike, Utc};
 use muong_domain::access::Role;
 use muong_domain::id::RecordId;
@@ -22,7 +22,7 @@ pub struct Welcome<'a> {
     pub base_url: &'a str,
     /// The password of all accounts that sign in.
     pub password: &'a str,
-    /// Now: the meeting to try is held today.
+    /// Now: the meeting to try is this month's.
     pub now: DateTime<Utc>,
 }
 
@@ -119,27 +119,27 @@ impl Welcome<'_> {
         body.replace("$SENT_AT", "'$(date -u +%Y-%m-%dT%H:%M:%SZ)'")
     }
 
-    /// This month's regular meeting of the branch, held today. Its number is left open.
+    /// This month's regular meeting of the branch, held on the first. Its number is left open. All of it follows from the
+    /// month: sent again, today or another day, it is the same submission; next month's is another meeting.
     pub fn meeting(&self) -> Submission {
         let province = self.province;
         let at = self.branch();
         let today = local_date(self.now);
-        let captured_at = self.now.with_timezone(local(today, 0).offset());
-        let which = [u64::from(today.year().unsigned_abs()), u64::from(today.ordinal())];
+        let held_on = date(today.year(), today.month(), 1);
+        let which = [u64::from(held_on.year().unsigned_abs()), u64::from(held_on.month())];
         let mut chance = Chance::of(province.seed, "welcome", &which);
-        let record = RecordId::new(chance.id(local(today, 0).timestamp_millis()));
+        let record = RecordId::new(chance.id(local(held_on, 0).timestamp_millis()));
         let about = ("branch_meeting", record, province.layout.branches[at].id);
-        let mut submission = envelope(province.seed, Kind::Create, about, local(today, 0), 0);
-        submission.captured_at = Some(captured_at);
-        let roll = roll(&province.people[at], today);
+        let mut submission = envelope(province.seed, Kind::Create, about, local(held_on, 9 * 60 + 30), 0);
+        let roll = roll(&province.people[at], held_on);
         let expected = roll.official + roll.probationary - roll.exempt - roll.out;
         submission.set = fields([
-            ("period", Period::of(today).map(|period| period.to_string()).into()),
+            ("period", Period::of(held_on).map(|period| period.to_string()).into()),
             ("type", "regular".into()),
             ("held", true.into()),
-            ("held_on", today.to_string().into()),
-            ("started", "19:30".into()),
-            ("ended", "21:15".into()),
+            ("held_on", held_on.to_string().into()),
+            ("started", "07:30".into()),
+            ("ended", "09:15".into()),
             ("on_roll", (roll.official + roll.probationary).into()),
             ("official", roll.official.into()),
             ("probationary", roll.probationary.into()),
@@ -155,7 +155,6 @@ impl Welcome<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schedule::date;
     use super::*;
     use muong_domain::form::Form;
     use muong_domain::validate::{Context, normalise_and_check};
@@ -187,5 +186,17 @@ mod tests {
         let read = welcome.push_body().replace("'$(date +%s)'", "7").replace("'$(date -u +%Y-%m-%dT%H:%M:%SZ)'", "now");
         let body: serde_json::Value = serde_json::from_str(read.trim_matches('\'')).unwrap();
         assert_eq!((body["submissions"][0]["n"].as_i64(), body["sent_at"].as_str()), (Some(7), Some("now")));
+    }
+    #[test]
+    fn the_meeting_to_try_is_the_same_all_month_and_another_one_next_month() {
+        let province = Province::new(1, 0.01, now());
+        let meeting = |on| {
+            let now = local(on, 17 * 60 + 23).to_utc();
+            Welcome { province: &province, base_url: "http://127.0.0.1:8080", password: "p", now }.meeting()
+        };
+        assert_eq!(meeting(date(2026, 11, 1)), meeting(date(2026, 11, 23)));
+        assert_eq!(meeting(date(2026, 11, 23)), meeting(date(2026, 11, 30)));
+        let (this, next) = (meeting(date(2026, 11, 30)), meeting(date(2026, 12, 1)));
+        assert!(this.id != next.id && this.record != next.record && this.set["period"] != next.set["period"]);
     }
 }

@@ -10,8 +10,10 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Bytes, BytesMut, Data};
 use futures_core::Stream;
+use muong_domain::json::{Objects, parse as parse_strictly};
 use muong_domain::refusal::Finding;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::error::Category;
 use std::future::poll_fn;
 use std::io::{self, Read};
 use std::ops::Deref;
@@ -118,23 +120,29 @@ pub async fn json<T: DeserializeOwned>(
     parse(&read(request, payload, limits).await?)
 }
 
-/// Parses a JSON body; an error names the place and never quotes the value, which may be personal.
+/// Parses a JSON body; an error names the place and never quotes the value, which may be personal. No name twice, no
+/// U+0000, no depth that others could not read back, also where the type takes any JSON; objects for structures only.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let value = parse_borrowed(body)?;
-    // Also where the type takes any JSON: no name twice, no U+0000, no depth that others could not read back.
-    muong_domain::json::parse(body).map_err(|_| Problem::new("request.malformed").with("line", 1).with("column", 1))?;
-    Ok(value)
+    let value = parse_strictly(body).map_err(|_why| unreadable(body))?;
+    serde_path_to_error::deserialize(Objects(&value)).map_err(|error| misshapen(pointer(error.path())))
 }
 
-/// Parses a frame that borrows raw items from the body.
+/// A JSON body as the text that it is, for whoever parses it by rules of their own.
+pub fn json_text(body: &[u8]) -> Result<&str, Problem> {
+    parse_strictly(body).map_err(|_why| unreadable(body))?;
+    std::str::from_utf8(body).map_err(|_why| unreadable(body))
+}
+
+/// Parses a frame that borrows raw items from the body; it must be an object, and hold no structures but the items.
 pub fn parse_borrowed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let pointer = pointer(error.path());
-        malformed(error.inner(), pointer)
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| match error.inner().classify() {
+        Category::Data => misshapen(pointer(error.path())),
+        Category::Syntax | Category::Eof | Category::Io => not_json(error.inner()),
     })?;
-    reader.end().map_err(|error| malformed(&error, String::new()))?;
-    Ok(value)
+    reader.end().map_err(|error| not_json(&error))?;
+    // Serde also takes a list of the fields in their order.
+    if body.trim_ascii_start().starts_with(b"{") { Ok(value) } else { Err(misshapen(String::new())) }
 }
 
 /// A body that is meant to be one object: empty ones are refused; what is broken further in is the reader's to keep.
@@ -142,14 +150,29 @@ pub fn require_object(body: &[u8]) -> Result<(), Problem> {
     match body.trim_ascii() {
         // One that was cut off ends elsewhere.
         [b'{', .., b'}'] => Ok(()),
-        _ => Err(Problem::new("request.malformed").with("line", 1).with("column", 1)),
+        _ => Err(malformed(Finding::new("request.not_object", ""))),
     }
 }
 
-fn malformed(error: &serde_json::Error, pointer: String) -> Problem {
-    let (line, column) = (error.line(), error.column());
-    let finding = Finding::new("request.malformed", pointer).with("line", line).with("column", column);
-    Problem::new("request.malformed").with("line", line).with("column", column).findings([finding])
+/// A body that the server cannot take, because of one place.
+pub fn malformed(finding: Finding) -> Problem {
+    Problem::new("request.malformed").findings([finding])
+}
+
+fn misshapen(pointer: String) -> Problem {
+    malformed(Finding::new("request.wrong_shape", pointer))
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    malformed(Finding::new("request.not_json", "").with("line", error.line()).with("column", error.column()))
+}
+
+/// Not JSON at all, or not such that every parser reads it alike.
+fn unreadable(body: &[u8]) -> Problem {
+    match serde_json::from_slice::<IgnoredAny>(body) {
+        Err(error) => not_json(&error),
+        Ok(_) => malformed(Finding::new("request.not_ijson", "")),
+    }
 }
 
 /// A path of serde as a JSON pointer (RFC 6901).
@@ -336,8 +359,25 @@ mod tests {
             #[expect(dead_code, reason = "only its parsing is tried")]
             list: Vec<u8>,
         }
-        for bad in ["", "{", "{\"list\":[1]} x", "{\"list\":[1,\"Secret\"]}", "{\"other\":1}", "\u{0}", "[[[["] {
-            assert_eq!(code(parse::<Input>(bad.as_bytes())), "request.malformed", "{bad:?}");
+        let places = [
+            ("", "request.not_json"),
+            ("{", "request.not_json"),
+            ("{\"list\":[1]} x", "request.not_json"),
+            ("{\"list\":[1,\"Secret\"]}", "request.wrong_shape"),
+            ("{\"other\":1}", "request.wrong_shape"),
+            ("[[1]]", "request.wrong_shape"),
+            ("{\"list\":[1],\"list\":[1]}", "request.not_ijson"),
+            ("{\"list\":[1],\"\\u0000\":1}", "request.not_ijson"),
+            ("\u{0}", "request.not_json"),
+            ("[[[[", "request.not_json"),
+        ];
+        for (bad, place) in places {
+            let problem = parse::<Input>(bad.as_bytes()).unwrap_err();
+            assert_eq!(problem.code(), "request.malformed", "{bad:?}");
+            assert!(format!("{problem:?}").contains(place), "{bad:?}: {problem:?}");
+        }
+        for list in ["[[1]]", " [[1]]"] {
+            assert_eq!(code(parse_borrowed::<Input>(list.as_bytes())), "request.malformed", "{list}");
         }
         let deep = "[".repeat(100_000);
         assert_eq!(code(parse::<serde_json::Value>(deep.as_bytes())), "request.malformed");

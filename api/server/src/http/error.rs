@@ -2,6 +2,7 @@
 //! Owns the mapping from code to status. Texts come from the catalogue; nothing internal ever stands in a body.
 
 use crate::messages::{self, Args, Lang};
+use crate::telemetry::with_causes;
 use crate::usecases::failure::Failure;
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -9,7 +10,6 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use chrono::TimeDelta;
 use muong_domain::refusal::{Finding, Text};
-use muong_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -58,13 +58,7 @@ impl Problem {
 
     /// A fault of the program. Its cause, with the whole chain, goes to the log and only there.
     pub fn internal(cause: &dyn std::error::Error) -> Self {
-        let mut chain = cause.to_string();
-        let mut next = cause.source();
-        while let Some(source) = next {
-            chain = format!("{chain}: {source}");
-            next = source.source();
-        }
-        tracing::error!(error = %chain, "a request failed for an internal reason");
+        tracing::error!(error = %with_causes(cause), "a request failed for an internal reason");
         Self::new("server.internal")
     }
 
@@ -150,12 +144,17 @@ impl std::error::Error for Problem {}
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Refused { code, findings } => Self::new(code).findings(findings),
+            Failure::Refused { code, findings } => {
+                // What the place tells with values, the whole tells with the same.
+                let told = findings.iter().find(|finding| finding.code.as_str() == code);
+                let args = told.map(|finding| finding.args.clone()).unwrap_or_default();
+                Self { args, ..Self::new(code) }.findings(findings)
+            }
             Failure::Throttled { code, wait } => Self::throttled(code, wait),
             Failure::Busy => Self::new("server.busy"),
             Failure::Unaudited => Self::new("server.unaudited"),
             Failure::Stopping => Self::new("server.shutting_down"),
-            Failure::Store(StoreError::Gone | StoreError::Connect(_) | StoreError::Pool(_)) => {
+            Failure::Store(ref error) if error.is_unavailable() => {
                 tracing::error!(error = %failure, "the database cannot be reached");
                 Self::new("server.unavailable")
             }

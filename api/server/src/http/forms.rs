@@ -13,7 +13,6 @@ use chrono::NaiveDate;
 use muong_domain::form::Form;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A published version of a form.
@@ -31,7 +30,7 @@ pub struct FormBody<'a> {
     valid_from: NaiveDate,
     /// The day from which they offer it no more; old drafts stay valid.
     valid_to: Option<NaiveDate>,
-    /// Whether phones offer it today.
+    /// Whether phones offer it today: of the versions of a form one does at most.
     in_force: bool,
     /// The whole definition, as it was published: canonical JSON (RFC 8785).
     #[schema(value_type = Object)]
@@ -49,13 +48,13 @@ pub struct FormsBody<'a> {
 }
 
 impl<'a> FormBody<'a> {
-    fn of(form: &'a Form, today: NaiveDate) -> Result<Self, Problem> {
+    fn of(form: &'a Form, in_force: bool) -> Result<Self, Problem> {
         Ok(Self {
             code: form.code(),
             version: form.version(),
             valid_from: form.definition().valid_from,
             valid_to: form.definition().valid_to,
-            in_force: form.in_force(today),
+            in_force,
             definition: serde_json::from_str(form.definition_json()).map_err(|error| Problem::internal(&error))?,
         })
     }
@@ -68,7 +67,8 @@ fn answer<'a, T: Serialize>(
     body: impl FnOnce(Vec<FormBody<'a>>) -> Option<T>,
 ) -> Result<HttpResponse, Problem> {
     let hash: String = forms.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect();
-    let tag = EntityTag::new_strong(hash);
+    // Weak: compressed for one client and not for another, the same answer is not the same bytes.
+    let tag = EntityTag::new_weak(hash);
     let known = match IfNoneMatch::parse(request) {
         Ok(IfNoneMatch::Any) => true,
         Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
@@ -81,7 +81,7 @@ fn answer<'a, T: Serialize>(
         return Ok(response.finish());
     }
     let shown: Vec<FormBody<'a>> =
-        forms.forms.iter().map(|form: &Arc<Form>| FormBody::of(form, forms.today)).collect::<Result<_, _>>()?;
+        forms.forms.iter().map(|(form, in_force)| FormBody::of(form, *in_force)).collect::<Result<_, _>>()?;
     let body = body(shown).ok_or_else(|| Problem::new("access.not_found"))?;
     Ok(response.json(body))
 }

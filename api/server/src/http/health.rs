@@ -3,8 +3,8 @@
 
 use super::error::{Problem, ProblemBody};
 use crate::state::App;
-use actix_web::get;
 use actix_web::web::{Data, Json, block};
+use actix_web::{HttpResponse, get};
 use muong_store::MigrationStatus;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,9 +42,25 @@ pub async fn healthz() -> Json<Health> {
 )]
 #[get("/readyz")]
 pub async fn readyz(app: Data<App>) -> Result<Json<Health>, Problem> {
+    ready(&app).await?;
+    Ok(Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") }))
+}
+
+/// The same signs without words, as some load balancers and watchers ask for them.
+pub async fn head_of_healthz() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+/// The same without words.
+pub async fn head_of_readyz(app: Data<App>) -> Result<HttpResponse, Problem> {
+    ready(&app).await?;
+    Ok(HttpResponse::Ok().finish())
+}
+
+async fn ready(app: &App) -> Result<(), Problem> {
     let database = app.database.clone();
     match block(move || database.status()).await {
-        Ok(Ok(MigrationStatus::Current)) => Ok(Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })),
+        Ok(Ok(MigrationStatus::Current)) => Ok(()),
         Ok(Ok(MigrationStatus::Pending(missing))) => {
             tracing::warn!(missing, "migrations are missing");
             Err(Problem::new("server.not_ready"))

@@ -1,18 +1,19 @@
 //! `/v1/me`: who one is here, what one may do, and why or why not.
 
 use super::error::{Problem, ProblemBody, TextBody};
+use super::query::Params;
 use super::sessions::{DeviceBody, UserBody};
 use crate::messages;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::describe_me::{Me, describe_me};
 use crate::usecases::explain_permission::{Explanation, Permission, Question, explain_permission};
-use actix_web::get;
-use actix_web::web::{Data, Json, Query};
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, get};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Denied, HeldGrant, Role};
 use muong_store::grants::UnitName;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -106,18 +107,20 @@ impl From<Me> for MeBody {
     tag = "me",
     responses(
         (status = 200, description = "Oneself.", body = MeBody),
+        (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/me")]
-pub async fn get_me(app: Data<App>, who: Authenticated) -> Result<Json<MeBody>, Problem> {
+pub async fn get_me(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<Json<MeBody>, Problem> {
+    Params::read(&request)?.finish_bare()?;
     Ok(Json(describe_me(&app, &who).await?.into()))
 }
 
 /// What is asked.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what is read by name")]
 pub struct CanQuery {
     /// `read_reports`, `read_persons`, `report`, `report_persons`, `review`, `erase_persons`, `administer` or `audit`.
     #[param(value_type = String, example = "report")]
@@ -131,9 +134,8 @@ pub struct CanQuery {
     /// The instant; now, when left out.
     at: Option<DateTime<Utc>>,
     /// Whether a reason would be stated.
-    #[serde(default)]
     #[param(example = false)]
-    reason: bool,
+    reason: Option<bool>,
 }
 
 /// Yes or no, and why.
@@ -206,8 +208,14 @@ impl CanBody {
     )
 )]
 #[get("/v1/me/can")]
-pub async fn get_can(app: Data<App>, who: Authenticated, query: Query<CanQuery>) -> Result<Json<CanBody>, Problem> {
-    let CanQuery { action, unit, form, at, reason } = query.into_inner();
-    let question = Question { action, unit: unit.into(), form, at, with_reason: reason };
+pub async fn get_can(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<Json<CanBody>, Problem> {
+    let mut params = Params::read(&request)?;
+    let (action, unit) = (params.one_of("action", &Action::ALL.map(|a| (a.as_str(), a))), params.id("unit"));
+    let action = params.required("action", action, Action::ReadReports);
+    let unit = params.required("unit", unit, Uuid::nil());
+    let (form, at) = (params.text("form"), params.instant("at"));
+    let with_reason = params.flag("reason").unwrap_or_default();
+    params.finish_bare()?;
+    let question = Question { action, unit: unit.into(), form, at, with_reason };
     Ok(Json(CanBody::new(unit, explain_permission(&app, &who, question).await?)))
 }

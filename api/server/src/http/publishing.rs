@@ -6,14 +6,13 @@ use crate::config::Limits;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::failure::{work, write};
-use crate::usecases::publish_form::{PublishRefusal, authorize_administration, publish_form};
+use crate::usecases::publish_form::{PublishRefusal, authorize_administration, publish_form, require_administration};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
-use muong_domain::form::{CatalogError, Form};
+use muong_domain::form::{CatalogError, DefinitionError, Form};
 use muong_domain::refusal::Finding;
 use muong_store::{Outcome, grants};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A definition may be long, but not that long.
@@ -36,15 +35,7 @@ pub struct PublishedBody {
 
 fn refused(refusal: PublishRefusal) -> Problem {
     match refusal {
-        PublishRefusal::Definition(error) => {
-            let finding = Finding::new("form.definition_invalid", pointer(&error.place))
-                .with("place", error.place.as_str())
-                .with("reason", error.reason.as_str());
-            Problem::new("form.definition_invalid")
-                .with("place", error.place.as_str())
-                .with("reason", error.reason.as_str())
-                .findings([finding])
-        }
+        PublishRefusal::Definition(error) => wrong_definition(&error),
         PublishRefusal::Catalog(CatalogError::Published { .. }) => {
             Problem::new("form.version_published").findings([Finding::new("form.version_published", "/version")])
         }
@@ -54,6 +45,19 @@ fn refused(refusal: PublishRefusal) -> Problem {
         // Not 404: whoever has signed in may read forms.
         PublishRefusal::Forbidden(_) => Problem::new("access.forbidden"),
     }
+}
+
+/// What is wrong with the whole has no name in the definition, but one in words.
+fn wrong_definition(error: &DefinitionError) -> Problem {
+    let (place, pointer) = match error.place.as_str() {
+        DefinitionError::WHOLE => ("top_level", String::new()),
+        place => (place, pointer(place)),
+    };
+    let finding = Finding::new("form.definition_invalid", pointer);
+    Problem::new("form.definition_invalid")
+        .with("place", place)
+        .with("reason", error.reason.as_str())
+        .findings([finding.with("place", place).with("reason", error.reason.as_str())])
 }
 
 /// `fields[3].derived` as `/fields/3/derived`.
@@ -87,9 +91,10 @@ pub async fn post_form(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    require_administration(&app, &who).await?;
     let body = body::read(&request, payload, &DEFINITION).await?;
-    let definition: Value = body::parse(&body)?;
-    let parsed = work(&app, move || Form::parse("body", &definition.to_string())).await?;
+    let definition = body::json_text(&body)?.to_owned();
+    let parsed = work(&app, move || Form::parse("body", &definition)).await?;
     let form = parsed.map_err(|error| refused(PublishRefusal::Definition(error)))?;
     let answer = (form.code().to_owned(), form.version());
     let shared = app.as_ref().clone();

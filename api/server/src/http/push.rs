@@ -4,13 +4,14 @@
 
 use super::body;
 use super::error::{FindingBody, Problem, ProblemBody};
+use super::query::Params;
 use crate::config::Limits;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::push::PushRefusal;
 use crate::usecases::push::outcome::{ConflictNote, FieldOutcome, ItemResult, Pushed, Recorded, Since, Status};
 use crate::usecases::push::receive::receive;
-use crate::usecases::push::said::{Origin, is_of_our_time};
+use crate::usecases::push::said::{Origin, YEARS, is_of_our_time};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -245,16 +246,19 @@ fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Vec<u8>>), Problem>
     let shadow = shadow(body);
     let PushBody { protocol, device, client, sent_at, submissions } = body::parse_borrowed(&shadow)?;
     if protocol != PROTOCOL {
-        return Err(Problem::new("request.protocol_unsupported").with("supported", PROTOCOL));
+        return Err(Problem::new("request.protocol_unsupported").with("found", protocol).with("supported", PROTOCOL));
     }
     if submissions.len() > limits.submissions {
-        return Err(Problem::new("request.too_many_submissions").with("limit", limits.submissions));
+        let problem = Problem::new("request.too_many_submissions").with("found", submissions.len());
+        return Err(problem.with("limit", limits.submissions));
     }
     if client.as_ref().is_some_and(|client| client.len() > MAX_CLIENT || client.contains('\0')) {
-        return Err(Problem::new("request.malformed").findings([Finding::new("request.malformed", "/client")]));
+        let finding = Finding::new("request.client_invalid", "/client").with("max", MAX_CLIENT);
+        return Err(body::malformed(finding));
     }
     if sent_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) {
-        return Err(Problem::new("request.malformed").findings([Finding::new("request.malformed", "/sent_at")]));
+        let finding = Finding::new("request.sent_at_implausible", "/sent_at");
+        return Err(body::malformed(finding.with("first", *YEARS.start()).with("last", *YEARS.end())));
     }
     let start = shadow.as_ptr() as usize;
     let slice = |raw: &&RawValue| {
@@ -410,20 +414,22 @@ pub struct LimitsBody {
     tag = "sync",
     responses(
         (status = 200, description = "The limits, checked after inflation.", body = LimitsBody),
+        (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/sync/limits")]
-pub async fn get_limits(app: Data<App>) -> Json<LimitsBody> {
+pub async fn get_limits(app: Data<App>, request: HttpRequest) -> Result<Json<LimitsBody>, Problem> {
+    Params::read(&request)?.finish_bare()?;
     let Limits { submissions, wire_bytes, inflated_bytes, submission_bytes } = app.config.limits;
-    Json(LimitsBody {
+    Ok(Json(LimitsBody {
         protocol: PROTOCOL,
         submissions,
         wire_bytes,
         inflated_bytes,
         submission_bytes,
         encodings: ["gzip", "zstd"],
-    })
+    }))
 }
 
 /// A result as reviewers are shown it after a release.

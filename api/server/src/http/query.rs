@@ -7,7 +7,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Query;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use muong_domain::refusal::Finding;
-use muong_domain::text::single_line;
+use muong_domain::text::{search_key, single_line};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -50,10 +50,7 @@ impl Params {
 
     /// A short text of one line.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        self.parsed(name, json!("text"), |value| {
-            let text = single_line(value).ok()?;
-            (!text.is_empty() && text.chars().count() <= MAX_TEXT).then_some(text)
-        })
+        self.parsed(name, json!("text"), short_line)
     }
 
     /// The id of something.
@@ -61,9 +58,32 @@ impl Params {
         self.parsed(name, json!("reference"), |value| Uuid::try_parse(value).ok()).map(T::from)
     }
 
-    /// A local date.
+    /// A local date, as it is written in a year of four digits: chrono alone also takes signs and longer years, which the
+    /// databases hold against their own dates in different ways.
     pub fn date(&mut self, name: &str) -> Option<NaiveDate> {
-        self.parsed(name, json!("date"), |value| NaiveDate::from_str(value).ok().filter(|_| value.len() == 10))
+        let written = |value: &&str| {
+            value.len() == 10
+                && value.bytes().enumerate().all(|(at, byte)| match at {
+                    4 | 7 => byte == b'-',
+                    _ => byte.is_ascii_digit(),
+                })
+        };
+        self.parsed(name, json!("date"), |value| {
+            Some(value).filter(written).and_then(|value| NaiveDate::from_str(value).ok())
+        })
+    }
+
+    /// Notes that a parameter must be given; what is answered stands for its value until the query is finished.
+    pub fn required<T>(&mut self, name: &str, given: Option<T>, stand_in: T) -> T {
+        if given.is_none() && !self.taken.contains_key(name) {
+            self.fault("request.parameter_missing", name, Value::Null);
+        }
+        given.unwrap_or(stand_in)
+    }
+
+    /// A text to search names by: something must be left of it without its marks.
+    pub fn name(&mut self, name: &str) -> Option<String> {
+        self.parsed(name, json!("name"), |value| short_line(value).filter(|text| !search_key(text).is_empty()))
     }
 
     /// An instant, cut to microseconds: what is stored.
@@ -149,6 +169,11 @@ impl Params {
     }
 }
 
+fn short_line(value: &str) -> Option<String> {
+    let text = single_line(value).ok()?;
+    (!text.is_empty() && text.chars().count() <= MAX_TEXT).then_some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +209,23 @@ mod tests {
         let told = format!("{problem:?}");
         for place in ["/unit", "/from", "/limit", "/colour", "/state", "/name"] {
             assert!(told.contains(&format!("\"{place}\"")), "{place}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_date_has_a_year_of_four_digits_and_nothing_else() {
+        for (text, date) in [
+            ("2026-03-05", NaiveDate::from_ymd_opt(2026, 3, 5)),
+            ("%2B99999-1-1", None),
+            ("-9999-1-01", None),
+            ("12026-3-05", None),
+            ("2026-3-005", None),
+            ("2026-02-30", None),
+            ("%D9%A2%D9%A0-3-05", None),
+        ] {
+            let mut given = params(&format!("from={text}"));
+            assert_eq!(given.date("from"), date, "{text}");
+            assert_eq!(given.finish().is_ok(), date.is_some(), "{text}");
         }
     }
 

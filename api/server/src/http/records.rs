@@ -248,7 +248,7 @@ pub async fn get_records(
         disputed: params.flag("disputed"),
         from: params.date("from"),
         to: params.date("to"),
-        name: params.text("name"),
+        name: params.name("name"),
         ..RecordQuery::default()
     };
     let page = params.finish()?;

@@ -61,6 +61,9 @@ pub fn table(config: &mut ServiceConfig) {
         .service(audit::get_audit)
         // documentation
         .service(docs::openapi_json)
+        // signs of life without words
+        .route("/healthz", web::head().to(health::head_of_healthz))
+        .route("/readyz", web::head().to(health::head_of_readyz))
         .route("/docs", web::get().to(docs::entrance))
         .route("/docs/{file:.*}", web::get().to(docs::file))
         // anything else
@@ -68,7 +71,8 @@ pub fn table(config: &mut ServiceConfig) {
 }
 
 /// The routes above that the OpenAPI document does not describe, for the `Allow` of a 405.
-pub const UNDESCRIBED: [(&str, Method); 2] = [("/docs", Method::GET), ("/docs/{file:.*}", Method::GET)];
+pub const UNDESCRIBED: [(&str, Method); 4] =
+    [("/healthz", Method::HEAD), ("/readyz", Method::HEAD), ("/docs", Method::GET), ("/docs/{file:.*}", Method::GET)];
 
 /// What may be asked without having signed in, whatever the method. Everything else above needs a token.
 pub const PUBLIC: &[&str] = &[

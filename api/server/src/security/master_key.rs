@@ -56,6 +56,11 @@ pub fn parse(text: &str) -> Result<Vec<MasterKey>, MasterKeyError> {
     if keys.is_empty() { Err(MasterKeyError::Empty) } else { Ok(keys) }
 }
 
+/// Reads keys that stand in one line, as a variable of the environment holds them: between blanks or commas.
+pub fn parse_words(text: &str) -> Result<Vec<MasterKey>, MasterKeyError> {
+    parse(&text.replace([' ', ','], "\n"))
+}
+
 /// Reads the keys of a file.
 pub fn load(path: &Path) -> Result<Vec<MasterKey>, MasterKeyError> {
     parse(&text_of(path)?)
@@ -117,7 +122,7 @@ type Reading = Box<dyn Fn() -> Result<Vec<MasterKey>, MasterKeyError> + Send + S
 
 fn reading(config: &Config, own: Option<&Path>, entropy: &Entropy) -> Result<Option<Reading>, MasterKeyError> {
     if let Some(keys) = &config.master_key {
-        let keys = parse(&keys.expose().replace([' ', ','], "\n"))?;
+        let keys = parse_words(keys.expose())?;
         return Ok(Some(Box::new(move || Ok(keys.clone()))));
     }
     let path = match (&config.master_key_file, own) {

@@ -1,7 +1,7 @@
 //! Why a use case did not do what it was asked to, and the two ways down to the store. Knows no HTTP status.
 
 use crate::capacity::Full;
-use crate::security::password::PasswordError;
+use crate::security::password::{MAX_BYTES, MIN_CHARS, PasswordError};
 use crate::security::token::TokenError;
 use crate::state::App;
 use chrono::TimeDelta;
@@ -55,7 +55,11 @@ impl Failure {
     #[must_use]
     pub fn at(self, pointer: &'static str) -> Self {
         match self {
-            Self::Refused { code, .. } => Self::invalid(Finding::new(code, pointer), code),
+            Self::Refused { code, findings } => {
+                let told = findings.into_iter().find(|finding| finding.code.as_str() == code);
+                let told = told.unwrap_or_else(|| Finding::new(code, pointer));
+                Self::invalid(Finding { pointer: pointer.to_owned(), ..told }, code)
+            }
             other => other,
         }
     }
@@ -107,8 +111,14 @@ impl From<PasswordError> for Failure {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => Self::Busy,
-            PasswordError::TooShort => Self::refused("auth.password_too_short"),
-            PasswordError::TooLong => Self::refused("auth.password_too_long"),
+            PasswordError::TooShort => {
+                let code = "auth.password_too_short";
+                Self::invalid(Finding::new(code, "").with("min", MIN_CHARS), code)
+            }
+            PasswordError::TooLong => {
+                let code = "auth.password_too_long";
+                Self::invalid(Finding::new(code, "").with("max", MAX_BYTES), code)
+            }
             PasswordError::Failed => Self::Machine("a password could not be hashed"),
         }
     }

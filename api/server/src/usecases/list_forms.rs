@@ -5,26 +5,23 @@ use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::reader::{Reader, read_as};
 use crate::state::App;
-use chrono::NaiveDate;
 use muong_domain::form::Form;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Published versions, as of a day.
+/// Published versions, as of today.
 #[derive(Clone, Debug)]
 pub struct Forms {
-    /// The versions, by code and version.
-    pub forms: Vec<Arc<Form>>,
-    /// The day.
-    pub today: NaiveDate,
+    /// The versions, by code and version, each with whether it is the one that phones offer today.
+    pub forms: Vec<(Arc<Form>, bool)>,
 }
 
 impl Forms {
     /// Changes when a version is added, and on the day when one comes into force or ends.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for form in &self.forms {
-            hash.update([u8::from(form.in_force(self.today))]);
+        for (form, in_force) in &self.forms {
+            hash.update([u8::from(*in_force)]);
             hash.update(form.definition_json());
             hash.update([0]);
         }
@@ -52,5 +49,11 @@ pub async fn read_form(app: &App, who: &Authenticated, code: String, version: Op
 }
 
 fn forms(reader: &Reader, found: impl IntoIterator<Item = Arc<Form>>) -> Forms {
-    Forms { forms: found.into_iter().collect(), today: reader.today() }
+    // Old ones stay valid for old drafts, so several hold on a day; phones offer the highest of them.
+    let current = |code: &str| reader.reference().catalog.current(code, reader.today()).map(|form| form.version());
+    let marked = |form: Arc<Form>| {
+        let in_force = current(form.code()) == Some(form.version());
+        (form, in_force)
+    };
+    Forms { forms: found.into_iter().map(marked).collect() }
 }

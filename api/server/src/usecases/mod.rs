@@ -13,6 +13,7 @@ pub mod explain_permission;
 pub mod failure;
 pub mod fill_province;
 pub mod found_units;
+pub mod import_units;
 pub mod list_audit;
 pub mod list_conflicts;
 pub mod list_forms;

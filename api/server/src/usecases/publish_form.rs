@@ -1,12 +1,16 @@
 //! A new version of a form is published, without a release. What was published never changes.
 
+use super::authenticate::Authenticated;
+use super::failure::{Failure, read};
 use crate::reference::{Reference, ReferenceCache};
+use crate::state::App;
 use muong_domain::access::{Action, Actor, Authority, Denied, authorize};
 use muong_domain::form::{CatalogError, DefinitionError, Form};
 use muong_domain::id::{UnitId, derived};
 use muong_store::feed::{self, FeedRow};
 use muong_store::{LogEntry, Outcome, StoreError, Tx, forms};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The forms that come with the program.
@@ -42,6 +46,18 @@ pub fn authorize_administration(
         }
     }
     Err(denied)
+}
+
+/// Whoever may not publish is refused before anything that they sent is looked at. Asked again under the lock.
+pub async fn require_administration(app: &App, who: &Authenticated) -> Result<(), Failure> {
+    let (actor, now) = (Arc::clone(&who.actor), app.clock.now());
+    let allowed = read(app, move |app, snapshot| {
+        let seq = snapshot.head()?.reference_seq;
+        let reference = app.reference.get(snapshot, seq)?;
+        Ok(authorize_administration(&actor, &reference, now).is_ok())
+    });
+    // Not 404: whoever has signed in may read forms.
+    if allowed.await? { Ok(()) } else { Err(Failure::refused("access.forbidden")) }
 }
 
 /// Publishes a version that has been parsed before the lock.

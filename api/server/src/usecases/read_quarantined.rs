@@ -64,11 +64,14 @@ pub async fn read_quarantined(
     id: QuarantineId,
 ) -> Result<QuarantinedDetail, Failure> {
     read_as(app, who, reason, move |snapshot, reader| {
-        reader.require_content()?;
-        let Some(stored) = quarantine::find(snapshot, id)? else {
-            return Err(Failure::refused("access.not_found"));
-        };
-        let values = match stored.author == reader.actor().user {
+        let found = quarantine::find(snapshot, id)?;
+        let own = found.as_ref().is_some_and(|stored| stored.author == reader.actor().user);
+        if !own {
+            // What somebody has sent stays theirs to see, also when they may read nothing else any more.
+            reader.require_content()?;
+        }
+        let stored = found.ok_or_else(|| Failure::refused("access.not_found"))?;
+        let values = match own {
             true => Values::Whole,
             false => reader.sees_quarantined(stored.form.as_deref(), stored.unit)?,
         };
@@ -101,7 +104,9 @@ pub async fn read_quarantined(
 }
 
 fn content(form: Option<&Form>, body: &[u8], values: Values) -> Content {
-    if let Ok(said) = muong_domain::json::parse(body) {
+    // What is no object has no names by which the personal could be told from the rest.
+    if let Some(said) = muong_domain::json::parse(body).ok().filter(|said| said.is_object() || values == Values::Whole)
+    {
         return Content::Json(mask::submission(form, said, values));
     }
     if values == Values::Masked {
@@ -128,6 +133,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_not_shown_to_whoever_may_not_see_persons() {
         assert_eq!(content(None, br#"{"n":1,"n":2}"#, Values::Masked), Content::Masked);
+        assert_eq!(content(None, br#"["id",1,{"full_name":{"to":"x"}}]"#, Values::Masked), Content::Masked);
         let said = br#"{"items":{"l":{"k":{"f":{"to":1}}}},"n":1,"set":{"full_name":{"to":"x"}}}"#;
         let Content::Json(masked) = content(None, said, Values::Masked) else { panic!("it is JSON") };
         assert_eq!(masked["set"]["full_name"], serde_json::json!({"masked": true}));

@@ -2,13 +2,13 @@
 //! and decided, again, without asking again whether it was allowed. The proof that the log is the source of truth.
 
 use super::discard_quarantined::{self, Discard};
-use super::push::Desk;
 use super::push::assess::Assessed;
 use super::push::judge::{Exclusion, Right};
-use super::push::outcome::{Recorded, Status};
+use super::push::outcome::Recorded;
 use super::push::person;
 use super::push::said::{Origin, Said};
 use super::push::working_set::{CARD, WorkingSet};
+use super::push::{Desk, Read};
 use super::release_quarantined::Releasing;
 use super::resolve_conflict::{self, Resolving};
 use super::review::{self, Reason};
@@ -264,17 +264,18 @@ fn retell_submission(
         serde_json::from_slice(&told.result).map_err(|error| StoreError::corrupt("a result", error))?;
     let origin: Origin = origin(stored)?;
     let mut desk = Desk { set, origin: &origin };
-    let was_authorised = recorded.status != Status::Forbidden;
-    // Whose card it was may have been erased since.
-    let met_a_card = recorded.errors.iter().any(|error| error.code.as_str() == "person.card_taken");
-    if stored.id == said.id && was_authorised && !met_a_card {
+    if recorded.status.is_in() {
         let action = assessed.as_ref().map_or(Action::Report, Assessed::action);
         let right = Right::Granted(grant(entry, stored.unit, action));
         desk.take_new(tx, said, stored.id, assessed.as_ref(), right)?;
     } else {
-        // Forbidden then, or its id or card was taken: so it is now.
-        let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on: None };
-        let read = said.submission.as_deref().ok().zip(assessed.as_ref()).filter(|_| stored.id == said.id);
+        // Refused then, so it is now: why may have depended on who said it, which is not asked again.
+        let waits_on = Exclusion::waited_on(&recorded.errors);
+        let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on };
+        let read = match (said.submission.as_deref(), assessed.as_ref()) {
+            (Ok(submission), Some(assessed)) if stored.id == said.id => Read::Whole(submission, assessed),
+            _ => Read::Not(stored.unit),
+        };
         desk.exclude(tx, said, stored.id, stored.author, read, exclusion)?;
     }
     desk.set.flush(tx)

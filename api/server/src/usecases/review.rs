@@ -77,7 +77,7 @@ pub fn authorize_review(
 }
 
 /// The waiting submission that a reviewer wants to decide upon, with the right to. Who may not review it learns that it
-/// exists only if it is their own.
+/// exists only if it is their own: then it is forbidden, wherever it lies.
 pub fn waiting_for_decision(
     tx: &mut Tx<'_>,
     actor: &Actor,
@@ -86,8 +86,8 @@ pub fn waiting_for_decision(
 ) -> Result<Result<(StoredQuarantine, Grant), ReviewRefusal>, StoreError> {
     let Some(waiting) = quarantine::find(tx, id)? else { return Ok(Err(ReviewRefusal::NotFound)) };
     Ok(match authorize_review(actor, reference, waiting.unit, tx.received_at()) {
-        Err(ReviewRefusal::Forbidden) if waiting.author != actor.user => Err(ReviewRefusal::NotFound),
-        Err(refusal) => Err(refusal),
+        Err(_) if waiting.author == actor.user => Err(ReviewRefusal::Forbidden),
+        Err(_) => Err(ReviewRefusal::NotFound),
         Ok(_) if waiting.closed.is_some() => Err(ReviewRefusal::AlreadyClosed { what: "quarantine" }),
         Ok(grant) => Ok((waiting, grant)),
     })

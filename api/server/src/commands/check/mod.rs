@@ -24,6 +24,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("configuration", configuration),
     ("secrets", files::secrets),
     ("signing keys", keys::signing),
+    ("master keys", keys::master),
     ("certificate", keys::certificate),
     ("data directory", files::data_dir),
     ("database file", files::database_file),

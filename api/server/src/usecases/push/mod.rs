@@ -1,6 +1,7 @@
 //! A push, from raw items to results: read → assess (both before the lock) → judge → record, in one transaction.
 
 pub mod assess;
+pub mod bounds;
 pub mod judge;
 pub mod notes;
 pub mod outcome;
@@ -14,7 +15,7 @@ use crate::reference::{Reference, ReferenceCache};
 use assess::Assessed;
 use chrono::{DateTime, Utc};
 use judge::{Admission, Exclusion, Right, Trial, Verdict};
-use muong_domain::access::Actor;
+use muong_domain::access::{Action, Actor, authorize};
 use muong_domain::id::{DeviceId, QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
@@ -186,13 +187,13 @@ impl Desk<'_> {
             return self.take_new(tx, said, said.id, assessed, Right::Author(actor));
         };
         if known.author != actor.user {
-            return self.take_reused(tx, said, actor.user);
+            return self.take_reused(tx, said, actor);
         }
         // Of somebody erased the content can no longer be compared: the id alone answers.
         if known.result.is_none() || content_digest(tx, known.owner, &said.hash)?.as_slice() == known.digest {
             return self.duplicate(said.id);
         }
-        self.take_reused(tx, said, actor.user)
+        self.take_reused(tx, said, actor)
     }
 
     fn duplicate(&self, id: SubmissionId) -> Result<ItemResult, StoreError> {
@@ -202,7 +203,8 @@ impl Desk<'_> {
     }
 
     /// The same id with another content: kept under a derived id, since nothing that was sent is lost.
-    fn take_reused(&mut self, tx: &mut Tx<'_>, said: &Said, author: UserId) -> Result<ItemResult, StoreError> {
+    fn take_reused(&mut self, tx: &mut Tx<'_>, said: &Said, actor: &Actor) -> Result<ItemResult, StoreError> {
+        let author = actor.user;
         let surrogate = said.surrogate(tx, author)?;
         self.set.learn_submissions(tx, &[surrogate])?;
         if self.set.known(surrogate).is_some() {
@@ -213,7 +215,8 @@ impl Desk<'_> {
             errors: vec![Finding::new("submission.id_reused", "/id")],
             waits_on: None,
         };
-        Ok(named(self.exclude(tx, said, surrogate, author, None, exclusion)?, said.id))
+        let read = Read::Not(self.place(said, Right::Author(actor), tx.received_at()));
+        Ok(named(self.exclude(tx, said, surrogate, author, read, exclusion)?, said.id))
     }
 
     /// Judges and records one item that has not been received before.
@@ -231,7 +234,8 @@ impl Desk<'_> {
             (Err(finding), _) => {
                 let exclusion =
                     Exclusion { status: Status::Rejected, errors: vec![(**finding).clone()], waits_on: None };
-                return self.exclude(tx, said, id, author, None, exclusion);
+                let read = Read::Not(self.place(said, right, tx.received_at()));
+                return self.exclude(tx, said, id, author, read, exclusion);
             }
             (Ok(_), None) => return Err(StoreError::corrupt("a push", "not assessed")),
         };
@@ -248,7 +252,7 @@ impl Desk<'_> {
         };
         match trial.judge(&mut self.set, tx)? {
             Verdict::Missing(missing) => Ok(ItemResult::Deferred { id, missing }),
-            Verdict::Out(exclusion) => self.exclude(tx, said, id, author, Some((submission, assessed)), exclusion),
+            Verdict::Out(exclusion) => self.exclude(tx, said, id, author, Read::Whole(submission, assessed), exclusion),
             Verdict::In(admission) => self.admit(tx, said, &trial, *admission),
         }
     }
@@ -276,7 +280,8 @@ impl Desk<'_> {
         let v = tx.append(entry);
         self.close_replaced(trial.submission, v, &mut admission.warnings);
         let recorded = self.apply(said.id, admission, v);
-        let facts = Facts { id: said.id, v, submission: Some(trial.submission), assessed: Some(trial.assessed) };
+        let (submission, assessed) = (Some(trial.submission), Some(trial.assessed));
+        let facts = Facts { id: said.id, v, submission, assessed, place: None };
         let kept = Kept { owner, subject, content_hash };
         self.receive(said, &facts, kept, &recorded);
         Ok(ItemResult::Recorded(recorded))
@@ -298,8 +303,22 @@ impl Desk<'_> {
         recorded.record = Some(id);
         recorded.fields = fields;
         recorded.conflicts = conflicts;
-        recorded.warnings = warnings;
+        recorded.warnings = bounds::bounded(warnings);
         recorded
+    }
+
+    /// Where something waits that cannot be taken as what it says: in the unit that it names, if its author may report
+    /// there. Otherwise it is for those who review everything; so nobody puts anything before strangers, and nobody learns
+    /// what units there are.
+    fn place(&self, said: &Said, right: Right<'_>, at: DateTime<Utc>) -> Option<UnitId> {
+        let unit = said.unit?;
+        let line = self.set.reference.units.ancestors(unit);
+        let may = |actor, about_person| authorize(actor, Action::to_report(about_person), &line, at, false).is_ok();
+        let authorised = match right {
+            Right::Author(actor) => may(actor, false) || may(actor, true),
+            Right::Granted(grant) => grant.unit() == unit,
+        };
+        authorised.then_some(unit)
     }
 
     /// Records what is not merged, as waiting in quarantine.
@@ -309,10 +328,13 @@ impl Desk<'_> {
         said: &Said,
         id: SubmissionId,
         author: UserId,
-        read: Option<(&Submission, &Assessed)>,
+        read: Read<'_>,
         exclusion: Exclusion,
     ) -> Result<ItemResult, StoreError> {
-        let (submission, assessed) = (read.map(|(s, _)| s), read.map(|(_, a)| a));
+        let (submission, assessed, place) = match read {
+            Read::Whole(submission, assessed) => (Some(submission), Some(assessed), None),
+            Read::Not(place) => (None, None, place),
+        };
         let subject = self.subject_of(submission, assessed);
         let owner = self.owner_of_excluded(tx, subject, id)?;
         let content_hash = content_digest(tx, owner, &said.hash)?;
@@ -329,8 +351,8 @@ impl Desk<'_> {
         let quarantine = QuarantineId::new(derived("quarantine", &[id.uuid().as_bytes()]));
         let mut recorded = Recorded::new(id, exclusion.status, v);
         recorded.quarantine = Some(quarantine);
-        recorded.errors = exclusion.errors;
-        let facts = Facts { id, v, submission, assessed };
+        recorded.errors = bounds::bounded(exclusion.errors);
+        let facts = Facts { id, v, submission, assessed, place };
         let kept = Kept { owner, subject, content_hash };
         let code = recorded.errors.first().map_or_else(String::new, |finding| finding.code.as_str().to_owned());
         let waiting = StoredQuarantine {
@@ -426,18 +448,29 @@ impl Desk<'_> {
     }
 }
 
+/// What is known of a submission that is not merged.
+#[derive(Clone, Copy)]
+pub enum Read<'a> {
+    /// All that it says.
+    Whole(&'a Submission, &'a Assessed),
+    /// Nothing that could be gone by, but perhaps the unit where it waits.
+    Not(Option<UnitId>),
+}
+
 /// What is known of a submission that is being recorded.
 struct Facts<'a> {
     id: SubmissionId,
     v: Seq,
     submission: Option<&'a Submission>,
     assessed: Option<&'a Assessed>,
+    /// Where it waits although it cannot be read.
+    place: Option<UnitId>,
 }
 
 impl Facts<'_> {
     /// The unit that it names, when there is one.
     fn unit(&self) -> Option<UnitId> {
-        self.submission.and_then(|s| self.assessed.filter(|a| !a.line.is_empty()).map(|_| s.unit))
+        self.submission.and_then(|s| self.assessed.filter(|a| !a.line.is_empty()).map(|_| s.unit)).or(self.place)
     }
 
     fn form(&self) -> Option<&str> {

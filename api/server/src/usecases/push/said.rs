@@ -3,8 +3,8 @@
 
 use crate::config::Limits;
 use chrono::{DateTime, Datelike, Utc};
-use muong_domain::id::{DeviceId, SubmissionId, UserId, derived};
-use muong_domain::json::{self, IJsonError};
+use muong_domain::id::{DeviceId, SubmissionId, UnitId, UserId, derived};
+use muong_domain::json::{self, IJsonError, Objects};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::Submission;
 use muong_store::seal::{self, Owner};
@@ -19,7 +19,7 @@ const NOT_CONTENT: [&str; 3] = ["n", "after_lost", "device"];
 
 /// The years that an instant may lie in. Clocks of phones are wrong by decades; by centuries only on purpose, and then
 /// neither a local date nor PostgreSQL can hold them.
-const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
+pub const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
 
 /// Whether an instant can be kept.
 pub fn is_of_our_time(at: &DateTime<Utc>) -> bool {
@@ -33,6 +33,8 @@ pub struct Said {
     pub id: SubmissionId,
     /// SHA-256 over the canonical content, or over the bytes of what cannot be read.
     pub hash: [u8; 32],
+    /// The unit that it names, as far as that can be read.
+    pub unit: Option<UnitId>,
     /// The bytes as they came.
     pub body: Vec<u8>,
     /// The submission, or why it cannot be read.
@@ -58,38 +60,41 @@ impl Said {
         if bytes.len() > limits.submission_bytes {
             let finding = Finding::new("submission.too_large", "")
                 .with("limit", crate::http::body::size(limits.submission_bytes));
-            return Self::unreadable(bytes, None, finding);
+            return Self::unreadable(bytes, (None, None), finding);
         }
         let value = match json::parse(bytes) {
             Ok(value) => value,
-            Err(error) => return Self::unreadable(bytes, None, unreadable(&error)),
+            Err(error) => return Self::unreadable(bytes, (None, None), unreadable(&error)),
         };
-        let id = value.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
-        match serde_path_to_error::deserialize::<_, Submission>(&value) {
+        let member = |name| value.get(name).and_then(Value::as_str);
+        let names = (member("id").and_then(|id| id.parse().ok()), member("unit").and_then(|unit| unit.parse().ok()));
+        match serde_path_to_error::deserialize::<_, Submission>(Objects(&value)) {
             Ok(submission) if submission.n < 1 => {
-                Self::unreadable(bytes, id, Finding::new("submission.malformed", "/n").with("reason", "n < 1"))
+                Self::unreadable(bytes, names, Finding::new("submission.malformed", "/n").with("reason", "n < 1"))
             }
             Ok(submission) if submission.captured_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) => {
                 let reason = format!("not within {YEARS:?}");
                 let finding = Finding::new("submission.malformed", "/captured_at").with("reason", reason);
-                Self::unreadable(bytes, id, finding)
+                Self::unreadable(bytes, names, finding)
             }
             Ok(submission) => {
-                let (id, body) = (submission.id, bytes.to_vec());
-                Self { id, hash: content_hash(value), body, submission: Ok(Box::new(submission)) }
+                let (id, unit, body) = (submission.id, Some(submission.unit), bytes.to_vec());
+                Self { id, hash: content_hash(value), unit, body, submission: Ok(Box::new(submission)) }
             }
             Err(error) => {
                 let pointer = pointer(error.path());
                 let finding = Finding::new("submission.malformed", pointer).with("reason", error.inner().to_string());
-                Self::unreadable(bytes, id, finding)
+                Self::unreadable(bytes, names, finding)
             }
         }
     }
 
-    fn unreadable(bytes: &[u8], id: Option<SubmissionId>, finding: Finding) -> Self {
+    /// `names`: the ids of itself and of its unit, as far as they can be read.
+    fn unreadable(bytes: &[u8], names: (Option<SubmissionId>, Option<UnitId>), finding: Finding) -> Self {
+        let (id, unit) = names;
         let hash: [u8; 32] = Sha256::digest(bytes).into();
         let id = id.unwrap_or_else(|| SubmissionId::new(Uuid::nil()));
-        Self { id, hash, body: bytes.to_vec(), submission: Err(Box::new(finding)) }
+        Self { id, hash, unit, body: bytes.to_vec(), submission: Err(Box::new(finding)) }
     }
 
     /// Gives an item that names no id one that follows from its bytes, so that it is the same when it comes again. By the

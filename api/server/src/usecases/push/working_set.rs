@@ -2,6 +2,7 @@
 //! and kept up to date while they are judged one after the other. Written back once, at the end.
 
 use super::assess::Assessed;
+use super::bounds;
 use super::outcome::Recorded;
 use super::said::Said;
 use crate::reference::Reference;
@@ -49,7 +50,8 @@ pub struct WorkingSet {
     pub reference: Arc<Reference>,
     known: HashMap<SubmissionId, Known>,
     quarantine: HashMap<SubmissionId, StoredQuarantine>,
-    waiting: HashMap<(RecordId, UnitId), SubmissionId>,
+    /// The first received first.
+    waiting: HashMap<(RecordId, UnitId), Vec<SubmissionId>>,
     aliases: HashMap<(RecordId, UnitId), RecordId>,
     records: HashMap<RecordId, StoredRecord>,
     keys: HashMap<String, RecordId>,
@@ -98,7 +100,7 @@ impl WorkingSet {
         for (said, _) in items.iter().copied() {
             ids.insert(said.id);
             if let Ok(s) = &said.submission {
-                ids.extend(s.replaces.iter().copied());
+                ids.extend(s.replaces.iter().copied().take(bounds::MAX_REPLACES));
                 ids.extend(s.base.as_ref().and_then(|base| base.after));
             }
         }
@@ -166,11 +168,11 @@ impl WorkingSet {
                 absent.insert(submission.record);
             }
             let subject = assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record));
-            absent.extend(subject.filter(|person| !self.records.contains_key(person)));
+            absent.extend(subject.filter(|person| self.resolve(*person, submission.unit).is_none()));
         }
         for (record, waiting) in quarantine::open_of_records(tx, &absent.into_iter().collect::<Vec<_>>())? {
             let Some(unit) = waiting.unit else { continue };
-            self.waiting.entry((record, unit)).or_insert(waiting.submission);
+            self.waiting.entry((record, unit)).or_default().push(waiting.submission);
             self.quarantine.insert(waiting.submission, waiting);
         }
         Ok(())
@@ -212,8 +214,8 @@ impl WorkingSet {
 
     /// The submission in quarantine that would bring this record, in the same unit.
     pub fn brings(&self, record: RecordId, unit: UnitId) -> Option<SubmissionId> {
-        let waiting = self.waiting.get(&(record, unit)).copied()?;
-        self.quarantine.get(&waiting).is_some_and(|q| q.closed.is_none()).then_some(waiting)
+        let waits = |id: &&SubmissionId| self.quarantine.get(id).is_some_and(|q| q.closed.is_none());
+        self.waiting.get(&(record, unit))?.iter().find(waits).copied()
     }
 
     /// The record that an id stands for in a unit. One of another unit does not exist there.
@@ -258,10 +260,16 @@ impl WorkingSet {
         self.written.cards.insert(record, (grant, card));
     }
 
-    /// The live steps of a person.
+    /// The live steps of a person: those of the person's own unit. No rule ever looks at another one's.
     pub fn steps_of(&self, person: RecordId) -> impl Iterator<Item = &StoredRecord> {
+        let unit = self.records.get(&person).map(|stored| stored.record.unit);
         let ids = self.about.get(&person).into_iter().flatten();
-        ids.filter_map(|id| self.records.get(id)).filter(|stored| stored.live)
+        ids.filter_map(|id| self.records.get(id)).filter(move |step| step.live && Some(step.record.unit) == unit)
+    }
+
+    /// The person of this id, who is there, in this unit.
+    pub fn person(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
+        self.record(id).filter(|stored| stored.live && stored.record.form == PERSON && stored.record.unit == unit)
     }
 
     /// Notes that a record has changed.
@@ -318,7 +326,7 @@ impl WorkingSet {
     /// Notes a waiting submission as it now stands.
     pub fn wait(&mut self, waiting: StoredQuarantine, record: Option<RecordId>) {
         if let (Some(record), Some(unit), None) = (record, waiting.unit, waiting.closed) {
-            self.waiting.entry((record, unit)).or_insert(waiting.submission);
+            self.waiting.entry((record, unit)).or_default().push(waiting.submission);
         }
         self.written.quarantine.insert(waiting.submission);
         self.quarantine.insert(waiting.submission, waiting);
