@@ -201,7 +201,13 @@ impl TestApp {
         let mut said = Vec::new();
         let done = user::run(command, &self.app().config, Clock::Set(self.clock), &Entropy::System, &mut said);
         done.expect("the command does it");
+        self.looks();
         String::from_utf8(said).expect("it speaks UTF-8")
+    }
+
+    /// As if a moment had passed, in which a server looks for what others have committed.
+    pub fn looks(&self) {
+        self.app().head.forget();
     }
 
     /// `muong keys rotate-signing`, in a process beside it; what it prints.

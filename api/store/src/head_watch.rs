@@ -20,10 +20,17 @@ struct Seen {
     at: Instant,
 }
 
+/// The last head, and from when on one must have been read to be believed.
+#[derive(Debug, Default)]
+struct Known {
+    seen: Option<Seen>,
+    not_before: Option<Instant>,
+}
+
 /// What this process knows of the head.
 #[derive(Debug, Default)]
 pub struct HeadWatch {
-    seen: RwLock<Option<Seen>>,
+    known: RwLock<Known>,
     stop: Mutex<Option<Sender<()>>>,
 }
 
@@ -67,25 +74,26 @@ impl HeadWatch {
 
     /// Takes note of a head that was read, or committed, at an instant.
     pub(crate) fn see(&self, head: Head, at: Instant) {
-        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         // What was read before our own commit may be told after it.
-        let is_older = |known: &Seen| known.head.epoch == head.epoch && known.head.seq > head.seq;
-        match &mut *seen {
-            Some(known) if is_older(known) => {}
-            other => *other = Some(Seen { head: Arc::new(head), at }),
+        let is_older = |seen: &Seen| seen.head.epoch == head.epoch && seen.head.seq > head.seq;
+        if known.seen.as_ref().is_some_and(is_older) || known.not_before.is_some_and(|instant| at < instant) {
+            return;
         }
+        known.seen = Some(Seen { head: Arc::new(head), at });
     }
 
     /// The head, unless what is known of it is too old to act upon.
     pub fn recent(&self) -> Option<Arc<Head>> {
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        seen.as_ref().filter(|seen| seen.at.elapsed() < GOOD_FOR).map(|seen| Arc::clone(&seen.head))
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.seen.as_ref().filter(|seen| seen.at.elapsed() < GOOD_FOR).map(|seen| Arc::clone(&seen.head))
     }
 
     /// Forgets what is known, so that the next who asks reads it: for whoever knows that another process has just
     /// committed.
     pub fn forget(&self) {
-        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let forgotten = Known { seen: None, not_before: Some(Instant::now()) };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = forgotten;
     }
 }
 

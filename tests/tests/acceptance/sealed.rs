@@ -6,7 +6,7 @@ use muong_server::commands::rotate_master;
 use muong_tests::builders::{PERSON, person, step};
 use muong_tests::client::{number, uuid};
 use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NEIGHBOUR, SECRETARY};
-use muong_tests::review::{candidates, discard, open_conflicts, release, resolve};
+use muong_tests::review::{discard, open_conflicts, release, resolve};
 use muong_tests::{Submission, TestApp, on_both};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ const NAME: &str = "Vừ A Chá Quá Dài";
 const OTHER: &str = "Sùng Thị Không Đâu";
 const WRONG: &str = "Lò Văn Sai Ngày";
 const UNREADABLE: &str = "Quàng Thị Vỡ Gói";
-const CARD: &str = "93.001.234";
+const CARD: &str = "93001234";
 
 /// Everything that may hold a name: a person, an edit of it, a conflict about it and its decision, a step, a rejected and a
 /// forbidden submission, one that cannot be read, a release and a discard.
@@ -25,6 +25,7 @@ fn fill(app: &TestApp) -> Vec<Submission> {
     let (secretary, other) = (app.sign_in(SECRETARY), app.sign_in(SECRETARY));
     let entered = secretary.says(person(HUOI_SANG, NAME, "1990-04-12").to("party_card", CARD));
     let pushed = secretary.push(&[&entered]).0;
+    assert_eq!(pushed["results"][0]["status"], "accepted", "{pushed}");
     let v = number(&pushed["head"]);
     let seen = json!({"full_name": NAME, "birth_date": "1990-04-12", "gender": null});
     let identity = |to: &str| {
@@ -34,19 +35,17 @@ fn fill(app: &TestApp) -> Vec<Submission> {
         }
         edit
     };
-    secretary.reports(identity(OTHER).seen(&pushed, v));
-    other.reports(identity("Vừ A Cha").seen(&pushed, v));
+    let one = secretary.reports_as("merged", identity(OTHER).seen(&pushed, v));
+    let another = other.reports_as("conflict", identity("Vừ A Cha").seen(&pushed, v));
+    let seen_by_reviewer = [uuid(&one["id"]), uuid(&another["id"])];
     other.reports(step(HUOI_SANG, entered.record(), "exempted", "2026-01-02").to("decision_reference", NAME));
     let commune = app.sign_in(COMMUNE);
     let open = open_conflicts(&commune);
     assert!(!open.is_empty(), "two people disagree");
     for conflict in open {
-        let seen: Vec<_> = candidates(&commune, &conflict)
-            .iter()
-            .map(|candidate| uuid(&candidate["said_by"][0]["submission"]))
-            .collect();
         let values = json!({"values": {"full_name": OTHER, "birth_date": "1990-04-12", "gender": null}});
-        resolve(&commune, &conflict, &values, &seen, &format!("Theo giấy khai sinh của {OTHER}")).expect(200);
+        resolve(&commune, &conflict, &values, &seen_by_reviewer, &format!("Theo giấy khai sinh của {OTHER}"))
+            .expect(200);
     }
     let wrong = secretary.reports_as("rejected", person(HUOI_SANG, WRONG, "2999-01-01"));
     discard(&commune, &wrong["quarantine"], &format!("{WRONG} khai nhầm")).expect(204);
