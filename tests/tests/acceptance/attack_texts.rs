@@ -5,7 +5,6 @@
 use muong_tests::builders::{MEETING, PERSON, Submission, meeting};
 use muong_tests::client::{text, uuid};
 use muong_tests::province::{ADMIN, AUDITOR, COMMUNE, HUOI_SANG, PASSWORD, SECRETARY};
-use muong_tests::review::quarantined;
 use muong_tests::{Answer, Client, Reporter, TestApp, id, on_both};
 use serde_json::{Value, json};
 
@@ -49,7 +48,8 @@ fn is_only_data(answer: &Answer, text: &str) {
     assert!(answer.status < 500, "{text}: {answer:?}");
     if !answer.body.is_empty() {
         let kind = answer.header("content-type");
-        assert!(["application/json", "application/problem+json"].contains(&kind), "{text}: {answer:?}");
+        let kinds = ["application/json", "application/problem+json", "application/jwk-set+json"];
+        assert!(kinds.contains(&kind), "{text}: {answer:?}");
     }
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{text}: {answer:?}");
     assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{text}: {answer:?}");
@@ -248,19 +248,15 @@ fn a_text_comes_back_as_it_was_given(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let months = (1..=12).flat_map(|month| [2024, 2025].map(|year| format!("{year}-{month:02}")));
     for (given, period) in texts().zip(months) {
+        // But for one sign, which makes the others read backwards: nobody gets that to see.
+        let kept = given.replace('\u{202e}', "");
         let day = format!("{period}-05");
         let report = meeting(HUOI_SANG).to("period", period).to("held_on", day).to("place", given);
         let result = secretary.reports(report);
-        // A control of direction is refused by name, and then waits as it came.
-        if result["status"] == "rejected" {
-            let waiting = quarantined(&secretary, &result["quarantine"]);
-            assert!(waiting.to_string().contains(&json!(given).to_string()), "{given}: {waiting}");
-            continue;
-        }
         let path = format!("/v1/records/{}", uuid(&result["record"]));
         let answer = secretary.get(&path);
         is_only_data(&answer, given);
-        assert!(answer.expect(200).to_string().contains(&json!(given).to_string()), "{given}: {answer:?}");
+        assert!(answer.expect(200).to_string().contains(&json!(kept).to_string()), "{given}: {answer:?}");
         let said = secretary.get(&format!("{path}/submissions"));
         assert!(said.expect(200).to_string().contains(&json!(given).to_string()), "{given}: {said:?}");
     }
