@@ -21,7 +21,8 @@ INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 cargo install --locked --root $(TOOLS)
 export PATH := $(TOOLS)/bin:$(PATH)
 
-MUONG := $(or $(CARGO_TARGET_DIR),target)/release/muong
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+MUONG := $(BUILT)/release/muong
 
 .PHONY: help
 help: ## list the targets
@@ -43,11 +44,19 @@ demo: ## build, fill a province, serve it (DB=postgres: on a private PostgreSQL 
 .PHONY: test
 test: check ## everything: check, then all tests on SQLite and on a private PostgreSQL cluster
 ifdef MUONG_TEST_POSTGRES_URL
-	cargo test --workspace --locked
+	@$(MAKE) --no-print-directory tests
 else
-	@echo 'cargo test --workspace --locked'
-	@ops/private-postgres run --fast --remove test -- env MUONG_TEST_POSTGRES_URL={url} cargo test --workspace --locked
+	@ops/private-postgres run --fast --remove test -- env MUONG_TEST_POSTGRES_URL={url} \
+		$(MAKE) --no-print-directory tests
 endif
+
+# With MUONG_TEST_POSTGRES_URL set. The benchmarks run too, for seconds and without figures, so that they cannot rot.
+.PHONY: tests
+tests:
+	cargo test --workspace --locked
+	cargo build --locked -p muong-server -p muong-bench
+	$(BUILT)/debug/muong-bench run --quick --program $(BUILT)/debug/muong --folder $(BUILT)/bench-quick \
+		--postgres "$$MUONG_TEST_POSTGRES_URL"
 
 .PHONY: check
 check: check-files check-format check-lints check-dependencies ## all that needs no database: files, format, lints, dependencies
@@ -73,7 +82,7 @@ check-lints:
 .PHONY: check-dependencies
 check-dependencies: tools ## licences, bans and sources of dependencies; dependencies that nobody uses
 	cargo deny --log-level error check bans licenses sources
-	cargo machete api tests
+	cargo machete api tests bench
 
 .PHONY: audit
 audit: tools ## known vulnerabilities of dependencies (needs a network)
@@ -84,6 +93,32 @@ tools: ## install the pinned lint tools into target/tools (about two minutes, on
 	@ops/prerequisites build
 	@command -v cargo-deny >/dev/null || $(INSTALL_TOOL) cargo-deny@$(CARGO_DENY)
 	@command -v cargo-machete >/dev/null || $(INSTALL_TOOL) cargo-machete@$(CARGO_MACHETE)
+
+# --- measure it -----------------------------------------------------------------------------------------
+
+# PostgreSQL as it comes: without --fast, so every commit reaches the disk.
+BENCH := ops/private-postgres run --remove bench -- $(BUILT)/release/muong-bench
+BENCH_PLACES := --program $(MUONG) --folder $(BUILT)/bench --postgres {url}
+
+.PHONY: bench
+bench: bench-build ## measure on both databases and write BENCHMARKS.md (about ten minutes; the machine should do nothing else)
+	$(BENCH) run $(BENCH_PLACES) --write BENCHMARKS.md --mark bench
+
+.PHONY: bench-large
+bench-large: bench-build ## let a store grow to ten million records (looks at the free disk first; an hour or more)
+	$(BENCH) run $(BENCH_PLACES) --large --only growth --write BENCHMARKS.md --mark bench-large
+
+# More for it: --singles (one submission a request), --stacks (what is called counts for its callers too).
+PROFILE_ARGS ?=
+.PHONY: profile
+profile: bench-build ## where the time of a push goes, by perf (PROFILE_ARGS='--singles --stacks')
+	$(BENCH) profile $(BENCH_PLACES) $(PROFILE_ARGS)
+
+.PHONY: bench-build
+bench-build:
+	@ops/prerequisites build
+	@rm -rf $(BUILT)/bench # what an interrupted run has left
+	cargo build --release --locked -p muong-server -p muong-bench
 
 # --- work on it -----------------------------------------------------------------------------------------
 

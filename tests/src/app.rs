@@ -201,7 +201,13 @@ impl TestApp {
         let mut said = Vec::new();
         let done = user::run(command, &self.app().config, Clock::Set(self.clock), &Entropy::System, &mut said);
         done.expect("the command does it");
+        self.looks();
         String::from_utf8(said).expect("it speaks UTF-8")
+    }
+
+    /// As if a moment had passed, in which a server looks for what others have committed.
+    pub fn looks(&self) {
+        self.app().head.forget();
     }
 
     /// `muong keys rotate-signing`, in a process beside it; what it prints.
@@ -254,11 +260,14 @@ fn micros(instant: &str) -> i64 {
 fn config(database: &TestDatabase, folder: &TempDir) -> Config {
     let key = folder.path().join("signing_key.pem");
     token::generate_key_file(&key, &Entropy::System).expect("a signing key");
+    let master_key = folder.path().join("master_key.txt");
+    std::fs::write(&master_key, province::MASTER_KEY).expect("a master key");
     let two = NonZeroUsize::MIN.saturating_add(1);
     let mut config = Config {
         database_url: Secret::new(database.url().to_owned()),
         data_dir: folder.path().to_owned(),
         signing_key_file: Some(key),
+        master_key_file: Some(master_key),
         workers: NonZeroUsize::MIN,
         readers: two,
         shutdown_seconds: 5,

@@ -280,6 +280,27 @@ pub fn texts(conn: &mut Connection, select: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.name).collect()
 }
 
+impl TestDatabase {
+    /// Everything that somebody finds who has stolen it: the files of SQLite as they lie on the disk, its write-ahead log
+    /// among them; of PostgreSQL every row of every table as text, in which bytes are hexadecimal.
+    pub fn stolen(&self) -> Vec<u8> {
+        match (&self.kept, self.connect()) {
+            (Kept::File { _folder: folder }, _) => {
+                let files =
+                    std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("a file").path());
+                files.flat_map(|path| std::fs::read(path).expect("a readable file")).collect()
+            }
+            (Kept::Elsewhere, _) => panic!("ask the one that keeps it"),
+            (Kept::Named(_), mut conn) => {
+                let tables =
+                    texts(&mut conn, "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = 'public'");
+                let rows = |table: &String| texts(&mut conn, &format!("SELECT t::text AS name FROM \"{table}\" t"));
+                tables.iter().flat_map(rows).collect::<Vec<_>>().join("\n").into_bytes()
+            }
+        }
+    }
+}
+
 /// Does something to the database that no program does.
 pub fn execute(conn: &mut Connection, statement: &str) {
     match conn {

@@ -16,7 +16,8 @@ use muong_store::grants::NewGrant;
 use muong_store::units::Coverage;
 use muong_store::users::NewUser;
 use muong_store::{
-    DatabaseUrl, Outcome, StoreError, Tx, Writer, WriterOptions, establish_epoch, grants, migrate, users,
+    DatabaseUrl, MasterKey, Outcome, StoreError, Tx, Vault, Writer, WriterOptions, establish_epoch, grants, migrate,
+    seal, users,
 };
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
@@ -104,6 +105,16 @@ fn founding_time() -> DateTime<Utc> {
     "2025-07-01T01:00:00Z".parse().expect("an instant")
 }
 
+/// The master key of every test, in base64.
+pub const MASTER_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
+/// A vault with that key, whose data keys are the same each time: so both databases derive the same ids by them.
+pub fn vault() -> Arc<Vault> {
+    let chance = Entropy::seeded(3);
+    let keys = || Some(vec![MasterKey::new(&[7; MasterKey::BYTES])]);
+    Arc::new(Vault::new(Arc::new(keys), Arc::new(move |bytes| chance.fill(bytes))).expect("a key"))
+}
+
 /// Brings an empty database to the schema and founds the province in it.
 pub fn found(url: &DatabaseUrl) {
     let entropy = Entropy::seeded(1);
@@ -113,9 +124,11 @@ pub fn found(url: &DatabaseUrl) {
     establish_epoch(&mut conn, epoch, founding_time()).expect("the log begins");
     drop(conn);
     let now = Arc::new(founding_time);
-    let (writer, thread) = Writer::start(url.clone(), WriterOptions::default(), now).expect("the writer starts");
+    let (writer, thread) =
+        Writer::start(url.clone(), vault(), Arc::default(), WriterOptions::default(), now).expect("the writer starts");
     let cache = Arc::new(ReferenceCache::default());
     let of_forms = Arc::clone(&cache);
+    commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));
     commit(&writer, move |tx| publish_built_in(tx, &of_forms));
     commit(&writer, move |tx| found_units(tx, &cache, &OPERATOR, &units()));
     commit(&writer, add_people);

@@ -95,12 +95,14 @@ pub fn merge(
     // A cell that has been in question keeps its count: the next question is another one.
     record.cells.retain(|_, cell| !cell.claims.is_empty() || cell.rounds > 0);
     record.writers = writers;
-    revive(record, author);
+    if changes.iter().any(|change| change.from != change.to) {
+        revive(record, author);
+    }
     settle(record, v);
     outcomes
 }
 
-/// An edit by somebody who knew of a withdrawal lifts it; of others the flag in [`settle`] tells.
+/// An edit that claims something, by somebody who knew of a withdrawal, lifts it; of others the flag in [`settle`] tells.
 fn revive(record: &mut Record, author: &Author) {
     let writers = &record.writers;
     record.deletions.retain(|deletion| !author.knew(deletion.by, writers.get(&deletion.by)));
@@ -247,13 +249,29 @@ pub fn resolve(record: &mut Record, path: &Path, decision: SubmissionId, v: Seq,
     closed
 }
 
-/// Decides an edit ‖ delete: the record stays, or it goes with everything said so far.
-pub fn resolve_deletion(record: &mut Record, decision: SubmissionId, v: Seq, keep: bool) {
-    record.deletions.clear();
-    if !keep {
+/// Decides an edit ‖ delete: the record stays, or it goes with what was said. Only what the reviewer had `seen` gives way, a
+/// withdrawal or what was said against it; the rest stays open in a round of its own.
+pub fn resolve_deletion(
+    record: &mut Record,
+    decision: SubmissionId,
+    v: Seq,
+    keep: bool,
+    seen: &BTreeSet<SubmissionId>,
+) {
+    let was_seen = |record: &Record, seq: Seq| record.writers.get(&seq).is_some_and(|w| seen.contains(&w.submission));
+    if keep {
+        let deletions = std::mem::take(&mut record.deletions);
+        record.deletions = deletions.into_iter().filter(|deletion| !was_seen(record, deletion.by)).collect();
+    } else {
+        let unseen = record.said_against_withdrawal().into_iter().find(|seq| !was_seen(record, *seq));
         record.writers.insert(v, Writer { submission: decision, device: DeviceId::new(uuid::Uuid::nil()), n: 0 });
-        record.deletions.push(Deletion { by: v, saw: v });
+        let saw = unseen.map_or(v, |seq| Seq(seq.0 - 1));
+        if unseen.is_none() {
+            record.deletions.clear();
+        }
+        record.deletions.push(Deletion { by: v, saw });
     }
+    record.questions.remove(&Path::record());
     settle(record, v);
 }
 

@@ -199,13 +199,27 @@ impl Record {
 
     /// Whether it stands: nobody withdrew it, or somebody said something that those who withdrew it had not seen.
     pub fn is_live(&self) -> bool {
-        self.deletions.is_empty()
-            || self
-                .cells
-                .values()
-                .flat_map(|cell| &cell.claims)
-                .flat_map(|claim| &claim.by)
-                .any(|seq| !self.deletions.iter().any(|deletion| self.had_seen(deletion, *seq)))
+        self.deletions.is_empty() || self.unseen_by_withdrawals().next().is_some()
+    }
+
+    /// What was said that nobody who withdrew the record had seen, by seq: it stands against the withdrawals.
+    pub fn said_against_withdrawal(&self) -> BTreeSet<Seq> {
+        match self.deletions.is_empty() {
+            true => BTreeSet::new(),
+            false => self.unseen_by_withdrawals().collect(),
+        }
+    }
+
+    fn unseen_by_withdrawals(&self) -> impl Iterator<Item = Seq> {
+        let claims = self.cells.values().flat_map(|cell| &cell.claims);
+        let said = claims.flat_map(|claim| claim.by.iter().copied());
+        said.filter(|seq| !self.deletions.iter().any(|deletion| self.had_seen(deletion, *seq)))
+    }
+
+    /// How many items a list has ever had: what was removed is remembered, so that nobody brings it back unknowingly.
+    pub fn items_ever(&self, list: &str) -> usize {
+        let items = self.cells.keys().filter_map(Path::as_item).filter(|(of, ..)| *of == list);
+        items.map(|(_, key, _)| key).collect::<BTreeSet<_>>().len()
     }
 
     /// Whether the author of `deletion` had seen entry `seq`.

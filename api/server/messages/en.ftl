@@ -139,6 +139,10 @@ submission-form_version_unknown = Form “{ $form }” has no version { $version
 submission-form_not_in_force = Version { $version } of form “{ $form }” is not in force on { $on }. Use the version that is, and send a replacement.
 submission-unknown_record = There is no such record in the unit that was named. Sync and choose the record again, or create it if there is none.
 submission-depends_on_quarantined = This submission builds on one that waits for review, so it waits with it. Correct the earlier one and send a replacement, or wait for the decision.
+submission-more_findings = There are { $count } more findings. Mend those that are listed and send a replacement to see the rest.
+submission-too_many_replaces = One submission replaces at most { $limit } others. Split it into several replacements.
+submission-record_taken = The id of this record is that of a record of another kind in the unit. Create the record under a new id and send a replacement.
+submission-after_itself = This submission says that it builds on itself. Update the app and send a replacement.
 
 ## What a form asks for
 
@@ -154,7 +158,10 @@ form-derived_sent_differs = The server computes this field, and the result is { 
 form-length = The text has { $found } characters; { $min } to { $max } are allowed. Change its length and send it again.
 form-pattern = The text does not have the shape that this field asks for. See the field's hint and write it again.
 form-unit_kind = This form is not for a { $unit_kind }. Choose the right unit or the right form and send a replacement.
+form-reference_kind = The unit that was chosen is not of the kind that this field asks for. Choose again, such as a village for the residence or a branch for the fostering, and send a replacement.
+form-reference_unknown = There is no unit of the id that was chosen. Sync the list of units, choose again and send a replacement.
 form-too_many_items = This list has more rows than the { $max } that are allowed. Merge or remove rows and send it again.
+form-too_many_items_ever = This list has had more than { $max } rows, removed ones included. Edit rows that are there instead of removing and adding.
 form-empty = The edit changes nothing. Give the new value of the field to be changed and send it again.
 form-delete_carries_values = A delete carries no values. Send the delete alone, and changes, if any, as an edit.
 form-unknown_list = The form has no list “{ $list }”. Sync the form, leave the list out and send a replacement.
@@ -195,6 +202,7 @@ person-name_needs_branch = Searching by name needs one branch: people are looked
     .title = Search by name needs a branch
 person-unknown = The server has no such person within your scope. Send that person's record first, or sync and choose again.
 person-card_taken = This party card number belongs to another member. Check the number; if it is right, tell your superior.
+person-fostering_is_residence = The fostering branch must not be that of the place of residence. Choose another branch, or clear the field if the village has one.
 person-erased = This person's data has been erased as the law demands, so nothing can be added. Do not send it again; if this is a mistake, tell your superior.
 
 ## The tree of units
@@ -219,11 +227,11 @@ step-under_age = The person was not yet { $min_age } when the branch resolved. C
 step-over_age = The person was over { $max_age } when the branch resolved. Give the reference of the exception, or correct the date.
 step-certificate_too_old = The certificate of the awareness class ({ $on }) was older than { $max_years } years when the branch resolved. The class must be taken again; if the date is wrong, correct it and send a replacement.
 step-out_of_order = This date must be { $relation } that of “{ $step }” ({ $on }). Compare both with the documents and correct the wrong one.
-step-dates_disagree = This date differs from that of the recorded “{ $step }” ({ $on }). Compare with the decision and correct the wrong one.
+step-dates_disagree = This date differs from that of the recorded “{ $step }” ({ $on }). Compare with the document and correct the wrong one.
 step-probation_too_short = The { $months } months of probation since the ceremony ({ $on }) are not over; the earliest day is { $earliest }. Check the date and send a replacement.
 step-official_date_differs = The official date must be { $expected }, 12 months after the ceremony ({ $on }). Leave it out to have it computed, or correct it.
 step-probationary_discipline = A probationary member cannot receive “{ $discipline }”. Check the discipline and the date of the recognition.
-step-card_of_probationary = On this day the person was not yet an official member and had no party card. Leave the number out, or check the date of the recognition.
+step-card_of_probationary = A party card is an official member's, and by “{ $step }” on { $on } this person has not been recognised. Leave the number out, or report the recognition or correct that step first.
 step-not_a_member = On this day the person was not yet a member (“{ $step }” on { $on }). Check the dates of both steps.
 step-status_contradicted = The status “{ $status }” cannot be true beside “{ $step }” on { $on }. Check the status or that step.
 step-already_held = “{ $step }” is recorded already, on { $on }, and happens only once. If that one is wrong, edit it instead of adding another.
@@ -235,6 +243,8 @@ step-opening_status_missing = An opening entry must say whether the person is pr
 step-opening_date_missing = “{ $field }” of the { $status } member is missing. Add it from the file, so that probation and party age can be reckoned.
 step-missing_earlier = The step before this one is not recorded: “{ $missing }”. If it has taken place, add it.
 step-unusual_order = An unusual order: this date is normally { $relation } that of “{ $step }” ({ $on }). Check it; if it is right, there is nothing to do.
+step-withdrawn_as_member = This person is a member already (“{ $step }” on { $on }), so there is no application to withdraw. If the person has left the Party, record that instead.
+step-repeated = “{ $step }” is recorded on { $on } already. If it is the same event, withdraw one of the two; if it took place twice there is nothing to do.
 step-decision_late = The decision came { $days } working days after the branch resolution ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-ceremony_late = The ceremony was held { $days } working days after the decision ({ $on }), beyond the limit of { $limit }. Check the date; if it is right, be ready to explain it.
 step-consent_missing = No application or consent of this person is recorded. Add its date and reference to the person's record.

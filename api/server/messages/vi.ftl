@@ -139,6 +139,10 @@ submission-form_version_unknown = Biểu mẫu “{ $form }” không có phiên
 submission-form_not_in_force = Phiên bản { $version } của biểu mẫu “{ $form }” không có hiệu lực vào ngày { $on }. Hãy dùng phiên bản có hiệu lực vào ngày đó rồi gửi bản thay thế.
 submission-unknown_record = Không có bản ghi này ở đơn vị đã nêu. Hãy đồng bộ rồi chọn lại bản ghi, hoặc tạo mới nếu chưa có.
 submission-depends_on_quarantined = Bản gửi này dựa trên một bản gửi đang chờ xem xét nên cũng được giữ lại cùng bản đó. Hãy sửa bản trước và gửi bản thay thế, hoặc chờ cấp trên quyết định.
+submission-more_findings = Còn { $count } điểm khác chưa liệt kê. Hãy sửa các điểm đã nêu rồi gửi bản thay thế để xem các điểm còn lại.
+submission-too_many_replaces = Một báo cáo thay thế nhiều nhất { $limit } báo cáo khác. Hãy chia thành nhiều bản thay thế.
+submission-record_taken = Mã bản ghi này đã dùng cho một bản ghi loại khác của đơn vị. Hãy tạo bản ghi với mã mới và gửi bản thay thế.
+submission-after_itself = Báo cáo này ghi là dựa trên chính nó. Hãy cập nhật ứng dụng rồi gửi bản thay thế.
 
 ## What a form asks for
 
@@ -154,7 +158,10 @@ form-derived_sent_differs = Mục này do máy chủ tính và kết quả là {
 form-length = Nội dung có { $found } ký tự; cho phép từ { $min } đến { $max }. Hãy sửa độ dài rồi gửi lại.
 form-pattern = Nội dung không đúng mẫu quy định của mục này. Hãy xem hướng dẫn của mục rồi ghi lại.
 form-unit_kind = Biểu mẫu này không dùng cho { $unit_kind }. Hãy chọn đúng đơn vị hoặc đúng biểu mẫu rồi gửi bản thay thế.
+form-reference_kind = Đơn vị đã chọn không thuộc loại mà mục này cần. Hãy chọn lại, ví dụ thôn, bản cho nơi cư trú, chi bộ cho nơi giúp đỡ, rồi gửi bản thay thế.
+form-reference_unknown = Không có đơn vị nào mang mã đã chọn. Hãy đồng bộ danh sách đơn vị, chọn lại và gửi bản thay thế.
 form-too_many_items = Danh sách này có nhiều dòng hơn mức cho phép là { $max }. Hãy gộp hoặc bớt dòng rồi gửi lại.
+form-too_many_items_ever = Danh sách này đã từng có hơn { $max } dòng, kể cả các dòng đã xóa. Hãy sửa các dòng đang có thay vì xóa và thêm dòng mới.
 form-empty = Bản sửa không nêu thay đổi nào. Hãy ghi giá trị mới của mục cần sửa rồi gửi lại.
 form-delete_carries_values = Bản xóa không được kèm giá trị. Hãy gửi bản xóa riêng, và gửi các sửa đổi (nếu có) bằng một bản sửa.
 form-unknown_list = Biểu mẫu không có danh sách “{ $list }”. Hãy đồng bộ biểu mẫu, bỏ danh sách đó rồi gửi bản thay thế.
@@ -195,6 +202,7 @@ person-name_needs_branch = Tìm theo tên cần một chi bộ: chỉ tra cứu 
     .title = Tìm theo tên cần chi bộ
 person-unknown = Máy chủ chưa có người này trong phạm vi bạn phụ trách. Hãy gửi hồ sơ của người đó trước, hoặc đồng bộ rồi chọn lại.
 person-card_taken = Số thẻ đảng này đang thuộc về một đảng viên khác. Hãy kiểm tra lại số thẻ; nếu đúng, hãy báo cấp trên.
+person-fostering_is_residence = Chi bộ giúp đỡ phải khác chi bộ của nơi cư trú. Hãy chọn chi bộ của nơi khác, hoặc bỏ trống nếu nơi cư trú đã có chi bộ.
 person-erased = Dữ liệu của người này đã được xóa theo quy định nên không thể ghi thêm. Không cần gửi lại; nếu có nhầm lẫn, hãy báo cấp trên.
 
 ## The tree of units
@@ -219,11 +227,11 @@ step-under_age = Khi chi bộ xét, người này chưa đủ { $min_age } tuổ
 step-over_age = Khi chi bộ xét, người này đã quá { $max_age } tuổi. Hãy ghi số văn bản cho phép trường hợp đặc biệt, hoặc sửa ngày nếu nhầm.
 step-certificate_too_old = Giấy chứng nhận học lớp nhận thức về Đảng (ngày { $on }) đã quá { $max_years } năm khi chi bộ xét. Người này cần học lại; nếu nhầm ngày, hãy sửa rồi gửi bản thay thế.
 step-out_of_order = Ngày này phải { $relation } ngày của bước “{ $step }” ({ $on }). Hãy đối chiếu hai ngày với văn bản rồi sửa ngày sai.
-step-dates_disagree = Ngày này khác với ngày của bước “{ $step }” đã ghi ({ $on }). Hãy đối chiếu với quyết định rồi sửa ngày sai.
+step-dates_disagree = Ngày này khác với ngày của bước “{ $step }” đã ghi ({ $on }). Hãy đối chiếu với văn bản rồi sửa ngày sai.
 step-probation_too_short = Chưa đủ { $months } tháng dự bị kể từ lễ kết nạp ({ $on }); sớm nhất là ngày { $earliest }. Hãy kiểm tra ngày rồi gửi bản thay thế.
 step-official_date_differs = Ngày chính thức phải là { $expected }, tức đủ 12 tháng kể từ lễ kết nạp ({ $on }). Hãy bỏ trống để máy chủ tự tính, hoặc sửa lại.
 step-probationary_discipline = Hình thức “{ $discipline }” không áp dụng cho đảng viên dự bị. Hãy kiểm tra lại hình thức kỷ luật và ngày công nhận chính thức.
-step-card_of_probationary = Vào ngày này người được ghi chưa là đảng viên chính thức nên chưa có thẻ đảng. Hãy bỏ số thẻ, hoặc kiểm tra lại ngày công nhận.
+step-card_of_probationary = Thẻ đảng là của đảng viên chính thức, mà theo bước “{ $step }” ngày { $on } thì người này chưa được công nhận. Hãy bỏ số thẻ, hoặc báo cáo bước công nhận hay sửa ngày của bước đó trước.
 step-not_a_member = Vào ngày này người được ghi chưa là đảng viên (bước “{ $step }” vào ngày { $on }). Hãy kiểm tra lại ngày của hai bước.
 step-status_contradicted = Tình trạng “{ $status }” không thể đúng cùng với bước “{ $step }” ngày { $on }. Hãy kiểm tra lại tình trạng hoặc bước đó.
 step-already_held = Bước “{ $step }” đã được ghi vào ngày { $on } và chỉ diễn ra một lần. Nếu bước trước sai, hãy sửa bước đó thay vì ghi thêm.
@@ -235,6 +243,8 @@ step-opening_status_missing = Bước nhập ban đầu phải nêu người nà
 step-opening_date_missing = Thiếu mục “{ $field }” của đảng viên { $status }. Hãy bổ sung theo hồ sơ để tính được thời gian dự bị và tuổi đảng.
 step-missing_earlier = Chưa có bước “{ $missing }” trước bước này. Nếu bước đó đã diễn ra, hãy ghi bổ sung.
 step-unusual_order = Thứ tự ít gặp: ngày này thường phải { $relation } ngày của bước “{ $step }” ({ $on }). Hãy kiểm tra lại; nếu đúng thì không cần làm gì.
+step-withdrawn_as_member = Người này đã là đảng viên (“{ $step }” ngày { $on }), nên không còn đơn để rút. Nếu người đó ra khỏi Đảng, hãy ghi bước đó thay cho bước này.
+step-repeated = Bước “{ $step }” đã được ghi vào ngày { $on }. Nếu là cùng một việc, hãy rút một trong hai; nếu việc diễn ra hai lần thì không cần làm gì.
 step-decision_late = Quyết định ra sau { $days } ngày làm việc kể từ nghị quyết của chi bộ ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-ceremony_late = Lễ kết nạp tổ chức sau { $days } ngày làm việc kể từ quyết định ({ $on }), quá hạn { $limit } ngày. Hãy kiểm tra ngày; nếu đúng, hãy chuẩn bị giải trình.
 step-consent_missing = Chưa ghi đơn xin vào Đảng hoặc sự đồng ý của người này. Hãy bổ sung ngày và số văn bản vào hồ sơ của người đó.

@@ -36,7 +36,7 @@ pub enum Command {
     /// Examine the audit trail.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Change the keys that sign access tokens.
+    /// Change the keys that sign access tokens, or the one that personal data is sealed under in the end.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Print the OpenAPI document.
@@ -55,6 +55,16 @@ pub enum AuditCommand {
 pub enum KeysCommand {
     /// Make a new key that signs from now on. Older ones verify until their last token is over: nobody is signed out.
     RotateSigning(RotateSigningArgs),
+    /// Make a new master key, and wrap every data key anew. Servers go on meanwhile.
+    RotateMaster(RotateMasterArgs),
+}
+
+/// `muong keys rotate-master`
+#[derive(Debug, Args)]
+pub struct RotateMasterArgs {
+    /// Make none; drop the older keys from the file, once nothing is wrapped under them.
+    #[arg(long)]
+    pub retire_old: bool,
 }
 
 /// `muong keys rotate-signing`

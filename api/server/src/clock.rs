@@ -50,6 +50,15 @@ impl Entropy {
         Self::Seeded { seed, taken: AtomicU64::new(0) }
     }
 
+    /// Another source of the same nature: of a seed, a stream that repeats as well.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        match self {
+            Self::System => Self::System,
+            Self::Seeded { seed, .. } => Self::seeded(!seed),
+        }
+    }
+
     /// Fills `bytes`.
     ///
     /// # Panics

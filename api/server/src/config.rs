@@ -73,6 +73,11 @@ pub struct Config {
     /// The private keys (PKCS#8 PEM, Ed25519) that sign access tokens: the first signs, all verify.
     /// Without it one is generated in `data_dir`; several replicas must share one.
     pub signing_key_file: Option<PathBuf>,
+    /// The master keys, which personal data is sealed under in the end: 32 bytes in base64, one a line, the newest first.
+    /// Without them one is generated in `data_dir`; several replicas must share one. Whoever loses them loses the data.
+    pub master_key_file: Option<PathBuf>,
+    /// The same keys themselves, from the environment alone (`MUONG_MASTER_KEY`), instead of the file.
+    pub master_key: Option<Secret>,
     /// `iss` of the access tokens. Default `muong`.
     pub issuer: String,
     /// `aud` of the access tokens. Default `muong`.
@@ -207,6 +212,8 @@ impl Default for Config {
             database_url_file: None,
             data_dir: PathBuf::from("."),
             signing_key_file: None,
+            master_key_file: None,
+            master_key: None,
             issuer: "muong".to_owned(),
             audience: "muong".to_owned(),
             access_token_seconds: 15 * 60,
@@ -267,6 +274,14 @@ pub enum ConfigError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A secret stands in the configuration file, which is copied and shown around.
+    #[error(
+        "{0} is a secret: it comes from the environment or from a file of its own, not from the configuration file"
+    )]
+    SecretInFile(&'static str),
+    /// Two keys say the same thing.
+    #[error("master_key and master_key_file are both set: keep one of them")]
+    TwoMasterKeys,
     /// Two keys say the same thing.
     #[error("database_url and database_url_file are both set: keep one of them")]
     TwoDatabases,
@@ -313,6 +328,14 @@ impl Config {
                 source,
             })?;
             config.database_url = Secret::new(url.trim().to_owned());
+        }
+        if config.master_key.is_some() && config.master_key_file.is_some() {
+            return Err(ConfigError::TwoMasterKeys);
+        }
+        if let Some(metadata) = figment.find_metadata("master_key")
+            && metadata.source.is_some()
+        {
+            return Err(ConfigError::SecretInFile("master_key"));
         }
         config.check()?;
         Ok(config)

@@ -9,6 +9,7 @@ use muong_domain::time::Calendar;
 use muong_domain::unit::Units;
 use muong_domain::validate::Context;
 use muong_store::{Reading, StoreError, forms, units};
+use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 /// The built-in calendar of working days.
@@ -23,6 +24,8 @@ pub struct Reference {
     pub seq: Seq,
     /// The units.
     pub units: Units,
+    /// Which villages branches cover, by village: the branch, the first day, the day after the last.
+    coverage: HashMap<UnitId, Vec<(UnitId, NaiveDate, Option<NaiveDate>)>>,
     /// The forms.
     pub catalog: Catalog,
     /// Working days.
@@ -40,13 +43,24 @@ impl Reference {
             let form = Form::parse(&name, &stored.definition).map_err(|e| StoreError::corrupt("a form", e))?;
             catalog.insert(form).map_err(|e| StoreError::corrupt("a form", e))?;
         }
+        let mut coverage: HashMap<UnitId, Vec<_>> = HashMap::new();
+        for (covered, to) in units::coverage(read)? {
+            coverage.entry(covered.village).or_default().push((covered.branch, covered.from, to));
+        }
         Ok(Self {
             seq,
             units: units::load_all(read)?,
+            coverage,
             catalog,
             calendar: Calendar::parse(CALENDAR).map_err(|e| StoreError::corrupt("the calendar", e))?,
             rules: Rules::parse(RULES).map_err(|e| StoreError::corrupt("the development rules", e))?,
         })
+    }
+
+    /// Whether a branch covers a village on a day.
+    pub fn covers(&self, branch: UnitId, village: UnitId, on: NaiveDate) -> bool {
+        let of_village = self.coverage.get(&village).into_iter().flatten();
+        of_village.into_iter().any(|(by, from, to)| *by == branch && *from <= on && to.is_none_or(|to| on < to))
     }
 
     /// What rules may know of a unit on a day; none when there is no such unit.
@@ -83,10 +97,15 @@ impl ReferenceCache {
         Self { unsettled: true, ..Self::default() }
     }
 
+    /// Units and forms as of `seq`, if that is what is kept.
+    pub fn as_of(&self, seq: Seq) -> Option<Arc<Reference>> {
+        let cached = self.current.read().ok().and_then(|current| current.clone());
+        cached.filter(|reference| reference.seq == seq)
+    }
+
     /// Units and forms as of `seq`, which the caller has just read from the head in the same transaction.
     pub fn get(&self, read: &mut impl Reading, seq: Seq) -> Result<Arc<Reference>, StoreError> {
-        let cached = self.current.read().ok().and_then(|current| current.clone());
-        if let Some(reference) = cached.filter(|reference| reference.seq == seq) {
+        if let Some(reference) = self.as_of(seq) {
             return Ok(reference);
         }
         let fresh = Arc::new(Reference::load(read, seq)?);

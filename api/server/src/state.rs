@@ -8,6 +8,7 @@ use crate::metrics::Metrics;
 use crate::reference::ReferenceCache;
 use crate::security::certificate::{CertificateError, Certificates};
 use crate::security::keyring::{Believed, Keyring};
+use crate::security::master_key::{self, MasterKeyError};
 use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
@@ -15,12 +16,14 @@ use crate::security::token::{self, KeyError};
 use crate::sole_server::{SoleServer, SoleServerError};
 use crate::usecases::authenticate::Standing;
 use crate::usecases::publish_form::publish_built_in;
+use crate::usecases::push::together::WaitingPushes;
 use metrics::Histogram;
 use muong_domain::id::SessionId;
 use muong_store::{
-    Auditor, AuditorOptions, Database, DatabaseUrl, Outcome, StoreError, Writer, WriterMetrics, WriterOptions,
-    establish_epoch, migrate,
+    Auditor, AuditorOptions, Database, DatabaseUrl, HeadWatch, Outcome, StoreError, Writer, WriterMetrics,
+    WriterOptions, establish_epoch, migrate, seal,
 };
+use std::convert::Infallible;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +50,19 @@ pub enum StartError {
          (or MUONG_SIGNING_KEY_FILE)"
     )]
     NoSharedKey,
+    /// The master key cannot be used.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// Several processes may share a PostgreSQL database, so no process makes a master key for itself alone.
+    #[error(
+        "neither master_key_file nor MUONG_MASTER_KEY is set, and on PostgreSQL every replica must have the same: make one \
+         with 'openssl rand -base64 32 > master_key.txt' and name it in master_key_file (or MUONG_MASTER_KEY_FILE). Keep a \
+         copy in a safe place: without it no personal data can be read"
+    )]
+    NoSharedMasterKey,
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
     /// The writer failed.
     #[error("the database: {0}")]
     Writer(#[from] muong_store::WriterError),
@@ -70,6 +86,8 @@ pub struct Storage {
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// What is known of the head; of others' commits only once it has been started.
+    pub head: Arc<HeadWatch>,
     thread: JoinHandle<()>,
 }
 
@@ -97,11 +115,16 @@ impl Storage {
             tracing::info!("a new epoch of the log begins");
         }
         drop(conn);
+        let own = (url.kind() == "sqlite").then(|| config.data_dir.join(master_key::FILE));
+        let vault = master_key::vault(config, own.as_deref(), entropy)?.ok_or(StartError::NoSharedMasterKey)?;
+        let vault = Arc::new(vault);
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
-        let database = Database::open(url.clone(), readers)?.noting_waits(wait);
+        let database = Database::open(url.clone(), Some(Arc::clone(&vault)), readers)?.noting_waits(wait);
         let options = WriterOptions { queue: config.write_queue.get(), metrics, ..WriterOptions::default() };
-        let (writer, thread) = Writer::start(url, options, Arc::new(move || clock.now()))?;
-        Ok(Self { database, writer, thread })
+        let head = Arc::new(HeadWatch::default());
+        let (writer, thread) = Writer::start(url, vault, Arc::clone(&head), options, Arc::new(move || clock.now()))?;
+        writer.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
+        Ok(Self { database, writer, head, thread })
     }
 
     /// Stops the writer after it has finished what it accepted.
@@ -140,6 +163,10 @@ pub struct Parts {
     pub database: Database,
     /// For every change.
     pub writer: Writer,
+    /// The head, as far as it is known without asking.
+    pub head: Arc<HeadWatch>,
+    /// Pushes that wait for the writer.
+    pub waiting_pushes: WaitingPushes,
     /// For what is no change but must be accounted for.
     pub auditor: Auditor,
     /// Units and forms, as last read.
@@ -170,13 +197,15 @@ impl App {
     pub fn open(config: Config, clock: Clock, entropy: Entropy) -> Result<Self, StartError> {
         let alone = SoleServer::of(&DatabaseUrl::parse(config.database_url.expose())?)?;
         let keys = keys(&config, &entropy)?;
+        let waiting = config.write_queue.get();
         let throttle = Throttle::new(&config.throttle);
         let certificates = config.tls.files().map(|(chain, key)| Certificates::load(chain, key)).transpose()?;
         let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy)?;
         let metrics = Metrics::new(config.metrics_listen.is_some());
         let (of_writer, of_reads) = (metrics.writer.clone(), metrics.read_wait.clone());
-        let Storage { database, writer, thread } =
+        let Storage { database, writer, head, thread } =
             Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
+        let watching = head.start(database.url().clone())?;
         let reference = Arc::new(ReferenceCache::default());
         publish_forms(&writer, &reference)?;
         let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
@@ -189,6 +218,8 @@ impl App {
             entropy,
             database,
             writer,
+            head,
+            waiting_pushes: WaitingPushes::new(waiting),
             auditor,
             reference,
             keys,
@@ -197,7 +228,7 @@ impl App {
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
             // In the order in which they end: the auditor's last words go through the writer.
-            threads: Mutex::new(vec![audit_thread, thread]),
+            threads: Mutex::new(vec![audit_thread, thread, watching]),
             _alone: alone,
         })))
     }
@@ -206,6 +237,7 @@ impl App {
     /// clone; so the listener is stopped first.
     pub fn close(self) {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        self.head.stop();
         drop(self);
         threads.into_iter().for_each(join);
     }

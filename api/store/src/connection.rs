@@ -2,11 +2,13 @@
 
 use crate::dialect::{SQLITE_PRAGMAS, SQLITE_WRITER_PRAGMAS};
 use crate::error::StoreError;
+use crate::vault::Vault;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use metrics::Histogram;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// One connection to one of the two databases.
@@ -126,6 +128,7 @@ impl ManageConnection for Manager {
 #[derive(Clone)]
 pub struct Database {
     url: DatabaseUrl,
+    vault: Option<Arc<Vault>>,
     readers: Pool<Manager>,
     wait: Histogram,
 }
@@ -141,7 +144,7 @@ pub struct PoolState {
 
 impl Database {
     /// Opens a pool of at most `readers` connections; the first is made at once, so that a wrong address fails here.
-    pub fn open(url: DatabaseUrl, readers: u32) -> Result<Self, StoreError> {
+    pub fn open(url: DatabaseUrl, vault: Option<Arc<Vault>>, readers: u32) -> Result<Self, StoreError> {
         drop(url.open()?);
         let pool = Pool::builder()
             .max_size(readers)
@@ -149,7 +152,7 @@ impl Database {
             .test_on_check_out(false)
             .connection_timeout(Duration::from_secs(5))
             .build_unchecked(Manager(url.clone()));
-        Ok(Self { url, readers: pool, wait: Histogram::noop() })
+        Ok(Self { url, vault, readers: pool, wait: Histogram::noop() })
     }
 
     /// Whether the database answers, and whether it is up to date with this binary.
@@ -160,6 +163,11 @@ impl Database {
     /// The address.
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
+    }
+
+    /// The keys that its personal values are sealed under; none for whoever reads none.
+    pub(crate) fn vault(&self) -> Option<Arc<Vault>> {
+        self.vault.clone()
     }
 
     /// A connection for reading.

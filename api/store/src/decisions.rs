@@ -4,7 +4,9 @@ use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::decisions;
+use crate::seal::{self, Keyring, Owner, owner_of};
 use crate::transaction::{Reading, Tx};
+use crate::vault::Place;
 use diesel::prelude::*;
 use muong_domain::access::Grant;
 use muong_domain::id::{RecordId, Seq, UserId};
@@ -25,8 +27,15 @@ pub struct StoredDecision {
     pub target: Uuid,
     /// The person it concerns.
     pub subject: Option<RecordId>,
-    /// Canonical JSON: what was decided and why.
+    /// Canonical JSON: what was decided and why; empty when whom it concerned has been erased.
     pub body: Vec<u8>,
+}
+
+impl StoredDecision {
+    /// Under whose key a decision that concerns `subject` is kept.
+    pub fn owner(subject: Option<RecordId>) -> Owner {
+        subject.map_or(Owner::Store, Owner::Person)
+    }
 }
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -41,30 +50,48 @@ struct Row {
     body: Vec<u8>,
 }
 
-impl From<Row> for StoredDecision {
-    fn from(row: Row) -> Self {
-        Self {
-            id: row.id.0,
-            seq: Seq(row.seq),
-            kind: row.kind,
-            actor: UserId::new(row.actor.0),
-            target: row.target.0,
-            subject: row.subject.map(|id| RecordId::new(id.0)),
-            body: row.body,
-        }
+impl Row {
+    fn place(id: Id, seq: i64) -> Place {
+        Place { column: "decisions/body", row: id.0, version: seq }
     }
+
+    fn owner(&self) -> Result<Owner, StoreError> {
+        owner_of(&self.body, self.subject.map(|id| id.0), None)
+    }
+
+    /// The key must have been learnt.
+    fn open(self, keyring: &Keyring) -> Result<StoredDecision, StoreError> {
+        let body = keyring.open(self.owner()?, Self::place(self.id, self.seq), &self.body)?;
+        Ok(StoredDecision {
+            id: self.id.0,
+            seq: Seq(self.seq),
+            kind: self.kind,
+            actor: UserId::new(self.actor.0),
+            target: self.target.0,
+            subject: self.subject.map(|id| RecordId::new(id.0)),
+            body: body.unwrap_or_default(),
+        })
+    }
+}
+
+fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredDecision>, StoreError> {
+    let owners = rows.iter().map(Row::owner).collect::<Result<Vec<_>, _>>()?;
+    seal::learn(read, owners)?;
+    let (_, keyring) = read.parts();
+    rows.into_iter().map(|row| row.open(keyring)).collect()
 }
 
 /// Records a decision.
 pub fn insert(tx: &mut Tx<'_>, _grant: &Grant, decision: &StoredDecision) -> Result<(), StoreError> {
+    let (id, seq) = (Id(decision.id), decision.seq.0);
     let row = Row {
-        id: Id(decision.id),
-        seq: decision.seq.0,
+        id,
+        seq,
         kind: decision.kind.clone(),
         actor: decision.actor.into(),
         target: Id(decision.target),
         subject: decision.subject.map(Id::from),
-        body: decision.body.clone(),
+        body: seal::seal(tx, StoredDecision::owner(decision.subject), Row::place(id, seq), &decision.body)?,
     };
     on_backend!(tx.conn(), c => diesel::insert_into(decisions::table).values(&row).execute(c))?;
     Ok(())
@@ -79,9 +106,20 @@ pub fn by_ids(read: &mut impl Reading, ids: &[Uuid]) -> Result<Vec<StoredDecisio
             .filter(decisions::id.eq_any(ids))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(rows.into_iter().map(StoredDecision::from));
+        found.extend(domain(read, rows)?);
     }
     Ok(found)
+}
+
+/// All decisions after an entry, in order; for whoever walks the whole store.
+pub(crate) fn page(read: &mut impl Reading, after: Seq, limit: i64) -> Result<Vec<StoredDecision>, StoreError> {
+    let rows: Vec<Row> = on_backend!(read.conn(), c => decisions::table
+        .filter(decisions::seq.gt(after.0))
+        .order(decisions::seq)
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
+    domain(read, rows)
 }
 
 /// The decisions about one thing, the first first.
@@ -91,5 +129,5 @@ pub fn about(read: &mut impl Reading, target: Uuid) -> Result<Vec<StoredDecision
         .order(decisions::seq)
         .select(Row::as_select())
         .load(c))?;
-    Ok(rows.into_iter().map(StoredDecision::from).collect())
+    domain(read, rows)
 }

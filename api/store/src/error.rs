@@ -32,6 +32,15 @@ pub enum StoreError {
     /// A change that shared a transaction refused after it had written: it must be undone alone.
     #[error("a change refused after it had written")]
     RefusedLate,
+    /// A sealed value or its key cannot be used.
+    #[error("{0}")]
+    Sealed(&'static str),
+    /// Data is sealed under a master key that this process does not have.
+    #[error(
+        "data is sealed under the master key {0}, which is not among the keys given (master_key_file): \
+         it must stay there until `muong keys rotate-master` has finished"
+    )]
+    NoMasterKey(String),
     /// A change panicked; nothing of it was written.
     #[error("a change panicked")]
     Panicked,

@@ -1,12 +1,9 @@
 //! The index of the current state by scope and seq, from which phones pull.
 
-use crate::columns::Id;
-use crate::dialect::BIND_CHUNK;
+use crate::columns::{Id, sql};
 use crate::error::StoreError;
-use crate::schema::feed;
 use crate::transaction::{Reading, Tx};
-use diesel::prelude::*;
-use diesel::upsert::excluded;
+use diesel::sql_types::{BigInt, Bool, Text};
 use muong_domain::id::{Seq, UnitId};
 use uuid::Uuid;
 
@@ -25,48 +22,31 @@ pub struct FeedRow {
     pub present: bool,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = feed, treat_none_as_default_value = false)]
-struct Row<'a> {
+struct Row {
     id: Id,
     scope: Id,
-    kind: &'a str,
+    kind: String,
     seq: i64,
     present: bool,
 }
 
+insert_rows!(Row => "feed" {
+    id: Id, sql::Id, "uuid";
+    scope: Id, sql::Id, "uuid";
+    kind: String, Text, "text";
+    seq: i64, BigInt, "bigint";
+    present: bool, Bool, "boolean";
+} "ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = excluded.present");
+
 /// Stamps what has changed. No thing may stand twice in one call.
-pub fn stamp(tx: &mut Tx<'_>, changed: &[FeedRow]) -> Result<(), StoreError> {
-    let rows: Vec<Row<'_>> = (changed.iter())
-        .map(|row| Row {
-            id: Id(row.id),
-            scope: row.scope.into(),
-            kind: &row.kind,
-            seq: row.seq.0,
-            present: row.present,
-        })
-        .collect();
-    macro_rules! upsert {
-        ($values:expr, $c:expr) => {
-            diesel::insert_into(feed::table)
-                .values($values)
-                .on_conflict((feed::id, feed::scope))
-                .do_update()
-                .set((feed::seq.eq(excluded(feed::seq)), feed::present.eq(excluded(feed::present))))
-                .execute($c)
-        };
-    }
-    for chunk in rows.chunks(BIND_CHUNK) {
-        match tx.conn() {
-            crate::Connection::Sqlite(c) => {
-                for row in chunk {
-                    upsert!(row, &mut *c)?;
-                }
-            }
-            crate::Connection::Postgres(c) => {
-                upsert!(chunk, c)?;
-            }
-        }
-    }
-    Ok(())
+pub fn stamp(tx: &mut Tx<'_>, changed: Vec<FeedRow>) -> Result<(), StoreError> {
+    let row = |row: FeedRow| Row {
+        id: Id(row.id),
+        scope: row.scope.into(),
+        kind: row.kind,
+        seq: row.seq.0,
+        present: row.present,
+    };
+    let rows: Vec<Row> = changed.into_iter().map(row).collect();
+    Ok(insert_rows(tx.conn(), &rows)?)
 }

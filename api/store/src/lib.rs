@@ -5,18 +5,23 @@
 
 #[macro_use]
 mod dialect;
+#[macro_use]
+mod insert;
+mod among;
 mod audit;
 mod audit_check;
 mod auditor;
 mod columns;
 mod connection;
 mod error;
+mod head_watch;
 mod inspection;
 mod migrate;
 mod schema;
 mod scope;
 mod state_hash;
 mod transaction;
+mod vault;
 mod writer;
 
 pub mod conflicts;
@@ -27,6 +32,7 @@ pub mod log;
 pub mod quarantine;
 pub mod receipts;
 pub mod records;
+pub mod seal;
 pub mod stock;
 pub mod submissions;
 pub mod trail;
@@ -44,10 +50,12 @@ pub use audit_check::{Broken, Checked, Flaw, check_audit};
 pub use auditor::{AuditError, Auditor, AuditorOptions};
 pub use connection::{Connection, Database, DatabaseUrl, PoolState};
 pub use error::StoreError;
+pub use head_watch::HeadWatch;
 pub use inspection::{Inspection, ServerFacts};
 pub use migrate::{MigrationStatus, migrate, migration_status};
 pub use scope::Scope;
 pub use state_hash::state_hash;
 pub use stock::Stock;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
+pub use vault::{Chance, MasterKey, Source, Vault};
 pub use writer::{Writer, WriterError, WriterMetrics, WriterOptions};

@@ -1,11 +1,14 @@
 //! Submissions that wait, whole, for a reviewer.
 
+use crate::among::among;
 use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{quarantine, submissions, unit_closure};
 use crate::scope::Scope;
+use crate::seal::{self, Keyring, Owner, owner_of};
 use crate::transaction::{Reading, Tx};
+use crate::vault::Place;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -83,24 +86,45 @@ struct Row {
     outcome: Option<Vec<u8>>,
 }
 
-impl TryFrom<Row> for StoredQuarantine {
-    type Error = StoreError;
+impl Row {
+    fn place(&self) -> Place {
+        Place { column: "quarantine/outcome", row: self.id.0, version: self.closed_seq.unwrap_or_default() }
+    }
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: QuarantineId::new(row.id.0),
-            submission: SubmissionId::new(row.submission_id.0),
-            unit: row.unit_id.map(|id| UnitId::new(id.0)),
-            author: UserId::new(row.author.0),
-            form: row.form,
-            code: row.code,
-            waits_on: row.waits_on.map(|id| SubmissionId::new(id.0)),
-            opened: Seq(row.opened_seq),
-            closed: row.closed_seq.map(Seq),
-            closing: row.closing.as_deref().map(Closing::parse).transpose()?,
-            subject: row.subject.map(|id| RecordId::new(id.0)),
-            outcome: row.outcome,
+    fn owner(&self) -> Result<Option<Owner>, StoreError> {
+        let owner = |sealed: &Vec<u8>| owner_of(sealed, self.subject.map(|id| id.0), Some(self.submission_id.0));
+        self.outcome.as_ref().map(owner).transpose()
+    }
+
+    /// The key of its outcome must have been learnt.
+    fn open(self, keyring: &Keyring) -> Result<StoredQuarantine, StoreError> {
+        let outcome = match (self.owner()?, &self.outcome) {
+            (Some(owner), Some(sealed)) => keyring.open(owner, self.place(), sealed)?,
+            _ => None,
+        };
+        Ok(StoredQuarantine {
+            id: QuarantineId::new(self.id.0),
+            submission: SubmissionId::new(self.submission_id.0),
+            unit: self.unit_id.map(|id| UnitId::new(id.0)),
+            author: UserId::new(self.author.0),
+            form: self.form,
+            code: self.code,
+            waits_on: self.waits_on.map(|id| SubmissionId::new(id.0)),
+            opened: Seq(self.opened_seq),
+            closed: self.closed_seq.map(Seq),
+            closing: self.closing.as_deref().map(Closing::parse).transpose()?,
+            subject: self.subject.map(|id| RecordId::new(id.0)),
+            outcome,
         })
+    }
+
+    fn seal(tx: &mut Tx<'_>, waiting: &StoredQuarantine) -> Result<Self, StoreError> {
+        let mut row = Self::from(waiting);
+        if let Some(outcome) = &waiting.outcome {
+            let owner = waiting.subject.map_or(Owner::Submission(waiting.submission), Owner::Person);
+            row.outcome = Some(seal::seal(tx, owner, row.place(), outcome)?);
+        }
+        Ok(row)
     }
 }
 
@@ -118,19 +142,22 @@ impl From<&StoredQuarantine> for Row {
             closed_seq: q.closed.map(|seq| seq.0),
             closing: q.closing.map(|closing| closing.as_str().to_owned()),
             subject: q.subject.map(Id::from),
-            outcome: q.outcome.clone(),
+            outcome: None,
         }
     }
 }
 
-fn domain(rows: Vec<Row>) -> Result<Vec<StoredQuarantine>, StoreError> {
-    rows.into_iter().map(StoredQuarantine::try_from).collect()
+fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredQuarantine>, StoreError> {
+    let owners = rows.iter().map(Row::owner).collect::<Result<Vec<_>, _>>()?;
+    seal::learn(read, owners.into_iter().flatten())?;
+    let (_, keyring) = read.parts();
+    rows.into_iter().map(|row| row.open(keyring)).collect()
 }
 
 /// Writes them as they now stand.
 pub fn save(tx: &mut Tx<'_>, changed: &[StoredQuarantine]) -> Result<(), StoreError> {
     for waiting in changed {
-        let row = Row::from(waiting);
+        let row = Row::seal(tx, waiting)?;
         on_backend!(tx.conn(), c => diesel::insert_into(quarantine::table)
             .values(&row)
             .on_conflict(quarantine::id)
@@ -152,7 +179,22 @@ pub fn find(read: &mut impl Reading, id: QuarantineId) -> Result<Option<StoredQu
         .select(Row::as_select())
         .first(c)
         .optional())?;
-    row.map(StoredQuarantine::try_from).transpose()
+    Ok(domain(read, row.into_iter().collect())?.pop())
+}
+
+/// All of them after an id, in order of id; for whoever walks the whole store.
+pub(crate) fn page(
+    read: &mut impl Reading,
+    after: QuarantineId,
+    limit: i64,
+) -> Result<Vec<StoredQuarantine>, StoreError> {
+    let rows: Vec<Row> = on_backend!(read.conn(), c => quarantine::table
+        .filter(quarantine::id.gt(Id::from(after)))
+        .order(quarantine::id)
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
+    domain(read, rows)
 }
 
 /// Those of these submissions, whether they still wait or not.
@@ -161,10 +203,10 @@ pub fn of_submissions(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<V
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => quarantine::table
-            .filter(quarantine::submission_id.eq_any(ids))
+            .filter(among(quarantine::submission_id, ids))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(domain(rows)?);
+        found.extend(domain(read, rows)?);
     }
     Ok(found)
 }
@@ -179,16 +221,14 @@ pub fn open_of_records(
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
         let rows: Vec<(Option<Id>, Row)> = on_backend!(read.conn(), c => submissions::table
             .inner_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
-            .filter(submissions::record_id.eq_any(ids))
+            .filter(among(submissions::record_id, ids))
             .filter(quarantine::closed_seq.is_null())
             .order(submissions::seq)
             .select((submissions::record_id, Row::as_select()))
             .load(c))?;
-        for (record, row) in rows {
-            if let Some(record) = record {
-                found.push((RecordId::new(record.0), row.try_into()?));
-            }
-        }
+        let (records, rows): (Vec<Option<Id>>, Vec<Row>) = rows.into_iter().unzip();
+        let waiting = records.into_iter().zip(domain(read, rows)?);
+        found.extend(waiting.filter_map(|(record, waiting)| Some((RecordId::new(record?.0), waiting))));
     }
     Ok(found)
 }
@@ -201,7 +241,7 @@ pub fn waiting_on(read: &mut impl Reading, submission: SubmissionId) -> Result<V
         .order(quarantine::opened_seq)
         .select(Row::as_select())
         .load(c))?;
-    domain(rows)
+    domain(read, rows)
 }
 
 /// Whose waiting submissions a list holds.
@@ -277,5 +317,5 @@ pub fn list(
         }
         query.order(quarantine::id).limit(limit).select(Row::as_select()).load(c)
     })?;
-    domain(rows)
+    domain(read, rows)
 }

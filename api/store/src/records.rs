@@ -1,16 +1,18 @@
 //! The merged current state: records, their other ids, and values that must be unique among people.
 
-use crate::columns::{Id, Json};
+use crate::among::among;
+use crate::columns::{Id, Json, sql};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{personal_keys, record_aliases, records, unit_closure};
 use crate::scope::Scope;
+use crate::seal::{self, Keyring, Owner};
 use crate::transaction::{Reading, Tx};
+use crate::vault::Place;
 use chrono::NaiveDate;
-use diesel::dsl::{exists, not, sql};
+use diesel::dsl::{self, exists, not};
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
-use diesel::upsert::excluded;
+use diesel::sql_types::{BigInt, Binary, Bool, Date, Nullable, Text};
 use muong_domain::access::Grant;
 use muong_domain::id::{RecordId, Seq, UnitId};
 use muong_domain::record::Record;
@@ -43,8 +45,8 @@ pub struct RecordChange {
     pub personal: Option<String>,
 }
 
-#[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = records, treat_none_as_default_value = false)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = records)]
 struct Row {
     id: Id,
     form: String,
@@ -60,31 +62,58 @@ struct Row {
     personal: Option<Vec<u8>>,
 }
 
-impl TryFrom<Row> for StoredRecord {
-    type Error = StoreError;
+insert_rows!(Row => "records" {
+    id: Id, sql::Id, "uuid";
+    form: String, Text, "text";
+    unit_id: Id, sql::Id, "uuid";
+    subject: Option<Id>, Nullable<sql::Id>, "uuid";
+    version: i64, BigInt, "bigint";
+    created_seq: i64, BigInt, "bigint";
+    state: String, Text, "text";
+    disputed: bool, Bool, "boolean";
+    occurred_on: Option<NaiveDate>, Nullable<Date>, "date";
+    natural_key: Option<String>, Nullable<Text>, "text";
+    cells: Json, sql::Json, "jsonb";
+    personal: Option<Vec<u8>>, Nullable<Binary>, "bytea";
+} "ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, version = excluded.version, state = excluded.state, \
+   disputed = excluded.disputed, occurred_on = excluded.occurred_on, natural_key = excluded.natural_key, \
+   cells = excluded.cells, personal = excluded.personal");
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+impl Row {
+    fn place(&self) -> Place {
+        Place { column: "records/personal", row: self.id.0, version: self.version }
+    }
+
+    /// Whose the personal part is: the person it is about; of a record about nobody, its own.
+    fn owner(&self) -> Owner {
+        Owner::Person(RecordId::new(self.subject.unwrap_or(self.id).0))
+    }
+
+    /// The key must have been learnt.
+    fn open(self, keyring: &Keyring) -> Result<StoredRecord, StoreError> {
+        let personal = match &self.personal {
+            Some(sealed) => keyring.open(self.owner(), self.place(), sealed)?,
+            None => None,
+        };
         let mut record =
-            Record::new(RecordId::new(row.id.0), &row.form, UnitId::new(row.unit_id.0), Seq(row.created_seq));
-        record.version = Seq(row.version);
-        let personal = row.personal.map(String::from_utf8).transpose();
+            Record::new(RecordId::new(self.id.0), &self.form, UnitId::new(self.unit_id.0), Seq(self.created_seq));
+        record.version = Seq(self.version);
+        let personal = personal.map(String::from_utf8).transpose();
         let personal = personal.map_err(|error| StoreError::corrupt("a record's personal part", error))?;
-        (record.restore(&row.cells.0, personal.as_deref()))
+        (record.restore(&self.cells.0, personal.as_deref()))
             .map_err(|error| StoreError::corrupt("a record's state", error))?;
-        Ok(Self {
+        Ok(StoredRecord {
             record,
-            subject: row.subject.map(|id| RecordId::new(id.0)),
-            live: row.state == "live",
-            occurred_on: row.occurred_on,
-            natural_key: row.natural_key,
+            subject: self.subject.map(|id| RecordId::new(id.0)),
+            live: self.state == "live",
+            occurred_on: self.occurred_on,
+            natural_key: self.natural_key,
         })
     }
-}
 
-impl From<RecordChange> for Row {
-    fn from(change: RecordChange) -> Self {
+    fn seal(tx: &mut Tx<'_>, change: RecordChange) -> Result<Self, StoreError> {
         let StoredRecord { record, subject, live, occurred_on, natural_key } = change.stored;
-        Self {
+        let mut row = Self {
             id: record.id.into(),
             unit_id: record.unit.into(),
             subject: subject.map(Id::from),
@@ -96,13 +125,19 @@ impl From<RecordChange> for Row {
             occurred_on,
             natural_key,
             cells: Json(change.open),
-            personal: change.personal.map(String::into_bytes),
+            personal: None,
+        };
+        if let Some(personal) = change.personal {
+            row.personal = Some(seal::seal(tx, row.owner(), row.place(), personal.as_bytes())?);
         }
+        Ok(row)
     }
 }
 
-fn domain(rows: Vec<Row>) -> Result<Vec<StoredRecord>, StoreError> {
-    rows.into_iter().map(StoredRecord::try_from).collect()
+fn domain(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredRecord>, StoreError> {
+    seal::learn(read, rows.iter().filter(|row| row.personal.is_some()).map(Row::owner))?;
+    let (_, keyring) = read.parts();
+    rows.into_iter().map(|row| row.open(keyring)).collect()
 }
 
 /// Records by id.
@@ -111,24 +146,34 @@ pub fn by_ids(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<StoredRec
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
-            .filter(records::id.eq_any(ids))
+            .filter(among(records::id, ids))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(domain(rows)?);
+        found.extend(domain(read, rows)?);
     }
     Ok(found)
 }
 
-/// Records of a form by natural key.
-pub fn by_keys(read: &mut impl Reading, form: &str, keys: &[String]) -> Result<Vec<StoredRecord>, StoreError> {
+/// All records after an id, in order of id; for whoever walks the whole store.
+pub(crate) fn page(read: &mut impl Reading, after: RecordId, limit: i64) -> Result<Vec<StoredRecord>, StoreError> {
+    let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
+        .filter(records::id.gt(Id::from(after)))
+        .order(records::id)
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
+    domain(read, rows)
+}
+
+/// Records by natural key, which says the form as well.
+pub fn by_keys(read: &mut impl Reading, keys: &[String]) -> Result<Vec<StoredRecord>, StoreError> {
     let mut found = Vec::new();
     for chunk in keys.chunks(BIND_CHUNK) {
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
-            .filter(records::form.eq(form))
-            .filter(records::natural_key.eq_any(chunk.iter().map(|key| Some(key.as_str()))))
+            .filter(among(records::natural_key, chunk.iter().map(|key| Some(key.as_str()))))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(domain(rows)?);
+        found.extend(domain(read, rows)?);
     }
     Ok(found)
 }
@@ -139,11 +184,11 @@ pub fn about(read: &mut impl Reading, form: &str, people: &[RecordId]) -> Result
     for chunk in people.chunks(BIND_CHUNK) {
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
-            .filter(records::subject.eq_any(ids))
-            .filter(records::form.eq(form))
+            .filter(among(records::subject, ids))
+            .filter(records::form.concat(NOT_BY_INDEX).eq(form))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(domain(rows)?);
+        found.extend(domain(read, rows)?);
     }
     // Not by the database: asked for an order by id, SQLite would read all records of the form, in that order.
     found.sort_unstable_by_key(|stored| stored.record.id);
@@ -156,7 +201,7 @@ pub fn aliases(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<(RecordI
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<(Id, Id, Id)> = on_backend!(read.conn(), c => record_aliases::table
-            .filter(record_aliases::alias.eq_any(ids))
+            .filter(among(record_aliases::alias, ids))
             .select((record_aliases::alias, record_aliases::unit_id, record_aliases::record_id))
             .load(c))?;
         found.extend(rows.into_iter().map(|(a, u, r)| (RecordId::new(a.0), UnitId::new(u.0), RecordId::new(r.0))));
@@ -204,86 +249,62 @@ pub fn insert_aliases(tx: &mut Tx<'_>, aliases: &[(RecordId, UnitId, RecordId, S
 pub fn save(tx: &mut Tx<'_>, rekeyed: &[RecordId], changes: Vec<RecordChange>) -> Result<(), StoreError> {
     for chunk in rekeyed.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
-        on_backend!(tx.conn(), c => diesel::update(records::table.filter(records::id.eq_any(ids)))
+        on_backend!(tx.conn(), c => diesel::update(records::table.filter(among(records::id, ids)))
             .set(records::natural_key.eq(None::<String>))
             .execute(c))?;
     }
-    let rows: Vec<Row> = changes.into_iter().map(Row::from).collect();
-    for chunk in rows.chunks(BIND_CHUNK) {
-        save_chunk(tx, chunk)?;
-    }
-    Ok(())
+    let rows = changes.into_iter().map(|change| Row::seal(tx, change)).collect::<Result<Vec<_>, _>>()?;
+    Ok(insert_rows(tx.conn(), &rows)?)
 }
 
-/// One text for both databases; SQLite takes it row by row (its driver has no prepared multi-row upsert).
-fn save_chunk(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> {
-    macro_rules! upsert {
-        ($values:expr, $c:expr) => {
-            diesel::insert_into(records::table)
-                .values($values)
-                .on_conflict(records::id)
-                .do_update()
-                .set((
-                    records::subject.eq(excluded(records::subject)),
-                    records::version.eq(excluded(records::version)),
-                    records::state.eq(excluded(records::state)),
-                    records::disputed.eq(excluded(records::disputed)),
-                    records::occurred_on.eq(excluded(records::occurred_on)),
-                    records::natural_key.eq(excluded(records::natural_key)),
-                    records::cells.eq(excluded(records::cells)),
-                    records::personal.eq(excluded(records::personal)),
-                ))
-                .execute($c)
-        };
-    }
-    match tx.conn() {
-        crate::Connection::Sqlite(c) => {
-            for row in rows {
-                upsert!(row, &mut *c)?;
-            }
-        }
-        crate::Connection::Postgres(c) => {
-            upsert!(rows, c)?;
-        }
-    }
-    Ok(())
+/// What a value that must be unique is kept as: without the key nobody can test a guess.
+fn index_digest(keyring: &Keyring, kind: &str, value: &str) -> Result<Vec<u8>, StoreError> {
+    Ok(keyring.index()?.digest(format!("{kind}\0{value}").as_bytes()).to_vec())
 }
 
-/// Who holds these values.
-pub fn holders(
-    read: &mut impl Reading,
-    kind: &str,
-    digests: &[Vec<u8>],
-) -> Result<Vec<(Vec<u8>, RecordId)>, StoreError> {
+/// Who holds these values, as (value, record).
+pub fn holders(read: &mut impl Reading, kind: &str, values: &[String]) -> Result<Vec<(String, RecordId)>, StoreError> {
+    let (conn, keyring) = read.parts();
     let mut found = Vec::new();
-    for chunk in digests.chunks(BIND_CHUNK) {
-        let rows: Vec<(Vec<u8>, Id)> = on_backend!(read.conn(), c => personal_keys::table
+    for chunk in values.chunks(BIND_CHUNK) {
+        let digests = chunk.iter().map(|value| index_digest(keyring, kind, value)).collect::<Result<Vec<_>, _>>()?;
+        let rows: Vec<(Vec<u8>, Id)> = on_backend!(&mut *conn, c => personal_keys::table
             .filter(personal_keys::kind.eq(kind))
-            .filter(personal_keys::digest.eq_any(chunk))
+            .filter(personal_keys::digest.eq_any(&digests))
             .select((personal_keys::digest, personal_keys::record_id))
             .load(c))?;
-        found.extend(rows.into_iter().map(|(digest, id)| (digest, RecordId::new(id.0))));
+        for (digest, id) in rows {
+            let value = digests.iter().position(|known| *known == digest).and_then(|index| chunk.get(index));
+            found.extend(value.map(|value| (value.clone(), RecordId::new(id.0))));
+        }
     }
     Ok(found)
 }
 
-/// Lets a record hold one value of this kind, or none.
-pub fn hold(
-    tx: &mut Tx<'_>,
-    _grant: &Grant,
-    kind: &str,
-    record: RecordId,
-    digest: Option<&[u8]>,
-) -> Result<(), StoreError> {
-    let id = Id::from(record);
-    on_backend!(tx.conn(), c => diesel::delete(personal_keys::table)
-        .filter(personal_keys::record_id.eq(id))
-        .filter(personal_keys::kind.eq(kind))
-        .execute(c))?;
-    if let Some(digest) = digest {
-        on_backend!(tx.conn(), c => diesel::insert_into(personal_keys::table)
-            .values((personal_keys::kind.eq(kind), personal_keys::digest.eq(digest), personal_keys::record_id.eq(id)))
+/// Lets records hold one value of this kind each, or none. All let go of what they held before any takes: in one batch a
+/// value may go from one record to another.
+pub fn hold(tx: &mut Tx<'_>, kind: &str, held: &[(Grant, RecordId, Option<String>)]) -> Result<(), StoreError> {
+    let (conn, keyring) = tx.parts();
+    for chunk in held.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().map(|(_, record, _)| Id::from(*record)).collect();
+        on_backend!(&mut *conn, c => diesel::delete(personal_keys::table)
+            .filter(personal_keys::record_id.eq_any(ids))
+            .filter(personal_keys::kind.eq(kind))
             .execute(c))?;
+    }
+    let taken = held.iter().filter_map(|(_, record, value)| Some((record, value.as_ref()?)));
+    let rows = taken
+        .map(|(record, value)| {
+            let digest = index_digest(keyring, kind, value)?;
+            Ok((
+                personal_keys::kind.eq(kind),
+                personal_keys::digest.eq(digest),
+                personal_keys::record_id.eq(Id::from(*record)),
+            ))
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    for chunk in rows.chunks(BIND_CHUNK) {
+        on_backend!(&mut *conn, c => diesel::insert_into(personal_keys::table).values(chunk).execute(c))?;
     }
     Ok(())
 }
@@ -294,7 +315,7 @@ pub fn aliases_of_all(read: &mut impl Reading, records: &[RecordId]) -> Result<V
     for chunk in records.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<(Id, Id)> = on_backend!(read.conn(), c => record_aliases::table
-            .filter(record_aliases::record_id.eq_any(ids))
+            .filter(among(record_aliases::record_id, ids))
             .order((record_aliases::record_id, record_aliases::alias))
             .select((record_aliases::record_id, record_aliases::alias))
             .load(c))?;
@@ -351,7 +372,7 @@ pub fn list(read: &mut impl Reading, filter: &RecordFilter, limit: i64) -> Resul
         // Written out, not bound: only so do the partial indexes of what is withdrawn and of what is disputed serve.
         match filter.live {
             Some(true) => query = query.filter(records::state.eq("live")),
-            Some(false) => query = query.filter(sql::<Bool>("records.state = 'deleted'")),
+            Some(false) => query = query.filter(dsl::sql::<Bool>("records.state = 'deleted'")),
             None => {}
         }
         match filter.disputed {
@@ -383,5 +404,5 @@ pub fn below(read: &mut impl Reading, form: &str, unit: UnitId) -> Result<Vec<St
         .order(records::id)
         .select(Row::as_select())
         .load(c))?;
-    domain(rows)
+    domain(read, rows)
 }

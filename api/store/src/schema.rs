@@ -359,6 +359,18 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql;
 
+    data_keys (kind, owner) {
+        kind -> Text,
+        owner -> sql::Id,
+        master -> Text,
+        wrapped -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
     audit (chain, position) {
         chain -> sql::Id,
         position -> BigInt,
@@ -414,5 +426,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     conflicts,
     quarantine,
     decisions,
-    feed
+    feed,
+    data_keys
 );

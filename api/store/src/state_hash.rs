@@ -1,12 +1,16 @@
-//! One hash over everything that the log determines: equal stores, on either database, have equal hashes.
+//! One hash over everything that the log determines: equal stores, on either database, have equal hashes. What is sealed
+//! is opened first: two stores have different keys. Digests, which differ with the keys, are left out; what they are of
+//! is in it.
 
-use crate::columns::{Id, Json};
+use crate::columns::Id;
 use crate::error::StoreError;
-use crate::schema::{
-    conflicts, decisions, feed, forms, personal_keys, quarantine, record_aliases, records, submissions,
-};
+use crate::quarantine::Closing;
+use crate::records::StoredRecord;
+use crate::schema::{conflicts, feed, forms, personal_keys, record_aliases};
 use crate::transaction::Reading;
+use crate::{decisions, quarantine, records, submissions};
 use diesel::prelude::*;
+use muong_domain::id::{QuarantineId, RecordId, Seq};
 use muong_domain::json;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -36,61 +40,34 @@ pub fn state_hash(read: &mut impl Reading) -> Result<[u8; 32], StoreError> {
     hash_submissions(read, &mut hash)?;
     hash_conflicts(read, &mut hash)?;
     hash_quarantine(read, &mut hash)?;
+    hash_decisions(read, &mut hash)?;
     hash_feed(read, &mut hash)?;
     hash_small_tables(read, &mut hash)?;
     Ok(hash.finalize().into())
 }
 
 fn hash_records(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
-    type Row = (
-        (Id, String, Id, Option<Id>, i64, i64, String),
-        (bool, Option<chrono::NaiveDate>, Option<String>, Json, Option<Vec<u8>>),
-    );
-    let mut after: Key = Some(Uuid::nil());
+    let mut after = Some(RecordId::new(Uuid::nil()));
     while let Some(last) = after {
-        let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
-            .filter(records::id.gt(Id(last)))
-            .order(records::id)
-            .limit(PAGE)
-            .select((
-                (records::id, records::form, records::unit_id, records::subject, records::version, records::created_seq, records::state),
-                (records::disputed, records::occurred_on, records::natural_key, records::cells, records::personal),
-            ))
-            .load(c))?;
-        after = rows.last().map(|row| row.0.0.0);
-        for ((id, form, unit, subject, version, created, state), (disputed, day, key, cells, personal)) in rows {
-            let (subject, cells) = (subject.map(|id| id.0), canonical(&cells.0)?);
-            feed_hash(hash, &("record", id.0, form, unit.0, subject, version, created, state));
-            feed_hash(hash, &(disputed, day, key, cells, personal));
+        let page = records::page(read, last, PAGE)?;
+        after = page.last().map(|stored| stored.record.id);
+        for StoredRecord { record, subject, live, occurred_on, natural_key } in page {
+            let (state, _) = record.to_documents(|_| false);
+            let columns = ("record", record.id, &record.form, record.unit, record.version, record.created);
+            feed_hash(hash, &(columns, subject, live, occurred_on, natural_key, canonical(&state)?));
         }
     }
     Ok(())
 }
 
 fn hash_submissions(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
-    type Row = (i64, Id, Option<Id>, Option<Id>, Vec<u8>, String, Option<Id>, Vec<u8>, Vec<u8>);
-    let mut after = Some(0);
+    let mut after = Some(Seq::ZERO);
     while let Some(last) = after {
-        let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
-            .filter(submissions::seq.gt(last))
-            .order(submissions::seq)
-            .limit(PAGE)
-            .select((
-                submissions::seq,
-                submissions::id,
-                submissions::unit_id,
-                submissions::record_id,
-                submissions::content_hash,
-                submissions::status,
-                submissions::subject,
-                submissions::body,
-                submissions::result,
-            ))
-            .load(c))?;
-        after = rows.last().map(|row| row.0);
-        for (seq, id, unit, record, content, status, subject, body, result) in rows {
-            let ids = (id.0, unit.map(|id| id.0), record.map(|id| id.0), subject.map(|id| id.0));
-            feed_hash(hash, &("submission", seq, ids, content, status, body, result));
+        let page = submissions::page(read, last, PAGE)?;
+        after = page.last().map(|stored| stored.seq);
+        for s in page {
+            let told = s.told.map(|told| (told.body, told.result));
+            feed_hash(hash, &("submission", s.seq, s.id, s.unit, s.record, s.subject, s.status, told));
         }
     }
     Ok(())
@@ -126,29 +103,25 @@ fn hash_conflicts(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), Stor
 }
 
 fn hash_quarantine(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
-    type Row = (Id, Id, Option<Id>, String, Option<Id>, i64, Option<i64>, Option<String>, Option<Vec<u8>>);
-    let mut after: Key = Some(Uuid::nil());
+    let mut after = Some(QuarantineId::new(Uuid::nil()));
     while let Some(last) = after {
-        let rows: Vec<Row> = on_backend!(read.conn(), c => quarantine::table
-            .filter(quarantine::id.gt(Id(last)))
-            .order(quarantine::id)
-            .limit(PAGE)
-            .select((
-                quarantine::id,
-                quarantine::submission_id,
-                quarantine::unit_id,
-                quarantine::code,
-                quarantine::waits_on,
-                quarantine::opened_seq,
-                quarantine::closed_seq,
-                quarantine::closing,
-                quarantine::outcome,
-            ))
-            .load(c))?;
-        after = rows.last().map(|row| row.0.0);
-        for (id, submission, unit, code, waits, opened, closed, closing, outcome) in rows {
-            let ids = (id.0, submission.0, unit.map(|id| id.0), waits.map(|id| id.0));
-            feed_hash(hash, &("quarantine", ids, code, opened, closed, closing, outcome));
+        let page = quarantine::page(read, last, PAGE)?;
+        after = page.last().map(|waiting| waiting.id);
+        for q in page {
+            let closing = (q.closed, q.closing.map(Closing::as_str), q.outcome);
+            feed_hash(hash, &("quarantine", q.id, q.submission, q.unit, q.code, q.waits_on, q.opened, closing));
+        }
+    }
+    Ok(())
+}
+
+fn hash_decisions(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
+    let mut after = Some(Seq::ZERO);
+    while let Some(last) = after {
+        let page = decisions::page(read, last, PAGE)?;
+        after = page.last().map(|decision| decision.seq);
+        for d in page {
+            feed_hash(hash, &("decision", d.id, d.seq, d.kind, d.target, d.body));
         }
     }
     Ok(())
@@ -173,7 +146,7 @@ fn hash_feed(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Aliases, cards, decisions and forms: few beside what they belong to.
+/// Aliases, cards and forms: few beside what they belong to.
 fn hash_small_tables(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
     let conn = read.conn();
     let aliases: Vec<(Id, Id, Id, i64)> =
@@ -181,17 +154,12 @@ fn hash_small_tables(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), S
     for (alias, unit, record, seq) in aliases {
         feed_hash(hash, &("alias", alias.0, unit.0, record.0, seq));
     }
-    let keys: Vec<(String, Vec<u8>, Id)> =
-        on_backend!(conn, c => personal_keys::table.order((personal_keys::kind, personal_keys::digest)).load(c))?;
-    for (kind, digest, record) in keys {
-        feed_hash(hash, &("key", kind, digest, record.0));
-    }
-    let decided: Vec<(Id, i64, String, Id, Vec<u8>)> = on_backend!(conn, c => decisions::table
-        .order(decisions::seq)
-        .select((decisions::id, decisions::seq, decisions::kind, decisions::target, decisions::body))
+    let keys: Vec<(String, Id)> = on_backend!(conn, c => personal_keys::table
+        .order((personal_keys::kind, personal_keys::record_id))
+        .select((personal_keys::kind, personal_keys::record_id))
         .load(c))?;
-    for (id, seq, kind, target, body) in decided {
-        feed_hash(hash, &("decision", id.0, seq, kind, target.0, body));
+    for (kind, record) in keys {
+        feed_hash(hash, &("key", kind, record.0));
     }
     let published: Vec<(String, i32, String)> = on_backend!(conn, c => forms::table
         .order((forms::code, forms::version))

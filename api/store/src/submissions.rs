@@ -1,12 +1,19 @@
 //! What phones said, whole and for ever, and how it was answered.
 
-use crate::columns::{Id, Instant};
+use crate::among::among;
+use crate::columns::{Id, Instant, sql};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{quarantine, submissions};
+use crate::seal::{self, Keyring, Owner, owner_of};
 use crate::transaction::{Reading, Tx};
+use crate::vault::Place;
 use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
+use diesel::sqlite::Sqlite;
 use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
 
 /// A received submission.
@@ -34,20 +41,29 @@ pub struct StoredSubmission {
     pub captured_at: Option<DateTime<Utc>>,
     /// JSON: who pushed, for whom, which client, clock offset.
     pub origin: String,
-    /// The hash of what it says.
+    /// The hash of what it says, under the key of its owner.
     pub content_hash: Vec<u8>,
     /// How it was answered.
     pub status: String,
     /// The person it is about.
     pub subject: Option<RecordId>,
+    /// Under whose key it is kept.
+    pub owner: Owner,
+    /// What was said and answered; none when whom it was about has been erased.
+    pub told: Option<Told>,
+}
+
+/// What was said, and what was answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
     /// The bytes as they came.
     pub body: Vec<u8>,
     /// The answer, as JSON.
     pub result: Vec<u8>,
 }
 
-#[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = submissions, treat_none_as_default_value = false)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = submissions)]
 struct Row {
     id: Id,
     seq: i64,
@@ -67,34 +83,69 @@ struct Row {
     result: Vec<u8>,
 }
 
-impl From<Row> for StoredSubmission {
-    fn from(row: Row) -> Self {
-        Self {
-            id: SubmissionId::new(row.id.0),
-            seq: Seq(row.seq),
-            device: DeviceId::new(row.device_id.0),
-            n: row.n,
-            author: UserId::new(row.author.0),
-            unit: row.unit_id.map(|id| UnitId::new(id.0)),
-            record: row.record_id.map(|id| RecordId::new(id.0)),
-            kind: row.kind,
-            form: row.form,
-            captured_at: row.captured_at.map(|at| at.0),
-            origin: row.origin,
-            content_hash: row.content_hash,
-            status: row.status,
-            subject: row.subject.map(|id| RecordId::new(id.0)),
-            body: row.body,
-            result: row.result,
-        }
-    }
-}
+insert_rows!(Row => "submissions" {
+    id: Id, sql::Id, "uuid";
+    seq: i64, BigInt, "bigint";
+    device_id: Id, sql::Id, "uuid";
+    n: Option<i64>, Nullable<BigInt>, "bigint";
+    author: Id, sql::Id, "uuid";
+    unit_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    record_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    kind: Option<String>, Nullable<Text>, "text";
+    form: Option<String>, Nullable<Text>, "text";
+    captured_at: Option<Instant>, Nullable<sql::Instant>, "timestamptz";
+    origin: String, Text, "text";
+    content_hash: Vec<u8>, Binary, "bytea";
+    status: String, Text, "text";
+    subject: Option<Id>, Nullable<sql::Id>, "uuid";
+    body: Vec<u8>, Binary, "bytea";
+    result: Vec<u8>, Binary, "bytea";
+} "");
 
-impl From<StoredSubmission> for Row {
-    fn from(s: StoredSubmission) -> Self {
-        Self {
-            id: s.id.into(),
-            seq: s.seq.0,
+impl Row {
+    fn body_place(id: Id, seq: i64) -> Place {
+        Place { column: "submissions/body", row: id.0, version: seq }
+    }
+
+    fn result_place(id: Id, seq: i64) -> Place {
+        Place { column: "submissions/result", row: id.0, version: seq }
+    }
+
+    fn owner(&self) -> Result<Owner, StoreError> {
+        owner_of(&self.body, self.subject.map(|id| id.0), Some(self.id.0))
+    }
+
+    /// Its key must have been learnt.
+    fn open(self, keyring: &Keyring) -> Result<StoredSubmission, StoreError> {
+        let owner = self.owner()?;
+        let body = keyring.open(owner, Self::body_place(self.id, self.seq), &self.body)?;
+        let result = keyring.open(owner, Self::result_place(self.id, self.seq), &self.result)?;
+        Ok(StoredSubmission {
+            id: SubmissionId::new(self.id.0),
+            seq: Seq(self.seq),
+            device: DeviceId::new(self.device_id.0),
+            n: self.n,
+            author: UserId::new(self.author.0),
+            unit: self.unit_id.map(|id| UnitId::new(id.0)),
+            record: self.record_id.map(|id| RecordId::new(id.0)),
+            kind: self.kind,
+            form: self.form,
+            captured_at: self.captured_at.map(|at| at.0),
+            origin: self.origin,
+            content_hash: self.content_hash,
+            status: self.status,
+            subject: self.subject.map(|id| RecordId::new(id.0)),
+            owner,
+            told: body.zip(result).map(|(body, result)| Told { body, result }),
+        })
+    }
+
+    fn seal(tx: &mut Tx<'_>, s: StoredSubmission) -> Result<Self, StoreError> {
+        let told = s.told.ok_or(StoreError::Sealed("what was erased cannot be received"))?;
+        let (id, seq) = (Id::from(s.id), s.seq.0);
+        Ok(Self {
+            id,
+            seq,
             device_id: s.device.into(),
             n: s.n,
             author: s.author.into(),
@@ -107,10 +158,17 @@ impl From<StoredSubmission> for Row {
             content_hash: s.content_hash,
             status: s.status,
             subject: s.subject.map(Id::from),
-            body: s.body,
-            result: s.result,
-        }
+            body: seal::seal(tx, s.owner, Self::body_place(id, seq), &told.body)?,
+            result: seal::seal(tx, s.owner, Self::result_place(id, seq), &told.result)?,
+        })
     }
+}
+
+fn open(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredSubmission>, StoreError> {
+    let owners = rows.iter().map(Row::owner).collect::<Result<Vec<_>, _>>()?;
+    seal::learn(read, owners)?;
+    let (_, keyring) = read.parts();
+    rows.into_iter().map(|row| row.open(keyring)).collect()
 }
 
 /// Those of these ids that have been received.
@@ -119,51 +177,114 @@ pub fn by_ids(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<Store
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
         let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
-            .filter(submissions::id.eq_any(ids))
+            .filter(among(submissions::id, ids))
             .select(Row::as_select())
             .load(c))?;
-        found.extend(rows.into_iter().map(StoredSubmission::from));
+        found.extend(open(read, rows)?);
     }
     Ok(found)
 }
 
-/// Which submissions of a device have one of these numbers.
-pub fn by_numbers(
-    read: &mut impl Reading,
-    device: DeviceId,
-    ns: &[i64],
-) -> Result<Vec<(i64, SubmissionId)>, StoreError> {
+/// All submissions after an entry, in order of receipt; for whoever walks the whole store.
+pub(crate) fn page(read: &mut impl Reading, after: Seq, limit: i64) -> Result<Vec<StoredSubmission>, StoreError> {
+    let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+        .filter(submissions::seq.gt(after.0))
+        .order(submissions::seq)
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
+    open(read, rows)
+}
+
+/// Asks for numbers of devices.
+struct Numbers {
+    devices: Vec<Id>,
+    numbers: Vec<i64>,
+}
+
+impl QueryId for Numbers {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Numbers {
+    type SqlType = (sql::Id, BigInt, sql::Id);
+}
+
+/// Filled up to a power of two, as [`among`] does. A cross join, which SQLite does from left to right: of a list of pairs
+/// (`IN (VALUES …)`) it looks up one, and for several reads the whole table.
+impl QueryFragment<Sqlite> for Numbers {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        out.push_sql("WITH t(device, n) AS (VALUES ");
+        let last = self.numbers.len().saturating_sub(1);
+        for index in 0..self.numbers.len().next_power_of_two() {
+            out.push_sql(if index > 0 { ",(" } else { "(" });
+            out.push_bind_param::<sql::Id, Id>(&self.devices[index.min(last)])?;
+            out.push_sql(",");
+            out.push_bind_param::<BigInt, i64>(&self.numbers[index.min(last)])?;
+            out.push_sql(")");
+        }
+        out.push_sql(
+            ") SELECT s.device_id, s.n, s.id FROM t CROSS JOIN submissions s ON s.device_id = t.device AND s.n = t.n",
+        );
+        Ok(())
+    }
+}
+
+impl QueryFragment<Pg> for Numbers {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT s.device_id, s.n, s.id FROM unnest(");
+        out.push_bind_param::<Array<sql::Id>, Vec<Id>>(&self.devices)?;
+        out.push_sql("::uuid[], ");
+        out.push_bind_param::<Array<BigInt>, Vec<i64>>(&self.numbers)?;
+        out.push_sql("::bigint[]) AS t(device, n) JOIN submissions s ON s.device_id = t.device AND s.n = t.n");
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for Numbers {}
+impl RunQueryDsl<PgConnection> for Numbers {}
+
+/// A device, and its number of a submission.
+pub type Number = (DeviceId, i64);
+
+/// Which of these numbers of devices are taken, and by which submissions.
+pub fn by_numbers(read: &mut impl Reading, numbers: &[Number]) -> Result<Vec<(Number, SubmissionId)>, StoreError> {
     let mut found = Vec::new();
-    for chunk in ns.chunks(BIND_CHUNK) {
-        let rows: Vec<(Option<i64>, Id)> = on_backend!(read.conn(), c => submissions::table
-            .filter(submissions::device_id.eq(Id::from(device)))
-            .filter(submissions::n.eq_any(chunk.iter().copied().map(Some)))
-            .select((submissions::n, submissions::id))
-            .load(c))?;
-        found.extend(rows.into_iter().filter_map(|(n, id)| Some((n?, SubmissionId::new(id.0)))));
+    for chunk in numbers.chunks(BIND_CHUNK) {
+        let (devices, numbers) = chunk.iter().map(|(device, n)| (Id::from(*device), *n)).unzip();
+        let asked = Numbers { devices, numbers };
+        let rows: Vec<(Id, i64, Id)> = on_backend!(read.conn(), c => asked.load(c))?;
+        found.extend(rows.into_iter().map(|(device, n, id)| ((DeviceId::new(device.0), n), SubmissionId::new(id.0))));
     }
     Ok(found)
 }
 
 /// Records what was received.
 pub fn insert(tx: &mut Tx<'_>, received: Vec<StoredSubmission>) -> Result<(), StoreError> {
-    let rows: Vec<Row> = received.into_iter().map(Row::from).collect();
-    for chunk in rows.chunks(BIND_CHUNK) {
-        on_backend!(tx.conn(), c => diesel::insert_into(submissions::table).values(chunk).execute(c))?;
-    }
-    Ok(())
+    let rows = received.into_iter().map(|s| Row::seal(tx, s)).collect::<Result<Vec<_>, _>>()?;
+    Ok(insert_rows(tx.conn(), &rows)?)
 }
 
-/// How these submissions were answered, as JSON.
+/// How these submissions were answered, as JSON; left out are those about whom has been erased.
 pub fn results(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<(SubmissionId, Vec<u8>)>, StoreError> {
     let mut found = Vec::new();
     for chunk in ids.chunks(BIND_CHUNK) {
         let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
-        let rows: Vec<(Id, Vec<u8>)> = on_backend!(read.conn(), c => submissions::table
-            .filter(submissions::id.eq_any(ids))
-            .select((submissions::id, submissions::result))
+        let rows: Vec<(Id, i64, Option<Id>, Vec<u8>)> = on_backend!(read.conn(), c => submissions::table
+            .filter(among(submissions::id, ids))
+            .select((submissions::id, submissions::seq, submissions::subject, submissions::result))
             .load(c))?;
-        found.extend(rows.into_iter().map(|(id, result)| (SubmissionId::new(id.0), result)));
+        let owner = |(id, _, subject, result): &(Id, i64, Option<Id>, Vec<u8>)| {
+            owner_of(result, subject.map(|id| id.0), Some(id.0))
+        };
+        let owners = rows.iter().map(owner).collect::<Result<Vec<_>, _>>()?;
+        seal::learn(read, owners.iter().copied())?;
+        let (_, keyring) = read.parts();
+        for ((id, seq, _, result), owner) in rows.into_iter().zip(owners) {
+            let opened = keyring.open(owner, Row::result_place(id, seq), &result)?;
+            found.extend(opened.map(|result| (SubmissionId::new(id.0), result)));
+        }
     }
     Ok(found)
 }
@@ -188,5 +309,5 @@ pub fn of_record(
         .limit(limit)
         .select(Row::as_select())
         .load(c))?;
-    Ok(rows.into_iter().map(StoredSubmission::from).collect())
+    open(read, rows)
 }

@@ -7,7 +7,9 @@
 use crate::columns::{Id, Instant};
 use crate::error::StoreError;
 use crate::schema::{recovery_codes, totp};
+use crate::seal::{self, Owner};
 use crate::transaction::{LogEntry, Reading, Tx};
+use crate::vault::Place;
 use diesel::prelude::*;
 use muong_domain::access::Authority;
 use muong_domain::id::UserId;
@@ -34,17 +36,31 @@ impl fmt::Debug for Enrolment {
 
 /// The second factor of a user, confirmed or begun.
 pub fn find(r: &mut impl Reading, user: UserId) -> Result<Option<Enrolment>, StoreError> {
-    let row: Option<(Vec<u8>, Option<Instant>, i64)> = on_backend!(r.conn(), c => totp::table
+    let row: Option<(Vec<u8>, Instant, Option<Instant>, i64)> = on_backend!(r.conn(), c => totp::table
         .find(Id::from(user))
-        .select((totp::secret, totp::confirmed_at, totp::last_step))
+        .select((totp::secret, totp::begun_at, totp::confirmed_at, totp::last_step))
         .first(c)
         .optional())?;
-    Ok(row.map(|(secret, at, last_step)| Enrolment { secret, confirmed: at.is_some(), last_step }))
+    let Some((sealed, begun, confirmed, last_step)) = row else { return Ok(None) };
+    let owner = Owner::User(user);
+    seal::learn(r, [owner])?;
+    let secret = r.parts().1.open(owner, place(user, begun), &sealed)?;
+    Ok(secret.map(|secret| Enrolment { secret, confirmed: confirmed.is_some(), last_step }))
+}
+
+/// Where a secret stands, sealed under a key of its user's own.
+fn place(user: UserId, begun: Instant) -> Place {
+    Place { column: "totp/secret", row: user.uuid(), version: begun.0.timestamp_micros() }
 }
 
 /// Whether a user has one that is asked for.
 pub fn is_confirmed(r: &mut impl Reading, user: UserId) -> Result<bool, StoreError> {
-    Ok(find(r, user)?.is_some_and(|enrolment| enrolment.confirmed))
+    let confirmed: Option<Option<Instant>> = on_backend!(r.conn(), c => totp::table
+        .find(Id::from(user))
+        .select(totp::confirmed_at)
+        .first(c)
+        .optional())?;
+    Ok(confirmed.flatten().is_some())
 }
 
 /// Begins an enrolment; one that was begun before and never confirmed is gone. False when one is confirmed already.
@@ -53,6 +69,7 @@ pub fn begin(tx: &mut Tx<'_>, user: UserId, secret: &[u8]) -> Result<bool, Store
         return Ok(false);
     }
     let at = Instant(tx.received_at());
+    let secret = &seal::seal(tx, Owner::User(user), place(user, at), secret)?;
     on_backend!(tx.conn(), c => diesel::insert_into(totp::table)
         .values((
             totp::user_id.eq(Id::from(user)),

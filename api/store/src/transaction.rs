@@ -3,15 +3,19 @@
 //! Every write transaction first takes the one row of `feed_head`, and gives it back with the commit: so whoever sees
 //! seq n sees everything up to n, and nothing at or below n can appear later (see `sync.md`, "The cursor").
 
-use crate::columns::{Id, Instant};
+use crate::columns::{Id, Instant, sql};
 use crate::connection::{Connection, Database};
 use crate::dialect;
 use crate::error::StoreError;
-use crate::schema::{feed_head, log};
+use crate::schema::feed_head;
+use crate::seal::{self, Keyring};
+use crate::vault::Vault;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The head of the log.
@@ -82,8 +86,7 @@ impl LogEntry {
 }
 
 /// An entry as it stands in the log.
-#[derive(Clone, Debug, Queryable, Insertable)]
-#[diesel(table_name = log, treat_none_as_default_value = false)]
+#[derive(Clone, Debug, Queryable)]
 pub(crate) struct LogRow {
     pub seq: i64,
     pub received_at: Instant,
@@ -97,6 +100,20 @@ pub(crate) struct LogRow {
     pub command: Option<String>,
     pub hash: Vec<u8>,
 }
+
+insert_rows!(LogRow => "log" {
+    seq: i64, BigInt, "bigint";
+    received_at: Instant, sql::Instant, "timestamptz";
+    actor: Option<Id>, Nullable<sql::Id>, "uuid";
+    device_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    grant_id: Option<Id>, Nullable<sql::Id>, "uuid";
+    kind: String, Text, "text";
+    reference: Id, sql::Id, "uuid" as "ref";
+    outcome: String, Text, "text";
+    content_hash: Vec<u8>, Binary, "bytea";
+    command: Option<String>, Nullable<Text>, "text";
+    hash: Vec<u8>, Binary, "bytea";
+} "");
 
 impl LogRow {
     /// The hash that this row must have when `previous` is the hash of the row before it.
@@ -144,19 +161,25 @@ pub struct Tx<'c> {
     began: Head,
     at: DateTime<Utc>,
     entries: Vec<LogRow>,
+    keyring: Keyring,
 }
 
 impl<'c> Tx<'c> {
     /// Begins and takes the head. `now` is asked once the head is held, and becomes the receipt time of everything that is
     /// written: so that it runs with the seq, however long others held the head.
-    pub(crate) fn begin(conn: &'c mut Connection, now: impl FnOnce() -> DateTime<Utc>) -> Result<Self, StoreError> {
+    pub(crate) fn begin(
+        conn: &'c mut Connection,
+        vault: Option<Arc<Vault>>,
+        now: impl FnOnce() -> DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         dialect::begin_write(conn)?;
         match lock_head(conn) {
             Ok(head) => {
                 // Microseconds are what both databases keep; rules and hashes must see the same instant as a reader.
                 let now = now();
                 let at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
-                Ok(Self { conn, began: head.clone(), head, at, entries: Vec::new() })
+                let keyring = Keyring::new(vault);
+                Ok(Self { conn, began: head.clone(), head, at, entries: Vec::new(), keyring })
             }
             Err(error) => {
                 dialect::rollback(conn);
@@ -232,12 +255,12 @@ impl<'c> Tx<'c> {
     }
 
     /// Writes the entries and the head, and commits.
-    pub(crate) fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) fn commit(mut self) -> Result<Head, StoreError> {
         let flushed = self.flush().and_then(|()| dialect::commit(self.conn));
         if flushed.is_err() {
             dialect::rollback(self.conn);
         }
-        flushed
+        flushed.map(|()| self.head)
     }
 
     /// Undoes everything.
@@ -246,13 +269,12 @@ impl<'c> Tx<'c> {
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
+        seal::flush(self.conn, &mut self.keyring)?;
         if !self.is_dirty() {
             return Ok(());
         }
         let entries = std::mem::take(&mut self.entries);
-        for chunk in entries.chunks(dialect::BIND_CHUNK) {
-            on_backend!(&mut *self.conn, c => diesel::insert_into(log::table).values(chunk).execute(c))?;
-        }
+        insert_rows(self.conn, &entries)?;
         write_head(self.conn, &self.head)
     }
 }
@@ -342,7 +364,7 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
             .execute(c))?;
         return Ok(true);
     }
-    let mut tx = Tx::begin(conn, || now)?;
+    let mut tx = Tx::begin(conn, None, || now)?;
     let changed = tx.head.lineage != lineage;
     if changed {
         let previous = tx.head.epoch;
@@ -357,6 +379,7 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
 /// A read transaction: everything that is read through it is of one moment.
 pub struct Snapshot<'c> {
     conn: &'c mut Connection,
+    keyring: Keyring,
 }
 
 impl Snapshot<'_> {
@@ -373,8 +396,18 @@ pub(crate) fn read_head(conn: &mut Connection) -> Result<Head, StoreError> {
 
 /// What reads may go through: a snapshot, or the write transaction that is under way.
 pub trait Reading {
-    /// The connection, for the store's own functions.
-    fn conn(&mut self) -> &mut Connection;
+    /// The connection, and the keys that have been read through it, for the store's own functions.
+    fn parts(&mut self) -> (&mut Connection, &mut Keyring);
+
+    /// The connection alone.
+    fn conn(&mut self) -> &mut Connection {
+        self.parts().0
+    }
+
+    /// Whether somebody has been erased: whether their key has been destroyed. It must have been learnt.
+    fn is_erased(&mut self, owner: seal::Owner) -> bool {
+        self.parts().1.is_destroyed(owner)
+    }
 
     /// The last change of units or forms, as seen from here.
     fn reference_seq(&mut self) -> Result<Seq, StoreError> {
@@ -389,14 +422,14 @@ pub trait Reading {
 }
 
 impl Reading for Snapshot<'_> {
-    fn conn(&mut self) -> &mut Connection {
-        self.conn
+    fn parts(&mut self) -> (&mut Connection, &mut Keyring) {
+        (self.conn, &mut self.keyring)
     }
 }
 
 impl Reading for Tx<'_> {
-    fn conn(&mut self) -> &mut Connection {
-        self.conn
+    fn parts(&mut self) -> (&mut Connection, &mut Keyring) {
+        (self.conn, &mut self.keyring)
     }
 
     fn reference_seq(&mut self) -> Result<Seq, StoreError> {
@@ -411,16 +444,18 @@ impl Reading for Tx<'_> {
 impl Database {
     /// Reads in one snapshot; on another connection if the first is broken, since reading again is harmless.
     pub fn read<T>(&self, mut f: impl FnMut(&mut Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.on_reader(|conn| read_once(conn, &mut f))
+        let vault = self.vault();
+        self.on_reader(|conn| read_once(conn, vault.clone(), &mut f))
     }
 }
 
 fn read_once<T>(
     conn: &mut Connection,
+    vault: Option<Arc<Vault>>,
     f: &mut impl FnMut(&mut Snapshot<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     dialect::begin_read(conn)?;
-    let result = f(&mut Snapshot { conn });
+    let result = f(&mut Snapshot { conn, keyring: Keyring::new(vault) });
     match &result {
         Ok(_) => dialect::commit(conn)?,
         Err(_) => dialect::rollback(conn),

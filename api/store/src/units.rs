@@ -61,7 +61,7 @@ pub struct Coverage {
     pub from: NaiveDate,
 }
 
-#[derive(Insertable)]
+#[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = unit_coverage, treat_none_as_default_value = false)]
 struct CoverageRow {
     branch_id: Id,
@@ -166,6 +166,17 @@ pub fn cover(tx: &mut Tx<'_>, _authority: &Authority, coverage: &[Coverage]) -> 
         on_backend!(tx.conn(), c => diesel::insert_into(unit_coverage::table).values(chunk).execute(c))?;
     }
     Ok(())
+}
+
+/// Which villages branches cover or covered: each with the day after the last, when there is one.
+pub fn coverage(read: &mut impl Reading) -> Result<Vec<(Coverage, Option<NaiveDate>)>, StoreError> {
+    let rows: Vec<CoverageRow> =
+        on_backend!(read.conn(), c => unit_coverage::table.select(CoverageRow::as_select()).load(c))?;
+    let covered = |row: CoverageRow| {
+        let (branch, village) = (UnitId::new(row.branch_id.0), UnitId::new(row.village_id.0));
+        (Coverage { branch, village, from: row.valid_from }, row.valid_to)
+    };
+    Ok(rows.into_iter().map(covered).collect())
 }
 
 /// Writes the closure of both trees anew, from the units as they are now.

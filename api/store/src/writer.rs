@@ -2,7 +2,9 @@
 
 use crate::connection::{Connection, DatabaseUrl};
 use crate::error::StoreError;
+use crate::head_watch::HeadWatch;
 use crate::transaction::{Outcome, Tx};
+use crate::vault::Vault;
 use chrono::{DateTime, Utc};
 use metrics::Histogram;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -136,13 +138,19 @@ enum Job {
 const FIRST: usize = 8;
 
 impl Writer {
-    /// Starts the writer's thread on a connection of its own.
-    pub fn start(url: DatabaseUrl, options: WriterOptions, now: Now) -> Result<(Self, JoinHandle<()>), StoreError> {
+    /// Starts the writer's thread on a connection of its own. What it commits, `watch` knows at once.
+    pub fn start(
+        url: DatabaseUrl,
+        vault: Arc<Vault>,
+        watch: Arc<HeadWatch>,
+        options: WriterOptions,
+        now: Now,
+    ) -> Result<(Self, JoinHandle<()>), StoreError> {
         let (queue, queued) = sync_channel(options.queue);
         let (first, preferred) = sync_channel(FIRST);
         let conn = url.open_for_writing()?;
         let waiting = Arc::new(AtomicUsize::new(0));
-        let worker = Worker { url, conn, options, now, preferred, waiting: Arc::clone(&waiting) };
+        let worker = Worker { url, vault, watch, conn, options, now, preferred, waiting: Arc::clone(&waiting) };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || worker.serve(&queued))
@@ -218,6 +226,8 @@ fn refused<T>(error: TrySendError<T>) -> WriterError {
 
 struct Worker {
     url: DatabaseUrl,
+    vault: Arc<Vault>,
+    watch: Arc<HeadWatch>,
     conn: Connection,
     options: WriterOptions,
     now: Now,
@@ -269,7 +279,7 @@ impl Worker {
     fn attempt(&mut self, group: &mut [Box<dyn Change>]) -> Result<(), StoreError> {
         let (alone, metrics) = (group.len() == 1, &self.options.metrics);
         let asked = Instant::now();
-        let mut tx = Tx::begin(&mut self.conn, &*self.now)?;
+        let mut tx = Tx::begin(&mut self.conn, Some(Arc::clone(&self.vault)), &*self.now)?;
         metrics.lock_wait.record(asked.elapsed());
         for change in group.iter_mut() {
             let before = tx.head().seq;
@@ -294,7 +304,8 @@ impl Worker {
         let committed = tx.commit();
         metrics.commit.record(done.elapsed());
         metrics.group.record(asked.elapsed());
-        committed
+        self.watch.see(committed?, done);
+        Ok(())
     }
 
     fn run_alone(&mut self, change: Box<dyn Change>) {

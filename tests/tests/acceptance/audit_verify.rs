@@ -13,7 +13,7 @@ use muong_tests::TestApp;
 use muong_tests::builders::person;
 use muong_tests::client::uuid;
 use muong_tests::database::{Backend, TestDatabase, execute, number, texts};
-use muong_tests::province::{DEPARTMENT, HUOI_SANG, SECRETARY, STRANGER};
+use muong_tests::province::{self, DEPARTMENT, HUOI_SANG, SECRETARY, STRANGER};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -91,7 +91,7 @@ fn verified(app: &TestApp) -> (bool, String) {
 /// What the first broken chain's flaw is, and where.
 fn broken(app: &TestApp) -> Option<(i64, Flaw)> {
     let url = DatabaseUrl::parse(app.database().url()).expect("an address");
-    let checked = Database::open(url, 1).expect("it opens").read(check_audit).expect("it is read");
+    let checked = Database::open(url, None, 1).expect("it opens").read(check_audit).expect("it is read");
     assert_eq!(checked.log, None);
     checked.broken.first().map(|broken| (broken.position, broken.flaw))
 }
@@ -189,7 +189,9 @@ fn forge(app: &TestApp, chain: Uuid, rows: i64) {
 fn note(app: &TestApp, chain: Uuid, rows: i64, options: AuditorOptions) {
     let url = DatabaseUrl::parse(app.database().url()).expect("an address");
     let now = Arc::new(|| "2026-03-09T02:11:00Z".parse::<chrono::DateTime<Utc>>().expect("an instant"));
-    let (writer, writing) = Writer::start(url.clone(), WriterOptions::default(), now.clone()).expect("a writer");
+    let (writer, writing) =
+        Writer::start(url.clone(), province::vault(), Arc::default(), WriterOptions::default(), now.clone())
+            .expect("a writer");
     let (auditor, auditing) = Auditor::start(url, writer.clone(), options, now, move || chain).expect("an auditor");
     for _ in 0..rows {
         let note =
@@ -324,19 +326,22 @@ fn the_log_vouches_for_rows_while_they_are_written(backend: Backend) {
 
 fn a_log_with_anchors_is_replayed_to_the_same_store(backend: Backend) {
     let app = stopped(backend);
-    let source = Database::open(DatabaseUrl::parse(app.database().url()).expect("an address"), 1).expect("it opens");
+    let address = DatabaseUrl::parse(app.database().url()).expect("an address");
+    let source = Database::open(address, Some(province::vault()), 1).expect("it opens");
     let kept = TestDatabase::empty(backend);
     let url = DatabaseUrl::parse(kept.url()).expect("an address");
     let mut conn = url.open().expect("it opens");
     migrate(&mut conn).expect("migrations");
     let clock = Clock::System;
     establish_epoch(&mut conn, Entropy::System.uuid(clock.now()), clock.now()).expect("an epoch");
+    let vault = province::vault();
+    let now = Arc::new(move || clock.now());
     let (writer, thread) =
-        Writer::start(url.clone(), WriterOptions::default(), Arc::new(move || clock.now())).expect("a writer");
+        Writer::start(url.clone(), vault.clone(), Arc::default(), WriterOptions::default(), now).expect("a writer");
     replay_log(&source, &writer, &Limits::default()).expect("it is replayed");
     drop(writer);
     thread.join().expect("it ends");
-    let target = Database::open(url, 1).expect("it opens");
+    let target = Database::open(url, Some(vault), 1).expect("it opens");
     let heads = [&source, &target].map(|database| database.read(|snapshot| snapshot.head()).expect("a head"));
     assert_eq!(heads[0].chain, heads[1].chain);
     let hashes = [&source, &target].map(|database| database.read(|snapshot| state_hash(snapshot)).expect("a hash"));

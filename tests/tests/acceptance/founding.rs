@@ -10,7 +10,7 @@ use muong_tests::app::MORNING;
 use muong_tests::builders::meeting;
 use muong_tests::client::{text, uuid};
 use muong_tests::database::TestDatabase;
-use muong_tests::province::{ADMIN, PASSWORD, SECRETARY};
+use muong_tests::province::{ADMIN, MASTER_KEY, PASSWORD, SECRETARY};
 use muong_tests::{Backend, TestApp};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -37,7 +37,12 @@ impl Shell {
         let clock = Clock::Set(Box::leak(Box::new(AtomicI64::new(morning))));
         Self {
             clock,
-            config: Config { database_url: url, data_dir: folder.path().to_owned(), ..Config::default() },
+            config: Config {
+                database_url: url,
+                data_dir: folder.path().to_owned(),
+                master_key: Some(Secret::new(MASTER_KEY.to_owned())),
+                ..Config::default()
+            },
             folder,
         }
     }

@@ -79,7 +79,8 @@ fn a_card_that_somebody_else_holds_by_now_is_not_activated_by_a_readmission(app:
     secretary.reports_as("accepted", step(HUOI_SANG, first, "removed_from_roll", "2025-10-01"));
     member(&secretary, HUOI_SANG, "Giàng A Páo", Some("29000001"));
     let back = secretary.reports(step(HUOI_SANG, first, "readmitted", "2026-01-15"));
-    assert_eq!((&back["status"], codes(&back["errors"])), (&json!("rejected"), vec!["person.card_taken"]));
+    let both = vec!["step.card_of_probationary", "person.card_taken"];
+    assert_eq!((&back["status"], codes(&back["errors"])), (&json!("rejected"), both), "in probation there is no card");
 }
 
 fn a_report_for_no_unit_at_all_cannot_be_released_into_nowhere(app: &TestApp) {

@@ -7,15 +7,15 @@ use muong_server::config::Limits;
 use muong_server::reference::ReferenceCache;
 use muong_server::usecases::push::outcome::ItemResult;
 use muong_server::usecases::push::said::{Origin, Said};
-use muong_server::usecases::push::{Prepared, push_submissions, reference_now};
+use muong_server::usecases::push::{Prepared, Turn, push_submissions, reference_now};
 use muong_server::usecases::replay_log::replay_log;
 use muong_store::{
-    Database, DatabaseUrl, Outcome, Writer, WriterOptions, establish_epoch, grants, log, migrate, state_hash,
+    Database, DatabaseUrl, Outcome, Writer, WriterOptions, establish_epoch, grants, log, migrate, seal, state_hash,
 };
 use muong_tests::Submission;
 use muong_tests::builders::{self, MEETING, begin_numbering, meeting};
 use muong_tests::database::{Backend, TestDatabase};
-use muong_tests::province::{COMMUNE, HUOI_SANG, OFFICER, PHIENG_SANG, SECRETARY, found, user_id};
+use muong_tests::province::{self, COMMUNE, HUOI_SANG, OFFICER, PHIENG_SANG, SECRETARY, found, user_id};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -39,9 +39,17 @@ impl Store {
         let now = "2026-03-09T02:11:00Z".parse().expect("an instant");
         establish_epoch(&mut conn, Entropy::System.uuid(now), now).expect("an epoch");
         let clock = Clock::Fixed(now);
-        let (writer, _thread) =
-            Writer::start(url.clone(), WriterOptions::default(), Arc::new(move || clock.now())).expect("a writer");
-        let database = Database::open(url, 2).expect("readers");
+        let vault = province::vault();
+        let (writer, _thread) = Writer::start(
+            url.clone(),
+            vault.clone(),
+            Arc::default(),
+            WriterOptions::default(),
+            Arc::new(move || clock.now()),
+        )
+        .expect("a writer");
+        province::commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));
+        let database = Database::open(url, Some(vault), 2).expect("readers");
         Self { database, writer, cache: Arc::new(ReferenceCache::default()), _kept: kept }
     }
 
@@ -71,8 +79,8 @@ impl Store {
         let mut prepared = Prepared::new(origin, submissions.iter().map(read).collect(), &reference, now);
         let cache = Arc::clone(&self.cache);
         let pushed = self.writer.write(submissions.len(), move |tx| {
-            let actor = grants::actor(tx, user)?;
-            push_submissions(tx, &cache, &actor, &mut prepared)
+            let actor = Arc::new(grants::actor(tx, user)?);
+            push_submissions(tx, &cache, Turn { actor, push: &mut prepared })
         });
         match pushed.expect("the store") {
             Outcome::Commit(pushed) => pushed.results,
@@ -269,7 +277,7 @@ fn claims(store: &Store, months: &[&str]) -> BTreeMap<String, Value> {
     let unit = muong_domain::id::UnitId::new(HUOI_SANG);
     let key = |month: &&str| format!("{MEETING}|{unit}|period=\"{month}\"|type=\"regular\"|sitting=1");
     let keys: Vec<String> = months.iter().map(key).collect();
-    let found = store.database.read(|s| muong_store::records::by_keys(s, MEETING, &keys)).expect("records");
+    let found = store.database.read(|s| muong_store::records::by_keys(s, &keys)).expect("records");
     let told = |stored: muong_store::records::StoredRecord| {
         let cells: BTreeMap<String, (std::collections::BTreeSet<String>, bool)> = (stored.record.cells.iter())
             .map(|(path, cell)| {

@@ -433,44 +433,32 @@ fn an_edit_onto_a_taken_key_is_a_question_and_the_key_stays(app: &TestApp) {
 
 fn two_changes_that_are_valid_alone_and_not_together_are_a_question(app: &TestApp) {
     let (secretary, officer) = (app.sign_in(SECRETARY), app.sign_in(OFFICER));
-    let (meeting, seen) = reported(&secretary);
-    let key = id().to_string();
-    let votes = [
-        ("number", json!("01-NQ/CB")),
-        ("votes_for", json!(13)),
-        ("votes_against", json!(0)),
-        ("votes_blank", json!(0)),
-    ];
-    let resolution =
-        votes.iter().fold(edit(meeting, &seen), |e, (field, to)| e.item("resolutions", &key, field, to.clone()));
-    secretary.reports_as("merged", resolution);
-    let fewer = json!({"temporarily_in": 0, "present": 10});
-    let result = officer.reports_as("conflict", edit(meeting, &seen).changes_group(&roll(), &fewer));
+    // Reported as not held, with the times that were planned: one says that it was held after all, one clears the times.
+    let not_held = json!({"held": false, "held_on": null, "not_held_reason": "other"});
+    let draft = object(not_held.clone()).into_iter().fold(meeting(HUOI_SANG), |m, (field, to)| m.to(&field, to));
+    let seen = push(&secretary, draft);
+    let meeting = uuid(&seen["results"][0]["record"]);
+    let mut was = identity();
+    was.extend(object(not_held));
+    let held = edit(meeting, &seen)
+        .changes_group(&was, &json!({"held": true, "held_on": "2026-03-05", "not_held_reason": null}));
+    secretary.reports_as("merged", held);
+    let cleared = edit(meeting, &seen).changes_group(&times(), &json!({"started": null, "ended": null}));
+    let result = officer.reports_as("conflict", cleared);
     let conflict = &result["conflicts"][0];
-    assert_eq!(
-        (&conflict["code"], &conflict["path"]),
-        (&json!("merge.merged_invalid"), &json!("$rule/meeting.votes_exceed"))
-    );
+    assert_eq!((&conflict["code"], &conflict["path"]), (&json!("merge.merged_invalid"), &json!("$rule/form.required")));
     let now = record(&secretary, meeting);
-    assert_eq!((&now["data"]["present"], &now["disputed"]), (&json!(10), &json!(true)), "both changes stand: {now}");
+    assert_eq!((&now["data"]["held"], &now["disputed"]), (&json!(true), &json!(true)), "both changes stand: {now}");
+    assert_eq!(now["data"].get("started"), None, "{now}");
 }
 
 fn a_change_that_breaks_a_rule_in_full_view_is_rejected(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
-    let key = id().to_string();
-    let votes = [
-        ("number", json!("01-NQ/CB")),
-        ("votes_for", json!(13)),
-        ("votes_against", json!(0)),
-        ("votes_blank", json!(0)),
-    ];
-    let draft = votes.iter().fold(meeting(HUOI_SANG), |m, (field, to)| m.item("resolutions", &key, field, to.clone()));
-    let seen = push(&secretary, draft);
-    let meeting = uuid(&seen["results"][0]["record"]);
-    let fewer = json!({"temporarily_in": 0, "present": 10});
-    let result = secretary.reports(edit(meeting, &seen).changes_group(&roll(), &fewer));
-    refused(&result, "rejected", "meeting.votes_exceed");
-    assert_eq!(record(&secretary, meeting)["data"]["present"], 11);
+    let (meeting, seen) = reported(&secretary);
+    let cleared = edit(meeting, &seen).changes_group(&times(), &json!({"started": null, "ended": null}));
+    let result = secretary.reports_as("rejected", cleared);
+    assert_eq!(codes(&result["errors"]), ["form.required", "form.required"], "{result}");
+    assert_eq!(record(&secretary, meeting)["data"]["started"], "19:30");
 }
 
 // --- withdrawing --------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 //! Reviewing: conflicts and quarantine are decided by those above, once, with a reason, and only over what they had seen.
 
-use muong_tests::builders::{MEETING, meeting, object, person, roll};
+use muong_tests::builders::{MEETING, identity, meeting, object, person, roll, times};
 use muong_tests::client::{Answer, number, text, uuid};
 use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NOWHERE, OFFICER, OTHER_COMMUNE, PHIENG_SANG, SECRETARY};
 use muong_tests::review::{candidates, discard, open_conflicts, quarantined, release, resolve};
@@ -195,24 +195,20 @@ fn an_edit_against_a_delete_is_decided_by_keeping_or_letting_go(app: &TestApp) {
 
 fn a_rule_that_two_broke_together_is_mended_by_values(app: &TestApp) {
     let (secretary, officer, commune) = (app.sign_in(SECRETARY), app.sign_in(OFFICER), app.sign_in(COMMUNE));
-    let report = secretary.says(meeting(HUOI_SANG));
+    let not_held = object(json!({"held": false, "held_on": null, "not_held_reason": "other"}));
+    let report = not_held.iter().fold(meeting(HUOI_SANG), |m, (field, to)| m.to(field, to.clone()));
+    let report = secretary.says(report);
     let seen = secretary.push(&[&report]).0;
-    let key = muong_tests::id().to_string();
-    let votes = [
-        ("number", json!("01-NQ/CB")),
-        ("votes_for", json!(13)),
-        ("votes_against", json!(0)),
-        ("votes_blank", json!(0)),
-    ];
-    let resolution =
-        votes.iter().fold(edit(report.record(), &seen), |e, (f, to)| e.item("resolutions", &key, f, to.clone()));
-    secretary.reports_as("merged", resolution);
-    let fewer = edit(report.record(), &seen).changes_group(&roll(), &json!({"temporarily_in": 0, "present": 10}));
-    let fewer = officer.says(fewer);
-    let conflict = officer.push(&[&fewer]).only()["conflicts"][0]["id"].clone();
-    resolve(&commune, text(&conflict), &json!({"values": roll()}), &[fewer.id()], WHY).expect(200);
+    let mut was = identity();
+    was.extend(not_held);
+    let held = json!({"held": true, "held_on": "2026-03-05", "not_held_reason": null});
+    secretary.reports_as("merged", edit(report.record(), &seen).changes_group(&was, &held));
+    let cleared = edit(report.record(), &seen).changes_group(&times(), &json!({"started": null, "ended": null}));
+    let cleared = officer.says(cleared);
+    let conflict = officer.push(&[&cleared]).only()["conflicts"][0]["id"].clone();
+    resolve(&commune, text(&conflict), &json!({"values": times()}), &[cleared.id()], WHY).expect(200);
     let record = commune.read(&format!("/v1/records/{}", report.record()));
-    assert_eq!((&record["data"]["present"], &record["disputed"]), (&json!(11), &json!(false)), "{record}");
+    assert_eq!((&record["data"]["started"], &record["disputed"]), (&json!("19:30"), &json!(false)), "{record}");
 }
 
 fn a_decision_changes_the_record_from_its_own_entry_on(app: &TestApp) {

@@ -257,7 +257,7 @@ fn a_user_who_is_disabled_is_out_at_once_until_they_are_enabled(app: &TestApp) {
 
 /// Whatever ends here ends there, although the other process has believed the token a moment ago.
 #[test]
-fn what_is_revoked_on_one_process_counts_for_the_next_request_on_another() {
+fn what_is_revoked_on_one_process_counts_on_another_as_soon_as_it_looks() {
     let first = TestApp::start(Backend::Postgres);
     let second = first.beside();
     let admin = first.sign_in(ADMIN);
@@ -268,16 +268,21 @@ fn what_is_revoked_on_one_process_counts_for_the_next_request_on_another() {
         who
     });
     admin.delete(&format!("/v1/devices/{}", by_device.device)).expect(204);
+    second.looks();
     there(&by_device).get("/v1/me").problem(401, "auth.device_revoked");
     by_session.post("/v1/auth/sign-out", &json!({})).expect(204);
+    second.looks();
     there(&by_session).get("/v1/me").problem(401, "auth.session_ended");
     first.user_command(UserCommand::Disable(named(STRANGER)));
+    second.looks();
     there(&by_user).get("/v1/me").problem(403, "auth.user_disabled");
     let can = |client: &Client| client.read(&format!("/v1/me/can?action=report&unit={NA_LONG}"))["allowed"].clone();
     first.grant(NOBODY, Role::Cadre, NA_LONG);
+    second.looks();
     assert_eq!(can(&there(&by_grant)), true);
     first.pass(TimeDelta::seconds(1));
     first.revoke(NOBODY, Role::Cadre, NA_LONG);
+    second.looks();
     assert_eq!(can(&there(&by_grant)), false);
     assert_eq!(by_grant.user, user_id(NOBODY));
 }

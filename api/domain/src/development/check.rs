@@ -3,6 +3,8 @@
 
 use super::code;
 use super::contradiction::{Place, Violation, contradictions};
+use super::episode::{Claim, spans};
+use super::fold::{Standing, fold};
 use super::lateness::{lacks_consent, missing_before, pair_warnings};
 use super::rules::Rules;
 use super::step::{PersonFacts, Step};
@@ -34,11 +36,11 @@ pub fn check_step(person: &PersonFacts, held: &[Step], new: &Step, basis: &Basis
     found.extend(pair_warnings(&all, basis).into_iter().filter(is_about_new));
     let mut findings: Vec<(Level, Finding)> = found.iter().map(|violation| finding(violation, new)).collect();
     for missing in missing_before(new, &all) {
-        let warning = Finding::new(code::MISSING_EARLIER, pointer("kind")).with("missing", missing.as_str());
+        let warning = Finding::new(code::MISSING_EARLIER, pointer("step")).with("missing", missing.as_str());
         findings.push((Level::Warning, warning));
     }
     if lacks_consent(person, new) {
-        findings.push((Level::Warning, Finding::new(code::CONSENT_MISSING, pointer("kind"))));
+        findings.push((Level::Warning, Finding::new(code::CONSENT_MISSING, pointer("step"))));
     }
     findings
 }
@@ -70,8 +72,9 @@ pub fn check_withdrawal_of(
     .collect()
 }
 
+/// As the rules of forms point: at the field, not into its change.
 fn pointer(field: &str) -> String {
-    format!("/set/{field}/to")
+    format!("/set/{field}")
 }
 
 /// A violation, told to the one who sent `new`: the pointer is into that submission, the step named is the other one.
@@ -101,6 +104,23 @@ fn quote(violation: &Violation<'_>, step: Option<Place<'_>>, pointer: String) ->
 
 fn name_step(finding: Finding, step: &Step) -> Finding {
     finding.with("step", step.kind.as_str()).with("on", step.on.to_string()).with("record", step.id.to_string())
+}
+
+/// What a party card is told beside the steps of its holder: it is an official member's. An error where the steps show that
+/// the holder cannot be official yet; where only nobody has reported the recognition, a warning: it may still be on
+/// somebody's phone. So a card and a step say the same in whichever order they arrive.
+pub fn check_card(held: &[Step], basis: &Basis<'_>) -> Option<(Level, Finding)> {
+    let spans = spans(held);
+    let span = spans.last().filter(|span| span.end.is_none())?;
+    let finding = Finding::new(code::CARD_OF_PROBATIONARY, pointer("party_card"));
+    let shows = |(earliest, claim): &(NaiveDate, Claim<'_>)| (*earliest, claim.step.id);
+    let bounds = span.not_official_yet(basis.rules).into_iter().filter(|(earliest, _)| *earliest > basis.today);
+    if let Some((_, claim)) = bounds.max_by_key(shows) {
+        return Some((Level::Error, name_step(finding, claim.step)));
+    }
+    let is_official = fold(held, basis.rules).standing == Standing::Official;
+    let last = span.steps.last().filter(|_| !is_official)?;
+    Some((Level::Warning, name_step(finding, last)))
 }
 
 #[cfg(test)]

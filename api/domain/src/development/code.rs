@@ -15,7 +15,8 @@ pub const CERTIFICATE_TOO_OLD: &str = "step.certificate_too_old";
 /// Error. Against certificate ≤ resolution ≤ decision ≤ ceremony < recognition.
 /// Args: the step, and `relation`: `before` when this date must not be before that step's, `after` when not after it.
 pub const OUT_OF_ORDER: &str = "step.out_of_order";
-/// Error. An entry with a status names a date that differs from that of the step itself. Args: the step, `field`.
+/// Error. An entry with a status names a date that differs from that of the step itself; warning: a branch resolution names
+/// a certificate of which no class is held. Args: the step, `field`.
 pub const DATES_DISAGREE: &str = "step.dates_disagree";
 /// Error. Recognition before the probation's 12 months from the ceremony are over. Args: the step, `months`, `earliest`.
 pub const PROBATION_TOO_SHORT: &str = "step.probation_too_short";
@@ -23,7 +24,8 @@ pub const PROBATION_TOO_SHORT: &str = "step.probation_too_short";
 pub const OFFICIAL_DATE_DIFFERS: &str = "step.official_date_differs";
 /// Error. Expulsion or dismissal from a post of somebody who was probationary on that day. Args: the step, `discipline`.
 pub const PROBATIONARY_DISCIPLINE: &str = "step.probationary_discipline";
-/// Error. A party card on a step at which the person was not yet official. Args: the step, when another one shows it.
+/// The party card of somebody who is not official: error where the step in the args shows that they cannot be yet, warning
+/// where the recognition is only not reported. Args: the step.
 pub const CARD_OF_PROBATIONARY: &str = "step.card_of_probationary";
 /// Error. A step of members is dated before the person became one. Args: the step.
 pub const NOT_A_MEMBER: &str = "step.not_a_member";
@@ -49,6 +51,10 @@ pub const OPENING_DATE_MISSING: &str = "step.opening_date_missing";
 pub const MISSING_EARLIER: &str = "step.missing_earlier";
 /// Warning. Possible but unusual order of two steps. Args: the step, `relation` as for [`OUT_OF_ORDER`].
 pub const UNUSUAL_ORDER: &str = "step.unusual_order";
+/// Warning. A step that may be repeated is held already, and nothing between the two says why again. Args: the step.
+pub const REPEATED: &str = "step.repeated";
+/// Warning. An application is withdrawn by somebody who is a member already. Args: the step that made them one.
+pub const WITHDRAWN_AS_MEMBER: &str = "step.withdrawn_as_member";
 /// Warning. Decision later than 60 working days after the branch resolution. Args: the step, `limit`, `days`, `calendar_known`.
 pub const DECISION_LATE: &str = "step.decision_late";
 /// Warning. Ceremony later than 30 working days after the decision. Args: the step, `limit`, `days`, `calendar_known`.
@@ -80,6 +86,8 @@ pub const ALL: &[&str] = &[
     OPENING_DATE_MISSING,
     MISSING_EARLIER,
     UNUSUAL_ORDER,
+    REPEATED,
+    WITHDRAWN_AS_MEMBER,
     DECISION_LATE,
     CEREMONY_LATE,
     CONSENT_MISSING,

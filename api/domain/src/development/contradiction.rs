@@ -7,7 +7,6 @@
 use super::check::Basis;
 use super::code;
 use super::episode::{Claim, Milestone, Span, spans};
-use super::fold::Resolution;
 use super::step::{PersonFacts, Status, Step, StepKind};
 use crate::refusal::Level;
 use crate::time::{add_months, age_completed};
@@ -84,7 +83,8 @@ pub(super) fn contradictions<'a>(person: &PersonFacts, steps: &[&'a Step], basis
     for span in &spans {
         let claims = span.claims();
         order(&claims, basis, &mut found);
-        repetition(span, basis, &mut found);
+        certificates(&claims, basis, &mut found);
+        repetition(span, &mut found);
         official_dates(span, &claims, basis, &mut found);
         membership(span, &claims, basis, &mut found);
         statuses(span, &claims, basis, &mut found);
@@ -106,12 +106,6 @@ fn alone<'a>(step: &'a Step, basis: &Basis<'_>, found: &mut Vec<Violation<'a>>) 
         && yes > eligible
     {
         found.push(Violation::error(code::VOTES_EXCEED, step, "yes").with("eligible", eligible));
-    }
-    let is_before_recognition = step.kind.is_of_admission()
-        || step.kind == StepKind::NewMemberClassCompleted
-        || matches!(step.entry_status(), Some(Status::Candidate | Status::Probationary));
-    if facts.card.is_some() && is_before_recognition {
-        found.push(Violation::error(code::CARD_OF_PROBATIONARY, step, "card"));
     }
 }
 
@@ -172,24 +166,46 @@ fn after_end<'a>(spans: &[Span<'a>], found: &mut Vec<Violation<'a>>) {
     }
 }
 
-/// Certificate ≤ branch resolution ≤ decision ≤ ceremony < recognition, the certificate's age and the probation.
+/// Certificate and branch resolution ≤ decision ≤ ceremony < recognition, and the probation.
 fn order<'a>(claims: &[Claim<'a>], basis: &Basis<'_>, found: &mut Vec<Violation<'a>>) {
     for (at, one) in claims.iter().enumerate() {
         for two in &claims[at + 1..] {
             let (first, second) = if one.milestone <= two.milestone { (one, two) } else { (two, one) };
             let violation = |code| Violation::error(code, second.step, second.field).beside(first.step, first.field);
-            if first.milestone == second.milestone {
+            if first.milestone == Milestone::Certificate && second.milestone <= Milestone::Resolution {
+                // Classes may be taken again: which certificate counts is asked in `certificates`.
+            } else if first.milestone == second.milestone {
                 disagreement(first, second, found);
             } else if first.milestone == Milestone::Ceremony {
                 probation(first, second, basis, found);
             } else if first.on > second.on && !second.is_bound {
                 found.push(violation(code::OUT_OF_ORDER).in_order());
-            } else if first.milestone == Milestone::Certificate
-                && second.milestone == Milestone::Resolution
-                && let Some(set) = basis.rules.at(second.on)
-                && add_months(first.on, set.certificate_years * 12) < second.on
-            {
-                found.push(violation(code::CERTIFICATE_TOO_OLD).with("max_years", set.certificate_years));
+            }
+        }
+    }
+}
+
+/// A branch resolution rests on the newest certificate of its day, which must not be too old. A later class does no harm:
+/// it is for the next resolution.
+fn certificates<'a>(claims: &[Claim<'a>], basis: &Basis<'_>, found: &mut Vec<Violation<'a>>) {
+    let of = |milestone| claims.iter().filter(move |claim| claim.milestone == milestone);
+    for resolution in of(Milestone::Resolution) {
+        let violation = |code, certificate: &Claim<'a>| {
+            Violation::error(code, resolution.step, resolution.field).beside(certificate.step, certificate.field)
+        };
+        let by_day = |claim: &&Claim<'a>| (claim.on, claim.step.id);
+        let newest = of(Milestone::Certificate).filter(|claim| claim.on <= resolution.on).max_by_key(by_day);
+        match (newest, of(Milestone::Certificate).min_by_key(by_day)) {
+            (None, None) => {}
+            (None, Some(later)) => found.push(violation(code::OUT_OF_ORDER, later).in_order()),
+            (Some(newest), _) => {
+                let set = basis.rules.at(resolution.on);
+                let expired = set.filter(|set| add_months(newest.on, set.certificate_years * 12) < resolution.on);
+                found.extend(
+                    expired.map(|set| {
+                        violation(code::CERTIFICATE_TOO_OLD, newest).with("max_years", set.certificate_years)
+                    }),
+                );
             }
         }
     }
@@ -222,14 +238,9 @@ fn disagreement<'a>(one: &Claim<'a>, two: &Claim<'a>, found: &mut Vec<Violation<
     );
 }
 
-/// Steps that happen once. A branch may resolve again when the earlier resolution was not carried.
-fn repetition<'a>(span: &Span<'a>, basis: &Basis<'_>, found: &mut Vec<Violation<'a>>) {
+/// Steps that happen once.
+fn repetition<'a>(span: &Span<'a>, found: &mut Vec<Violation<'a>>) {
     for (at, &first) in span.steps.iter().enumerate().filter(|(_, step)| step.kind.is_once()) {
-        let may_repeat = first.kind == StepKind::BranchResolved
-            && Resolution::of(first, basis.rules) == Some(Resolution::NotCarriedForwarded);
-        if may_repeat {
-            continue;
-        }
         for &second in span.steps[at + 1..].iter().filter(|step| step.kind == first.kind) {
             found.push(Violation::error(code::ALREADY_HELD, second, "on").beside(first, "on"));
         }
@@ -266,7 +277,7 @@ fn official_dates<'a>(span: &Span<'a>, claims: &[Claim<'a>], basis: &Basis<'_>, 
     }
 }
 
-/// What only members, or only official members, can do or have.
+/// What only members, or only official members, can do.
 fn membership<'a>(span: &Span<'a>, claims: &[Claim<'a>], basis: &Basis<'_>, found: &mut Vec<Violation<'a>>) {
     let ceremonies = || claims.iter().filter(|claim| claim.milestone == Milestone::Ceremony && !claim.is_bound);
     let bounds = span.not_official_before(basis.rules);
@@ -282,10 +293,6 @@ fn membership<'a>(span: &Span<'a>, claims: &[Claim<'a>], basis: &Basis<'_>, foun
             if let Some(measure) = measure {
                 let violation = Violation::error(code::PROBATIONARY_DISCIPLINE, step, "discipline");
                 found.push(violation.with("discipline", measure.as_str()).beside(claim.step, claim.field));
-            }
-            if step.facts.card.is_some() && step.kind != StepKind::RecognisedOfficial {
-                let violation = Violation::error(code::CARD_OF_PROBATIONARY, step, "card");
-                found.push(violation.beside(claim.step, claim.field));
             }
         }
     }

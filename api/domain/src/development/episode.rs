@@ -89,6 +89,22 @@ impl<'a> Span<'a> {
         }
         bounds
     }
+
+    /// The days before which the person cannot be official, as a step shows: whatever is on the way to a ceremony comes
+    /// before the whole of the probation.
+    pub fn not_official_yet(&self, rules: &Rules) -> Vec<(NaiveDate, Claim<'a>)> {
+        let on_the_way = self.claims().into_iter().filter(|claim| claim.milestone < Milestone::Recognition);
+        let candidacies = self.steps.iter().copied().filter(|step| step.facts.status == Some(Status::Candidate));
+        let candidacies = candidacies.filter(|step| step.entry_status().is_some()).map(|step| Claim {
+            milestone: Milestone::Certificate,
+            on: step.on,
+            step,
+            field: "status",
+            is_bound: true,
+        });
+        let ends = |claim: Claim<'a>| Some((rules.at(claim.on)?.probation_ends_on(claim.on), claim));
+        on_the_way.chain(candidacies).filter_map(ends).collect()
+    }
 }
 
 fn claims_of(step: &Step) -> Vec<Claim<'_>> {

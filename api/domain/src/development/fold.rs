@@ -77,7 +77,7 @@ pub struct Episode {
     pub standing: Standing,
     /// The day it ended.
     pub ended_on: Option<NaiveDate>,
-    /// The awareness certificate's date.
+    /// The newest awareness certificate's date.
     pub certificate_on: Option<NaiveDate>,
     /// The last branch resolution.
     pub resolved_on: Option<NaiveDate>,
@@ -101,8 +101,6 @@ pub struct Episode {
     pub in_transit: bool,
     /// The step that ended it.
     pub ended_by: Option<RecordId>,
-    /// The number of the party card.
-    pub card: Option<String>,
 }
 
 /// A person as of the steps held.
@@ -189,10 +187,10 @@ fn enter(episode: &mut Episode, step: &Step) {
 fn advance(episode: &mut Episode, step: &Step, rules: &Rules) {
     match step.kind {
         StepKind::AwarenessClassCompleted => {
-            episode.certificate_on = Some(step.facts.certificate_on.unwrap_or(step.on));
+            episode.certificate_on = episode.certificate_on.max(Some(step.facts.certificate_on.unwrap_or(step.on)));
         }
         StepKind::BranchResolved => {
-            episode.certificate_on = episode.certificate_on.or(step.facts.certificate_on);
+            episode.certificate_on = episode.certificate_on.max(step.facts.certificate_on);
             episode.resolved_on = Some(step.on);
             episode.resolution = Resolution::of(step, rules);
         }
@@ -221,8 +219,5 @@ fn live(episode: &mut Episode, step: &Step) {
         }
         StepKind::Disciplined => episode.disciplines.extend(facts.discipline.map(|measure| (step.on, measure))),
         _ => {}
-    }
-    if facts.card.is_some() {
-        episode.card.clone_from(&facts.card);
     }
 }

@@ -4,6 +4,7 @@ use super::check::Basis;
 use super::code;
 use super::contradiction::Violation;
 use super::episode::{Claim, Milestone, Span, spans};
+use super::fold::Resolution;
 use super::step::{Discipline, PersonFacts, Status, Step, StepKind};
 
 /// Pairs whose usual order no rule demands.
@@ -29,11 +30,61 @@ pub(super) fn pair_warnings<'a>(steps: &[&'a Step], basis: &Basis<'_>) -> Vec<Vi
                 }));
             }
         }
+        repeated(&span, basis, &mut found);
+        withdrawn_as_member(&span, &mut found);
         let claims = span.claims();
+        unheld_certificate(&span, &claims, &mut found);
         late(&claims, (Milestone::Resolution, Milestone::Decision), basis, &mut found);
         late(&claims, (Milestone::Decision, Milestone::Ceremony), basis, &mut found);
     }
     found
+}
+
+/// The same step again on the way to the decision, or the same transfer with none back between: possible, and often one
+/// event told by two people with two dates. A resolution that was not carried is voted on again without a word.
+fn repeated<'a>(span: &Span<'a>, basis: &Basis<'_>, found: &mut Vec<Violation<'a>>) {
+    let is_transfer = |kind| matches!(kind, StepKind::TransferredOut | StepKind::TransferredIn);
+    for (at, &first) in span.steps.iter().enumerate() {
+        let mut later = span.steps[at + 1..].iter().copied();
+        let again = match first.kind {
+            kind if is_transfer(kind) => later.find(|step| is_transfer(step.kind)).filter(|step| step.kind == kind),
+            StepKind::BranchResolved if Resolution::of(first, basis.rules) == Some(Resolution::NotCarriedForwarded) => {
+                None
+            }
+            kind if kind.is_before_decision() => later.find(|step| step.kind == kind),
+            _ => None,
+        };
+        found.extend(again.map(|again| Violation::warning(code::REPEATED, again, "on").beside(first, "on")));
+    }
+}
+
+/// A member leaves, or is removed; what is withdrawn is an application.
+fn withdrawn_as_member<'a>(span: &Span<'a>, found: &mut Vec<Violation<'a>>) {
+    let Some(end) = span.end.filter(|end| end.kind == StepKind::Withdrawn) else { return };
+    let makes_member = |step: &&&Step| match step.kind {
+        StepKind::CeremonyHeld | StepKind::RecognisedOfficial => true,
+        _ => matches!(step.entry_status(), Some(Status::Probationary | Status::Official)),
+    };
+    let member = span.steps.iter().rfind(makes_member);
+    found.extend(member.map(|step| Violation::warning(code::WITHDRAWN_AS_MEMBER, end, "step").beside(step, "step")));
+}
+
+/// A branch resolution names a certificate, and classes are held, but none of that date.
+fn unheld_certificate<'a>(span: &Span<'a>, claims: &[Claim<'a>], found: &mut Vec<Violation<'a>>) {
+    let held = || {
+        let of_class = |claim: &&Claim<'a>| claim.step.kind == StepKind::AwarenessClassCompleted;
+        claims.iter().filter(of_class)
+    };
+    for &step in span.steps.iter().filter(|step| step.kind == StepKind::BranchResolved) {
+        let Some(named) = step.facts.certificate_on.filter(|named| held().all(|claim| claim.on != *named)) else {
+            continue;
+        };
+        let nearest = held().min_by_key(|claim| ((claim.on - named).abs(), claim.step.id));
+        found.extend(nearest.map(|claim| {
+            let differs = Violation::warning(code::DATES_DISAGREE, step, "certificate_on");
+            differs.with("field", "certificate_on").beside(claim.step, claim.field)
+        }));
+    }
 }
 
 /// Working days between two milestones, counted from the latest of the earlier one.

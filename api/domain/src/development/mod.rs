@@ -10,7 +10,7 @@ mod lateness;
 pub mod rules;
 pub mod step;
 
-pub use check::{Basis, check_facts, check_step, check_withdrawal_of};
+pub use check::{Basis, check_card, check_facts, check_step, check_withdrawal_of};
 pub use fold::{Absence, Episode, PersonState, Resolution, Standing, fold};
 pub use rules::{RuleSet, Rules};
 pub use step::{Discipline, PersonFacts, Status, Step, StepFacts, StepKind};

@@ -112,10 +112,15 @@ impl StepKind {
         Self::AwarenessClassCompleted.rank() <= rank && rank <= Self::CeremonyHeld.rank()
     }
 
-    /// A step that happens at most once in an episode. (Ends do so by what they are; a branch may resolve again after a
-    /// resolution that was not carried.)
+    /// A step that happens at most once in an episode. (Ends do so by what they are.)
     pub(super) const fn is_once(self) -> bool {
-        self.rank() <= Self::RecognisedOfficial.rank()
+        self.rank() <= Self::RecognisedOfficial.rank() && !self.is_before_decision()
+    }
+
+    /// A step on the way to the decision. As long as nothing is decided the way can be gone again: a certificate expires,
+    /// a resolution is not carried or not endorsed.
+    pub(super) const fn is_before_decision(self) -> bool {
+        Self::AwarenessClassCompleted.rank() <= self.rank() && self.rank() <= Self::SuperiorEndorsed.rank()
     }
 
     /// A step that only somebody admitted can take, and that does not end the episode.
@@ -204,8 +209,6 @@ pub struct StepFacts {
     pub official_on: Option<NaiveDate>,
     /// Whether the reference of the decision is given.
     pub decision_reference: bool,
-    /// The number of the party card.
-    pub card: Option<String>,
 }
 
 /// One step.

@@ -194,6 +194,9 @@ pub struct Field {
     /// What a `reference` field names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<ReferenceKind>,
+    /// The kinds of unit that a reference to a unit may name; none: any. Whether it is one is asked where units are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unit_kinds: Vec<String>,
     /// The group that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,

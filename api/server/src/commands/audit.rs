@@ -24,7 +24,7 @@ pub enum VerifyError {
 
 /// Verifies, and tells on `out` what it found.
 pub fn verify(config: &Config, out: impl Write) -> Result<(), VerifyError> {
-    let database = Database::open(DatabaseUrl::parse(config.database_url.expose())?, 1)?;
+    let database = Database::open(DatabaseUrl::parse(config.database_url.expose())?, None, 1)?;
     if database.status()? != MigrationStatus::Current {
         return Err(VerifyError::NotMigrated);
     }

@@ -6,6 +6,7 @@ use crate::clock::{Clock, Entropy};
 use crate::config::{Config, Secret};
 use crate::demo::Province;
 use crate::demo::welcome::Welcome;
+use crate::security::master_key::{self, MasterKeyError};
 use crate::security::password::{Password, PasswordError, hash_blocking};
 use crate::security::token::{KeyError, generate_key_file};
 use crate::sole_server::{SoleServer, SoleServerError};
@@ -39,6 +40,9 @@ pub enum DemoError {
     /// The signing key.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
     /// The password.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -91,6 +95,11 @@ pub fn run(args: &DemoArgs, mut config: Config, clock: Clock, entropy: Entropy) 
         let key = config.data_dir.join("signing_key.pem");
         generate_key_file(&key, &entropy)?;
         config.signing_key_file = Some(key);
+    }
+    if config.master_key_file.is_none() && config.master_key.is_none() {
+        let key = config.data_dir.join(master_key::FILE);
+        master_key::generate_file(&key, &entropy)?;
+        config.master_key_file = Some(key);
     }
     // Before the work, not after it: a port that is taken is said at once.
     let listener = TcpListener::bind(&config.listen)

@@ -1,7 +1,8 @@
-//! `muong keys …`: the keys that sign access tokens, for whoever holds the shell of the server. Touches the file alone:
-//! running processes look at it again by themselves, and nobody is signed out.
+//! `muong keys …`: the keys of an installation, for whoever holds the shell of the server. Here those that sign access
+//! tokens: the file alone is touched, running processes look at it again by themselves, and nobody is signed out.
 
-use crate::cli::{KeysCommand, RotateSigningArgs};
+use super::rotate_master::{self, RotateError};
+use crate::cli::{KeysCommand, RotateMasterArgs, RotateSigningArgs};
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
 use crate::security::key_file;
@@ -18,6 +19,9 @@ pub enum KeysError {
     /// The file.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The master key.
+    #[error(transparent)]
+    Master(#[from] RotateError),
     /// The terminal.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -31,7 +35,12 @@ pub fn run(
     entropy: &Entropy,
     mut out: impl Write,
 ) -> Result<(), KeysError> {
-    let KeysCommand::RotateSigning(RotateSigningArgs { retire_old }) = command;
+    let retire_old = match command {
+        KeysCommand::RotateSigning(RotateSigningArgs { retire_old }) => retire_old,
+        KeysCommand::RotateMaster(RotateMasterArgs { retire_old }) => {
+            return Ok(rotate_master::run(config, clock, entropy, *retire_old, out)?);
+        }
+    };
     let path = signing_key_path(config)?;
     let rotated = key_file::rotate(&path, *retire_old, clock.now(), entropy)?;
     writeln!(out, "{} signs from now on ({}).", rotated.kid, path.display())?;

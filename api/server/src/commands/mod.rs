@@ -6,6 +6,7 @@ pub mod demo;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
+pub mod rotate_master;
 pub mod serve;
 pub mod unit;
 pub mod user;

@@ -216,6 +216,7 @@ impl<'a> Author<'a> {
         let consent_on = self.day(60);
         let made = Chance::of(self.province.seed, "case", &[self.made]).id(local(consent_on, 0).timestamp_millis());
         Person {
+            card: None,
             record: RecordId::new(made),
             name: name.to_owned(),
             birth,

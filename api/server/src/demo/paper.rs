@@ -80,6 +80,7 @@ pub(super) fn person(seed: u64, person: &Person, unit: UnitId, schedule: &Schedu
         ("fostering_branch", reference(person.fostered_by)),
         ("basis", if person.applied { "own_application" } else { "recorded_consent" }.into()),
         ("consent_on", person.consent_on.to_string().into()),
+        ("party_card", person.card.clone().into()),
     ]);
     submission
 }
@@ -102,7 +103,6 @@ pub(super) fn step(seed: u64, person: RecordId, step: &Step, unit: UnitId, sched
         ("eligible", facts.eligible.into()),
         ("yes", facts.yes.into()),
         ("discipline", facts.discipline.map_or(Value::Null, |measure| measure.as_str().into())),
-        ("party_card", facts.card.clone().into()),
     ]);
     submission.set.extend(documents(seed, step));
     submission

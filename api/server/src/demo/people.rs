@@ -28,6 +28,8 @@ pub struct Person {
     pub applied: bool,
     /// The day of the application or consent.
     pub consent_on: NaiveDate,
+    /// The number of the party card, of somebody who was official before the system knew of them.
+    pub card: Option<String>,
     /// The steps, by date.
     pub steps: Vec<Step>,
 }
@@ -157,7 +159,7 @@ impl Biographer<'_> {
         let village = (!self.branch.villages.is_empty()).then(|| *self.chance.pick(&self.branch.villages));
         let record = RecordId::new(self.chance.id(local(self.entered_on(consent_on), 0).timestamp_millis()));
         let (fostered_by, steps) = (None, Vec::new());
-        Person { record, name, birth, is_woman, village, fostered_by, applied, consent_on, steps }
+        Person { record, name, birth, is_woman, village, fostered_by, applied, consent_on, card: None, steps }
     }
 
     fn entered_on(&self, day: NaiveDate) -> NaiveDate {
@@ -207,7 +209,8 @@ impl Biographer<'_> {
         let consent_on = earlier(opening, self.days(3, 45));
         let mut person = self.person(birth, false, consent_on);
         let mut facts = self.admission(ceremony);
-        (facts.status, facts.card) = (Some(Status::Official), Some(self.card()));
+        facts.status = Some(Status::Official);
+        person.card = Some(self.card());
         person.steps.push(self.step(StepKind::OpeningEntry, opening, facts));
         self.live(&mut person, youngest >= 63);
         person
@@ -249,11 +252,7 @@ impl Biographer<'_> {
         let late = if self.chance.permille(930) { self.days(0, 25) } else { self.days(60, 120) };
         let recognised = later(add_months(ceremony, 12), late).max(later(class, 1));
         if recognised >= opening && recognised <= self.schedule.last_day() {
-            let facts = StepFacts {
-                official_on: Some(add_months(ceremony, 12)),
-                card: self.chance.permille(700).then(|| self.card()),
-                ..StepFacts::default()
-            };
+            let facts = StepFacts { official_on: Some(add_months(ceremony, 12)), ..StepFacts::default() };
             person.steps.push(self.step(StepKind::RecognisedOfficial, recognised, facts));
         }
         person
@@ -337,7 +336,8 @@ impl Biographer<'_> {
         let consent_on = earlier(on, self.days(0, 10));
         let mut person = self.person(birth, false, consent_on);
         let mut facts = self.admission(ceremony);
-        (facts.status, facts.card) = (Some(Status::Official), Some(self.card()));
+        facts.status = Some(Status::Official);
+        person.card = Some(self.card());
         person.steps.push(self.step(StepKind::TransferredIn, on, facts));
         person
     }
@@ -419,8 +419,7 @@ mod tests {
         let all: Vec<&Person> = people.iter().flatten().collect();
         let records: BTreeSet<_> = all.iter().map(|person| person.record).collect();
         assert_eq!(records.len(), all.len());
-        let cards: Vec<_> =
-            all.iter().flat_map(|person| person.steps.iter().filter_map(|step| step.facts.card.clone())).collect();
+        let cards: Vec<_> = all.iter().filter_map(|person| person.card.clone()).collect();
         assert_eq!(cards.iter().collect::<BTreeSet<_>>().len(), cards.len());
     }
 }

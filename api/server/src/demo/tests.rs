@@ -141,7 +141,6 @@ fn step_of(submission: &Submission) -> (RecordId, Step) {
         decision_on: day("decision_on"),
         ceremony_on: day("ceremony_on"),
         official_on: day("official_on"),
-        card: value("party_card").map(|card| card.as_str().unwrap().to_owned()),
         ..StepFacts::default()
     };
     let kind = serde_json::from_value(value("step").unwrap()).unwrap();

@@ -96,6 +96,8 @@ pub struct ConflictDetailBody {
     candidates: Vec<CandidateBody>,
     /// While it is open, and the question is whether the record stays: who withdrew it.
     withdrawals: Vec<VoiceBody>,
+    /// Then also: who said something that those had not seen. Letting the record go takes along what of this is `seen`.
+    said_against: Vec<VoiceBody>,
     /// How it was decided; null while it is open, and when the candidates came to agree by themselves.
     decision: Option<DecisionBody>,
     /// Whether values were left out that the reader may not see.
@@ -192,7 +194,7 @@ impl DecisionBody {
 
 impl From<ConflictDetail> for ConflictDetailBody {
     fn from(detail: ConflictDetail) -> Self {
-        let ConflictDetail { seen, candidates, withdrawals, decision, values, names } = detail;
+        let ConflictDetail { seen, candidates, withdrawals, said_against, decision, values, names } = detail;
         let candidate = |(at, candidate): (usize, Candidate)| CandidateBody {
             value: candidate.value.unwrap_or_default(),
             shown: at == 0,
@@ -202,6 +204,7 @@ impl From<ConflictDetail> for ConflictDetailBody {
             conflict: seen.into(),
             candidates: candidates.into_iter().enumerate().map(candidate).collect(),
             withdrawals: withdrawals.iter().map(|voice| VoiceBody::of(voice, &names)).collect(),
+            said_against: said_against.iter().map(|voice| VoiceBody::of(voice, &names)).collect(),
             decision: decision.map(|decision| DecisionBody::of(decision, &names)),
             masked: values == Values::Masked,
         }

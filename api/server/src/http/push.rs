@@ -149,6 +149,9 @@ pub struct ResultBody {
     /// Of a duplicate: what has been decided since.
     #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<NowBody>,
+    /// Of a duplicate: whom it was about has been erased since, and with them how it was answered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
     /// Of a deferred one: the submission, record or person that has not arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     missing: Option<Uuid>,
@@ -206,6 +209,7 @@ impl From<&ItemResult> for ResultBody {
                 now: now.as_ref().map(NowBody::from),
                 ..Self::default()
             },
+            ItemResult::Erased(id) => Self { id: id.uuid(), status: "duplicate", erased: true, ..Self::default() },
             ItemResult::Deferred { id, missing } => {
                 Self { id: id.uuid(), status: "deferred", missing: Some(*missing), ..Self::default() }
             }
@@ -373,7 +377,7 @@ pub async fn post_submission(
 fn status_of(result: &ItemResult) -> StatusCode {
     match result {
         ItemResult::Deferred { .. } => StatusCode::ACCEPTED,
-        ItemResult::Duplicate(..) => StatusCode::OK,
+        ItemResult::Duplicate(..) | ItemResult::Erased(_) => StatusCode::OK,
         ItemResult::Recorded(recorded) => match recorded.status {
             Status::Accepted => StatusCode::CREATED,
             Status::Merged | Status::Conflict => StatusCode::OK,

@@ -100,6 +100,8 @@ pub enum ContentBody {
     Base64(String),
     /// It cannot be read, so nobody can tell which of it is personal, and the reader may not see what is.
     Masked,
+    /// It is gone: whom it was about has been erased.
+    Erased,
 }
 
 impl From<Content> for ContentBody {
@@ -109,6 +111,7 @@ impl From<Content> for ContentBody {
             Content::Text(text) => Self::Text(text),
             Content::Bytes(base64) => Self::Base64(base64),
             Content::Masked => Self::Masked,
+            Content::Erased => Self::Erased,
         }
     }
 }

@@ -163,6 +163,9 @@ pub struct SubmissionBehindBody {
     /// What was said, as it came: `set` and `items`, each change with the value that it was made from. What the reader
     /// may not see is `{"masked": true}`.
     said: Option<Value>,
+    /// Whom it was about has been erased since, and with them what was said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    erased: bool,
     /// How it was answered.
     result: ResultBody,
     /// How it was merged, when a reviewer released it from quarantine.
@@ -191,6 +194,7 @@ impl SubmissionBehindBody {
             received_at,
             clock_offset_seconds,
             said,
+            erased: stored.told.is_none(),
             result: ResultBody::from(&result),
             released: released.as_ref().map(ResultBody::from),
         }

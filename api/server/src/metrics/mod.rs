@@ -187,7 +187,7 @@ impl Metrics {
         for result in &pushed.results {
             let status = match result {
                 ItemResult::Recorded(recorded) => recorded.status.as_str(),
-                ItemResult::Duplicate(..) => "duplicate",
+                ItemResult::Duplicate(..) | ItemResult::Erased(_) => "duplicate",
                 ItemResult::Deferred { .. } => "deferred",
             };
             if let Some((_, counter)) = self.pushed.iter().find(|(known, _)| *known == status) {

@@ -1,13 +1,13 @@
-//! Changing the file of signing keys: a new key in front, older ones behind it until the last token that they have
+//! Files of keys: made for their owner alone, replaced as a whole. And the change of the signing keys: a new key in front, older ones behind it until the last token that they have
 //! signed is over. The file is replaced as a whole, so that whoever reads it sees the old keys or the new ones.
 
 use super::token::{self, KeyError, REPLACED_KEYS_LAST};
 use crate::clock::Entropy;
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::ffi::OsString;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// What a change of keys came to.
@@ -41,12 +41,26 @@ pub fn rotate(path: &Path, retire: bool, now: DateTime<Utc>, entropy: &Entropy) 
     Ok(Rotated { kid, kept: kept.len(), dropped: old.len() - kept.len() })
 }
 
+/// Makes a file that its owner alone may read, unless it is there; answers whether it did. Of two processes that try at
+/// once, one wins and the other reads what it made.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    if path.exists() {
+        return Ok(false);
+    }
+    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    let written = write_new(&draft, bytes).and_then(|()| match std::fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        other => other.map(|()| true),
+    });
+    std::fs::remove_file(&draft).and(written)
+}
+
 /// Under another name first, on the disk, and for the same owner: a rotation by root must not lock the server out.
 /// The name is always the same, so that two rotations at once cannot both succeed.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = draft(path);
     let owner = std::fs::metadata(path)?;
-    token::write_new(&draft, bytes).map_err(|error| match error.kind() {
+    write_new(&draft, bytes).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => io::Error::new(
             error.kind(),
             format!("{} is there: another rotation runs, or was cut off; then delete it", draft.display()),
@@ -64,6 +78,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     // The new name must outlive a power cut as well.
     File::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn draft(path: &Path) -> PathBuf {

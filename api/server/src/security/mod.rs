@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod key_file;
 pub mod keyring;
 pub mod limiter;
+pub mod master_key;
 pub mod password;
 pub mod recent;
 pub mod throttle;

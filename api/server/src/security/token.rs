@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -270,16 +268,7 @@ fn thumbprint(x: &str) -> String {
 /// a whole one, and the one that comes too late uses the other's.
 pub fn generate_key_file(path: &Path, entropy: &Entropy) -> Result<bool, KeyError> {
     let failed = |source| KeyError::File { path: path.to_owned(), source };
-    if path.exists() {
-        return Ok(false);
-    }
-    let pem = generate_pem(entropy)?;
-    let draft = path.with_extension(format!("draft-{}", std::process::id()));
-    let written = write_new(&draft, pem.as_bytes()).and_then(|()| match std::fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        other => other.map(|()| true),
-    });
-    std::fs::remove_file(&draft).and(written).map_err(failed)
+    super::key_file::create(path, generate_pem(entropy)?.as_bytes()).map_err(failed)
 }
 
 /// A new private key.
@@ -287,12 +276,6 @@ pub(super) fn generate_pem(entropy: &Entropy) -> Result<String, KeyError> {
     let key = SigningKey::from_bytes(&entropy.bytes());
     let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| KeyError::Malformed)?;
     Ok(pem.as_str().to_owned())
-}
-
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// A refresh token, or the secret of a device: 256 bits of chance. Only its hash is ever stored, so a stolen database

@@ -1,6 +1,6 @@
 //! A reviewer throws a quarantined submission away. It is kept, closed, with the reason.
 
-use super::review::{self, Reason, ReviewRefusal};
+use super::review::{self, Deciding, Reason, ReviewRefusal};
 use crate::reference::ReferenceCache;
 use muong_domain::access::{Actor, Grant};
 use muong_domain::id::QuarantineId;
@@ -41,7 +41,10 @@ pub fn discard_quarantined(
 /// Closes it; also how a replay repeats it from the log.
 pub fn close(tx: &mut Tx<'_>, grant: &Grant, waiting: StoredQuarantine, discard: &Discard) -> Result<(), StoreError> {
     let body = review::body(&json!({"quarantine": waiting.id, "reason": discard.reason.as_str()}));
-    let v = tx.append(review::entry(grant, grant.user(), "discard", discard.decision, "discarded", &body));
+    let subject = waiting.subject;
+    let deciding = Deciding { kind: "discard", id: discard.decision, subject, outcome: "discarded", body: &body };
+    let entry = review::entry(tx, grant, deciding)?;
+    let v = tx.append(entry);
     let decision = StoredDecision {
         id: discard.decision,
         seq: v,

@@ -4,7 +4,7 @@
 use super::found_units::{Founding, FoundingRefusal, found_units};
 use super::push::outcome::{ItemResult, Pushed, Status};
 use super::push::said::{Origin, Said};
-use super::push::{Prepared, PushRefusal, push_submissions, reference_now};
+use super::push::{Prepared, PushRefusal, Turn, push_submissions, reference_now};
 use crate::demo::{Batch, Expected, Province};
 use crate::state::App;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,6 +15,7 @@ use muong_store::users::NewUser;
 use muong_store::{Outcome, StoreError, Writer, WriterError, devices, grants, users};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 /// How many batches may wait for the writer while the next is made: they then share a transaction.
 const AHEAD: usize = 32;
@@ -158,8 +159,8 @@ fn send(app: &App, batch: Batch) -> Result<Sent, FillError> {
     let (shared, count) = (app.clone(), submissions.len());
     let answer = Writer::submit(&app.writer, count, move |tx| {
         tx.set_received_at(received_at);
-        let actor = grants::actor(tx, pushed_by)?;
-        push_submissions(tx, &shared.reference, &actor, &mut prepared)
+        let actor = Arc::new(grants::actor(tx, pushed_by)?);
+        push_submissions(tx, &shared.reference, Turn { actor, push: &mut prepared })
     })?;
     Ok(Sent { answer, expected, count: count as u64 })
 }
@@ -174,6 +175,7 @@ fn finish(ahead: &mut VecDeque<Sent>, tally: &mut Tally, bar: &ProgressBar) -> R
         let (id, status) = match result {
             ItemResult::Recorded(recorded) => (recorded.id, recorded.status.as_str()),
             ItemResult::Duplicate(original, _) => (original.id, "duplicate"),
+            ItemResult::Erased(id) => (*id, "duplicate"),
             ItemResult::Deferred { id, .. } => (*id, "deferred"),
         };
         *tally.statuses.entry(status).or_default() += 1;

@@ -64,7 +64,7 @@ pub fn found_units(
     }
     units::cover(tx, authority, &founding.coverage)?;
     units::rebuild_closure(tx, authority, &all)?;
-    feed::stamp(tx, &stamps)?;
+    feed::stamp(tx, stamps)?;
     tx.touch_reference();
     Ok(Outcome::Commit(founding.units.len()))
 }

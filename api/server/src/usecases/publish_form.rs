@@ -78,7 +78,7 @@ pub fn publish_form(
         tx.append(LogEntry::of_reference("form", id, "published", &json!({"definition": definition})).by(authority));
     forms::insert(tx, authority, form, v)?;
     let everybody = UnitId::new(Uuid::nil());
-    feed::stamp(tx, &[FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(Outcome::Commit(v.0))
 }

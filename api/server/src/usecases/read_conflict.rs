@@ -29,6 +29,8 @@ pub struct ConflictDetail {
     pub candidates: Vec<Candidate>,
     /// Who withdrew the record, when that is the question.
     pub withdrawals: Vec<Voice>,
+    /// Who said something that those had not seen: it goes with the record when the withdrawal is to stand.
+    pub said_against: Vec<Voice>,
     /// How it was decided.
     pub decision: Option<SeenDecision>,
     /// Whether values were left out.
@@ -112,6 +114,8 @@ fn detail(
     };
     let withdrawn = stored.path == Path::record() && stored.closed.is_none();
     let withdrawals = record.deletions.iter().filter(|_| withdrawn).map(|d| voices.of(d.by)).collect();
+    let against = if withdrawn { record.said_against_withdrawal() } else { BTreeSet::new() };
+    let said_against = against.into_iter().map(|seq| voices.of(seq)).collect();
     let decided: Vec<Uuid> = stored.decision.into_iter().collect();
     let decided = decisions::by_ids(snapshot, &decided)?;
     let decision = see_decisions(snapshot, decided, hidden)?.pop();
@@ -121,7 +125,7 @@ fn detail(
     let seen = list_conflicts::see(snapshot, vec![stored])?.pop();
     let seen = seen.ok_or_else(|| StoreError::corrupt("a conflict", "lost"))?;
     let values = if hidden { Values::Masked } else { Values::Whole };
-    Ok(ConflictDetail { seen, candidates, withdrawals, decision, values, names })
+    Ok(ConflictDetail { seen, candidates, withdrawals, said_against, decision, values, names })
 }
 
 fn candidates(record: &Record, path: &Path, hidden: bool, voices: &Voices) -> Vec<Candidate> {
@@ -158,6 +162,7 @@ impl Voices {
         let mut seqs: BTreeSet<Seq> = said.flat_map(|claim| claim.by.iter().copied()).collect();
         if conflict.path == Path::record() {
             seqs.extend(record.deletions.iter().map(|deletion| deletion.by));
+            seqs.extend(record.said_against_withdrawal());
         }
         // A reviewer's word has the decision's id where a submission's would stand; ids tell them apart.
         let ids: Vec<SubmissionId> = seqs.iter().filter_map(|seq| Some(record.writers.get(seq)?.submission)).collect();

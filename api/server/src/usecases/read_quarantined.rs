@@ -31,6 +31,8 @@ pub enum Content {
     Bytes(String),
     /// Not to be shown: it cannot be read, so nobody can tell which of it is personal.
     Masked,
+    /// Gone: whom it was about has been erased.
+    Erased,
 }
 
 /// A quarantined submission with all that a decision needs.
@@ -83,7 +85,7 @@ pub async fn read_quarantined(
         let people = people.into_iter().flatten().chain(decisions.iter().map(|decision| decision.stored.actor));
         let names = names(snapshot, people.collect::<Vec<_>>())?;
         let released = stored.outcome.as_deref().map(|outcome| parsed("a release", outcome)).transpose()?;
-        let content = content(form, &submission.body, values);
+        let content = submission.told.map_or(Content::Erased, |told| content(form, &told.body, values));
         if let Content::Json(said) = &content {
             reader.note_value(&said["set"]);
         }

@@ -44,7 +44,10 @@ pub fn find(snapshot: &mut Snapshot<'_>, reader: &Reader, id: RecordId) -> Resul
     let mut ids = vec![id];
     ids.extend(records::aliases(snapshot, &[id])?.into_iter().map(|(_, _, record)| record));
     let mut denied = Failure::refused("access.not_found");
-    for stored in records::by_ids(snapshot, &ids)? {
+    let mut meant = records::by_ids(snapshot, &ids)?;
+    // An id may be one record's own and another's alias in another unit, and a reader may see both: its own comes first.
+    meant.sort_unstable_by_key(|stored| (stored.record.id != id, stored.record.unit));
+    for stored in meant {
         match reader.sees(&stored.record.form, stored.record.unit) {
             Ok(values) => return Ok((stored, values)),
             Err(why @ Failure::Refused { code: "access.reason_required", .. }) => denied = why,

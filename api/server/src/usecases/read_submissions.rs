@@ -16,7 +16,7 @@ use muong_store::submissions::{self, StoredSubmission};
 use muong_store::{Reading, StoreError, receipts, records, users};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// Who pushed a submission, for whom, and by which clock.
@@ -110,12 +110,18 @@ pub fn see(
         let released = waited.get(&stored.id).and_then(|waiting| waiting.outcome.as_deref());
         let released = released.map(|outcome| parsed("a release", outcome)).transpose()?;
         let received_at = received.get(&stored.seq).copied();
-        let said = muong_domain::json::parse(&stored.body).ok();
+        let said = stored.told.as_ref().and_then(|told| muong_domain::json::parse(&told.body).ok());
+        let result = match &stored.told {
+            Some(told) => mask::answer(form, parsed("a result", &told.result)?, values),
+            None => {
+                Recorded::new(stored.id, parsed("a status", json!(stored.status).to_string().as_bytes())?, stored.seq)
+            }
+        };
         Ok(SeenSubmission {
             origin: parsed("an origin", stored.origin.as_bytes())?,
             received_at: received_at.ok_or_else(|| StoreError::corrupt("a submission", "no entry of the log"))?,
             said: said.map(|said| mask::submission(form, said, values)),
-            result: mask::answer(form, parsed("a result", &stored.result)?, values),
+            result,
             released: released.map(|released| mask::answer(form, released, values)),
             stored,
         })

@@ -7,7 +7,7 @@ use super::push::judge::{Right, Trial, Verdict};
 use super::push::outcome::Recorded;
 use super::push::said::{Origin, Said};
 use super::push::working_set::WorkingSet;
-use super::review::{self, Reason, ReviewRefusal};
+use super::review::{self, Deciding, Reason, ReviewRefusal};
 use crate::config::Limits;
 use crate::reference::{Reference, ReferenceCache, is_about_person};
 use chrono::{DateTime, Utc};
@@ -97,7 +97,8 @@ impl Releasing<'_> {
     ) -> Result<Result<Recorded, Vec<Finding>>, StoreError> {
         let stored = submissions::by_ids(tx, &[waiting.submission])?.pop();
         let stored = stored.ok_or_else(|| review::not_loaded("a quarantined submission"))?;
-        let said = Said::read(&stored.body, self.limits);
+        let told = stored.told.as_ref().ok_or_else(|| StoreError::corrupt("a submission", "erased"))?;
+        let said = Said::read(&told.body, self.limits);
         let submission = match &said.submission {
             Err(finding) => return Ok(Err(vec![(**finding).clone()])),
             // Kept under another id because its own was taken: it can only be said again under a new one.
@@ -109,7 +110,7 @@ impl Releasing<'_> {
         let today = local_date(tx.received_at());
         let Some(assessed) = Assessed::of(&said, &self.reference, today) else { return Ok(Err(Vec::new())) };
         let items = [(said, Some(assessed))];
-        let set = WorkingSet::load(tx, Arc::clone(&self.reference), &items)?;
+        let set = WorkingSet::load(tx, Arc::clone(&self.reference), &items.each_ref())?;
         let [(_, Some(assessed))] = &items else { return Ok(Err(Vec::new())) };
         let origin = Origin { user: stored.author, device: stored.device, client: None, sent_at: None };
         let mut desk = Desk { set, origin: &origin };
@@ -133,8 +134,9 @@ impl Releasing<'_> {
             }
         };
         let body = self.body(waiting);
-        let entry =
-            review::entry(&self.grant, self.grant.user(), "release", decision, admission.status.as_str(), &body);
+        let (subject, outcome) = (waiting.subject, admission.status.as_str());
+        let deciding = Deciding { kind: "release", id: decision, subject, outcome, body: &body };
+        let entry = review::entry(tx, &self.grant, deciding)?;
         let v = tx.append(entry);
         desk.close_replaced(&submission, v, &mut admission.warnings);
         let recorded = desk.apply(submission.id, admission, v);

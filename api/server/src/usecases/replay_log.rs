@@ -4,7 +4,7 @@
 use super::discard_quarantined::{self, Discard};
 use super::push::assess::Assessed;
 use super::push::judge::{Exclusion, Right};
-use super::push::outcome::{Recorded, Status};
+use super::push::outcome::Recorded;
 use super::push::said::{Origin, Said};
 use super::push::working_set::WorkingSet;
 use super::push::{Desk, Read};
@@ -24,10 +24,11 @@ use muong_store::log::{StoredEntry, append_copy};
 use muong_store::submissions::StoredSubmission;
 use muong_store::units::Coverage;
 use muong_store::{
-    Database, Outcome, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log, quarantine,
+    Database, Outcome, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log, quarantine, seal,
     submissions, units,
 };
 use serde::Deserialize;
+use std::convert::Infallible;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -47,6 +48,7 @@ pub fn replay_log(source: &Database, target: &Writer, limits: &Limits) -> Result
     let cache = Arc::new(ReferenceCache::of_one_writer());
     let first = first_epoch(source)?;
     begin(target, first)?;
+    take_over_keys(source, target)?;
     let (mut after, mut count) = (muong_domain::id::Seq::ZERO, 0);
     loop {
         let page = source.read(|snapshot| told(snapshot, after))?;
@@ -64,6 +66,19 @@ pub fn replay_log(source: &Database, target: &Writer, limits: &Limits) -> Result
     }
     close_trees(target)?;
     Ok(count)
+}
+
+/// With the same keys everything digests to the same again; and what has been erased stays so.
+fn take_over_keys(source: &Database, target: &Writer) -> Result<(), WriterError> {
+    let mut last: Option<seal::KeyCopy> = None;
+    loop {
+        let page = source.read(|snapshot| seal::copies(snapshot, last.as_ref(), 1_000))?;
+        let Some(end) = page.last().cloned() else { break };
+        last = Some(end);
+        target.write::<(), Infallible>(1, move |tx| seal::take_over(tx, &page).map(Outcome::Commit))?;
+    }
+    target.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
+    Ok(())
 }
 
 /// The closure of the trees follows from the units; no rule asks for it, so it is made once, at the end.
@@ -162,28 +177,30 @@ fn retell_submission(
 ) -> Result<(), StoreError> {
     let seq = tx.head().reference_seq;
     let reference = cache.get(tx, seq)?;
-    let said = Said::read(&stored.body, limits);
+    let told = stored.told.as_ref().ok_or_else(|| StoreError::corrupt("a submission", "erased"))?;
+    let mut said = Said::read(&told.body, limits);
+    said.name(tx)?;
     let assessed = Assessed::of(&said, &reference, local_date(tx.received_at()));
     let items = [(said, assessed)];
     let [(said, assessed)] = &items;
-    let set = WorkingSet::load(tx, reference, &items)?;
+    let set = WorkingSet::load(tx, reference, &items.each_ref())?;
     let recorded: Recorded =
-        serde_json::from_slice(&stored.result).map_err(|error| StoreError::corrupt("a result", error))?;
+        serde_json::from_slice(&told.result).map_err(|error| StoreError::corrupt("a result", error))?;
     let origin: Origin = origin(stored)?;
     let mut desk = Desk { set, origin: &origin };
-    let was_authorised = recorded.status != Status::Forbidden;
-    if stored.id == said.id && was_authorised {
+    if recorded.status.is_in() {
         let action = assessed.as_ref().map_or(Action::Report, Assessed::action);
         let right = Right::Granted(grant(entry, stored.unit, action));
         desk.take_new(tx, said, stored.id, assessed.as_ref(), right)?;
     } else {
-        // Forbidden then, or its id was taken: so it is now.
-        let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on: None };
+        // Refused then, so it is now: why may have depended on who said it, which is not asked again.
+        let waits_on = Exclusion::waited_on(&recorded.errors);
+        let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on };
         let read = match (said.submission.as_deref(), assessed.as_ref()) {
             (Ok(submission), Some(assessed)) if stored.id == said.id => Read::Whole(submission, assessed),
             _ => Read::Not(stored.unit),
         };
-        desk.exclude(tx, said, stored.id, stored.author, read, exclusion);
+        desk.exclude(tx, said, stored.id, stored.author, read, exclusion)?;
     }
     desk.set.flush(tx)
 }
@@ -259,7 +276,10 @@ fn retell_unit(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     let coverage: Vec<Coverage> =
         covers.iter().map(|c| Coverage { branch: unit.id, village: c.village, from: c.from }).collect();
     units::cover(tx, &authority, &coverage)?;
-    feed::stamp(tx, &[FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }])?;
+    feed::stamp(
+        tx,
+        vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }],
+    )?;
     tx.touch_reference();
     Ok(())
 }
@@ -277,7 +297,7 @@ fn retell_form(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     forms::insert(tx, &authority, &form, v)?;
     let everybody = UnitId::new(Uuid::nil());
     let id = entry.reference();
-    feed::stamp(tx, &[FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! A reviewer decides a conflict, with a reason. What the reviewer had seen gives way; what arrived since stays open.
 
+use super::push::assess::unknown_units;
+use super::push::bounds::bounded;
 use super::push::person;
-use super::push::working_set::WorkingSet;
-use super::review::{self, Reason, ReviewRefusal};
-use crate::reference::ReferenceCache;
+use super::push::working_set::{STEP, WorkingSet};
+use super::review::{self, Deciding, Reason, ReviewRefusal};
+use crate::reference::{Reference, ReferenceCache};
 use muong_domain::access::{Actor, Grant};
 use muong_domain::development::Basis;
 use muong_domain::form::{Form, View};
@@ -111,15 +113,22 @@ impl Resolving<'_> {
         let today = local_date(tx.received_at());
         let context = set.reference.context(before.record.unit, today);
         let context = context.ok_or_else(|| review::not_loaded("a unit"))?;
-        let (record, touched) = match self.decide(&before.record, &form, &context, v) {
+        let (record, touched) = match self.decide(&before.record, &form, &context, &set.reference, v) {
             Ok(decided) => decided,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let record = flag_rules(record, &form, &context, v);
         let view = view(&form, &record);
+        if let Some(person) = form.subject(&view, record.id).filter(|_| record.form == STEP && record.is_live()) {
+            // The decision may have given the step to somebody whose history is not among what was read for the question.
+            set.learn_record(tx, person)?;
+            if set.person(person, record.unit).is_none() {
+                return Ok(Err(ReviewRefusal::Invalid(vec![Finding::new("person.unknown", "/choose")])));
+            }
+        }
         let errors = self.errors(tx, &mut set, &before, &record, &view, &form, &context, &touched)?;
         if !errors.is_empty() {
-            return Ok(Err(ReviewRefusal::Invalid(errors)));
+            return Ok(Err(ReviewRefusal::Invalid(bounded(errors))));
         }
         self.write(tx, set, &before, record, &view, &form)
     }
@@ -130,6 +139,7 @@ impl Resolving<'_> {
         before: &Record,
         form: &Form,
         context: &Context,
+        reference: &Reference,
         v: Seq,
     ) -> Result<(Record, Vec<Path>), ReviewRefusal> {
         let mut record = before.clone();
@@ -137,7 +147,15 @@ impl Resolving<'_> {
         let id = SubmissionId::new(self.decision.id);
         if *path == Path::record() {
             let Choice::Keep(keep) = self.decision.choice else { return Err(ReviewRefusal::ChoiceUnfit) };
-            merge::resolve_deletion(&mut record, id, v, keep);
+            let gives_way = if keep {
+                before.deletions.iter().map(|deletion| deletion.by).collect()
+            } else {
+                before.said_against_withdrawal()
+            };
+            if self.decision.seen.is_disjoint(&said_in(before, gives_way)) {
+                return Err(ReviewRefusal::NothingSeen);
+            }
+            merge::resolve_deletion(&mut record, id, v, keep, &self.decision.seen);
             return Ok((record, Vec::new()));
         }
         let is_rule = path.as_str().starts_with("$rule/");
@@ -147,7 +165,7 @@ impl Resolving<'_> {
             Choice::Candidate(submission) => {
                 vec![(path.clone(), candidate(before, path, *submission).ok_or(ReviewRefusal::ChoiceUnknown)?)]
             }
-            Choice::Values(values) => self.values(before, form, context, values, is_rule)?,
+            Choice::Values(values) => self.values(before, form, context, reference, values, is_rule)?,
         };
         if !is_rule && !self.has_seen_any(before, path) {
             return Err(ReviewRefusal::NothingSeen);
@@ -180,13 +198,15 @@ impl Resolving<'_> {
         before: &Record,
         form: &Form,
         context: &Context,
+        reference: &Reference,
         values: &BTreeMap<String, Value>,
         is_rule: bool,
     ) -> Result<Vec<(Path, Value)>, ReviewRefusal> {
         let submission = self.as_submission(before, form, values);
-        let checked = normalise_and_check(form, &submission, context);
+        let mut checked = normalise_and_check(form, &submission, context);
+        checked.errors.extend(unknown_units(form, &submission, reference));
         if !checked.errors.is_empty() {
-            return Err(ReviewRefusal::Invalid(checked.errors));
+            return Err(ReviewRefusal::Invalid(bounded(checked.errors)));
         }
         let changes: Vec<(Path, Value)> =
             checked.changes.into_iter().map(|PathChange { path, to, .. }| (path, to)).collect();
@@ -263,7 +283,7 @@ impl Resolving<'_> {
         let of_person = person::check(set, record, view, &basis)?;
         errors.extend(of_person.into_iter().filter(|(level, _)| *level == Level::Error).map(|(_, finding)| finding));
         if let Some(key) = form.natural_key(view, record.unit)
-            && set.holder_of(tx, form.code(), &key)?.is_some_and(|holder| holder != record.id)
+            && set.holder_of(tx, &key)?.is_some_and(|holder| holder != record.id)
         {
             errors.push(Finding::new("merge.key_taken", "/choose"));
         }
@@ -288,7 +308,9 @@ impl Resolving<'_> {
             "reason": self.decision.reason.as_str(),
         }));
         let outcome = if still_open.is_some() { "open" } else { "closed" };
-        let entry = review::entry(&self.grant, self.grant.user(), "resolve", self.decision.id, outcome, &body);
+        let subject = self.conflict.subject;
+        let deciding = Deciding { kind: "resolve", id: self.decision.id, subject, outcome, body: &body };
+        let entry = review::entry(tx, &self.grant, deciding)?;
         let v = tx.append(entry);
         let stored = StoredRecord {
             subject: form.subject(view, record.id),
@@ -336,7 +358,12 @@ fn candidate(record: &Record, path: &Path, submission: SubmissionId) -> Option<V
 
 fn writers(record: &Record, path: &Path) -> BTreeSet<SubmissionId> {
     let claims = record.cells.get(path).into_iter().flat_map(|cell| &cell.claims);
-    claims.flat_map(|claim| &claim.by).filter_map(|seq| record.writers.get(seq)).map(|w| w.submission).collect()
+    said_in(record, claims.flat_map(|claim| claim.by.iter().copied()).collect())
+}
+
+/// The submissions (or decisions) behind entries.
+fn said_in(record: &Record, entries: BTreeSet<Seq>) -> BTreeSet<SubmissionId> {
+    entries.iter().filter_map(|seq| record.writers.get(seq)).map(|writer| writer.submission).collect()
 }
 
 /// Rules that were in question and hold now are so no more.

@@ -1,10 +1,12 @@
 //! What reviewing has in common: who may review what, and why a decision is refused.
 
+use super::push::said::content_digest;
 use crate::reference::{Reference, is_about_person};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
-use muong_domain::id::{QuarantineId, UnitId, UserId};
+use muong_domain::id::{QuarantineId, RecordId, UnitId};
 use muong_domain::refusal::Finding;
+use muong_store::decisions::StoredDecision;
 use muong_store::quarantine::{self, StoredQuarantine};
 use muong_store::{LogEntry, StoreError, Tx};
 use serde_json::Value;
@@ -97,18 +99,35 @@ pub fn may_see(actor: &Actor, reference: &Reference, form: &str, unit: UnitId, a
     authorize(actor, Action::to_read(about_person), &reference.units.ancestors(unit), at, true).is_ok()
 }
 
+/// A decision that is to be entered into the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Deciding<'a> {
+    /// resolve, release or discard.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: Uuid,
+    /// The person whom it concerns.
+    pub subject: Option<RecordId>,
+    /// How it ended.
+    pub outcome: &'a str,
+    /// Its canonical text.
+    pub body: &'a [u8],
+}
+
 /// The log entry of a decision.
-pub fn entry(grant: &Grant, actor: UserId, kind: &'static str, decision: Uuid, outcome: &str, body: &[u8]) -> LogEntry {
-    LogEntry {
-        actor: Some(actor),
+pub fn entry(tx: &mut Tx<'_>, grant: &Grant, deciding: Deciding<'_>) -> Result<LogEntry, StoreError> {
+    let Deciding { kind, id: decision, subject, outcome, body } = deciding;
+    let content_hash = content_digest(tx, StoredDecision::owner(subject), &Sha256::digest(body).into())?;
+    Ok(LogEntry {
+        actor: Some(grant.user()),
         device: None,
         grant: Some(grant.id()),
         kind,
         reference: decision,
         outcome: outcome.to_owned(),
-        content_hash: Sha256::digest(body).into(),
+        content_hash,
         command: None,
-    }
+    })
 }
 
 /// The canonical text of a decision.

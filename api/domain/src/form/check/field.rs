@@ -1,7 +1,7 @@
 //! One field: what its type allows it to say, its pattern, its list, its default, its expressions.
 
 use super::{Checked, FieldParts, check_text, compile, ensure, is_name, with_context};
-use crate::form::definition::{Definition, Field, FieldType};
+use crate::form::definition::{Definition, Field, FieldType, ReferenceKind};
 use crate::form::rule::{Type, Variable};
 use crate::form::value;
 use chrono::NaiveDate;
@@ -65,6 +65,12 @@ fn check_field(field: &Field, place: &str) -> Checked<()> {
     )?;
     let names_kind = (field.kind == Reference) == field.reference.is_some();
     ensure(names_kind, format!("{place}.reference"), "belongs to the type reference, and it needs it")?;
+    let names_unit = field.reference == Some(ReferenceKind::Unit);
+    ensure(
+        names_unit || field.unit_kinds.is_empty(),
+        format!("{place}.unit_kinds"),
+        "stands on what is no reference to a unit",
+    )?;
     check_list(field, place)?;
     check_default(field, place)
 }

@@ -1,6 +1,7 @@
 //! Files and folders: who can read the secrets, and whether there is room to write.
 
 use super::{Report, Subject};
+use crate::security::master_key;
 use crate::state::SIGNING_KEY;
 use muong_store::DatabaseUrl;
 use rustix::fs::{StatVfs, statfs, statvfs};
@@ -19,8 +20,11 @@ pub(super) fn secrets(subject: &Subject, report: &mut Report) {
     let config = &subject.config;
     let own_key = config.data_dir.join(SIGNING_KEY);
     let key = config.signing_key_file.clone().or_else(|| own_key.exists().then_some(own_key));
+    let own_master = config.data_dir.join(master_key::FILE);
+    let master = config.master_key_file.clone().or_else(|| own_master.exists().then_some(own_master));
     let secrets = [
         ("the signing key", key),
+        ("the master key", master),
         ("the key of the certificate", config.tls.key_file.clone()),
         ("the database URL", config.database_url_file.clone()),
     ];

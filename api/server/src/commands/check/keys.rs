@@ -2,10 +2,11 @@
 
 use super::{Report, Subject};
 use crate::security::certificate::{Certificates, chain};
+use crate::security::master_key;
 use crate::security::token::Keys;
 use crate::state::SIGNING_KEY;
 use chrono::{DateTime, TimeDelta, Utc};
-use muong_store::DatabaseUrl;
+use muong_store::{DatabaseUrl, MasterKey, seal};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
@@ -35,6 +36,42 @@ pub(super) fn signing(subject: &Subject, report: &mut Report) {
             report.ok(format!("{} signs as {kids}", path.display()));
         }
         Err(error) => report.fault(error.to_string(), make),
+    }
+}
+
+/// What personal data is sealed under in the end, and whether this database is sealed under it.
+pub(super) fn master(subject: &Subject, report: &mut Report) {
+    let config = &subject.config;
+    let make =
+        "make one: openssl rand -base64 32 > master_key.txt, name it in master_key_file, and keep a copy elsewhere";
+    let own = DatabaseUrl::parse(config.database_url.expose()).is_ok_and(|url| url.kind() == "sqlite");
+    let keys = match (&config.master_key, &config.master_key_file) {
+        (Some(keys), _) => master_key::parse_words(keys.expose()),
+        (None, Some(path)) => master_key::load(path),
+        (None, None) if own => {
+            let path = config.data_dir.join(master_key::FILE);
+            if !path.exists() {
+                return report.ok(format!("{} will be made at the first start", path.display()));
+            }
+            master_key::load(&path)
+        }
+        (None, None) => {
+            let says = "neither master_key_file nor MUONG_MASTER_KEY is set, and every process must have the same";
+            return report.fault(says, make);
+        }
+    };
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(error) => return report.fault(error.to_string(), make),
+    };
+    let used = subject.migrated().map(|database| database.read(|snapshot| seal::masters(snapshot)));
+    match used {
+        Some(Err(error)) => report.fault(error.to_string(), "look at what is said of the database"),
+        Some(Ok(used)) if used.iter().any(|id| keys.iter().all(|key| key.id() != id)) => report.fault(
+            "this database is sealed under a master key that is not among those given",
+            "put the key back that it was sealed under: without it no personal data can be read",
+        ),
+        _ => report.ok(format!("{} seals; {} in all", keys.first().map_or("", MasterKey::id), keys.len())),
     }
 }
 

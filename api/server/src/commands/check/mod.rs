@@ -24,6 +24,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("configuration", configuration),
     ("secrets", files::secrets),
     ("signing keys", keys::signing),
+    ("master keys", keys::master),
     ("certificate", keys::certificate),
     ("data directory", files::data_dir),
     ("database file", files::database_file),
@@ -92,7 +93,7 @@ fn reach(config: &Config) -> Result<Database, Unreached> {
     {
         return Err(Unreached::Missing);
     }
-    Database::open(url, 1).map_err(|error| failed(&error))
+    Database::open(url, None, 1).map_err(|error| failed(&error))
 }
 
 /// Why it ends with 1.

@@ -1,11 +1,12 @@
 //! A submission against the reference data: its form, its unit, and all that can be checked from it alone.
 //! Done before the lock; done again under it only if units or forms have changed in between.
 
+use super::bounds;
 use super::said::Said;
 use crate::reference::{Reference, is_about_person};
 use chrono::NaiveDate;
 use muong_domain::access::Action;
-use muong_domain::form::{Form, View};
+use muong_domain::form::{Form, ReferenceKind, View};
 use muong_domain::id::UnitId;
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
@@ -45,6 +46,7 @@ fn assess(submission: &Submission, reference: &Reference, today: NaiveDate) -> A
     let line = reference.units.ancestors(submission.unit);
     let context = reference.context(submission.unit, today);
     let (form, mut errors) = form_of(submission, reference, today);
+    errors.extend(check_envelope(submission));
     let mut assessed = Assessed { form, line, context, checked: Checked::default(), view: View::default(), key: None };
     if assessed.context.is_none() {
         // Its author is told that it is outside; who would release it, that there is no place for it.
@@ -54,10 +56,49 @@ fn assess(submission: &Submission, reference: &Reference, today: NaiveDate) -> A
         assessed.checked = normalise_and_check(form, submission, context);
         assessed.view = view_of(form, &assessed.checked.changes);
         assessed.key = form.natural_key(&assessed.view, submission.unit);
+        errors.extend(unknown_units(form, submission, reference));
     }
     errors.append(&mut assessed.checked.errors);
-    assessed.checked.errors = errors;
+    assessed.checked.errors = bounds::bounded(errors);
+    assessed.checked.warnings = bounds::bounded(std::mem::take(&mut assessed.checked.warnings));
     assessed
+}
+
+/// What is wrong with it whatever its form.
+fn check_envelope(submission: &Submission) -> Vec<Finding> {
+    let mut errors = Vec::new();
+    if submission.base.as_ref().is_some_and(|base| base.after == Some(submission.id)) {
+        errors.push(Finding::new("submission.after_itself", "/base/after"));
+    }
+    if submission.replaces.len() > bounds::MAX_REPLACES {
+        let limit = bounds::MAX_REPLACES;
+        errors.push(Finding::new("submission.too_many_replaces", "/replaces").with("limit", limit));
+    }
+    let says = !submission.set.is_empty() || !submission.items.is_empty();
+    if submission.kind == Kind::Delete && submission.form.is_none() && says {
+        errors.push(Finding::new("form.delete_carries_values", "/set"));
+    }
+    errors
+}
+
+/// Fields that name a unit which is not there, or not of a kind that the field asks for.
+pub fn unknown_units(form: &Form, submission: &Submission, reference: &Reference) -> Vec<Finding> {
+    let mut errors = Vec::new();
+    for (name, change) in &submission.set {
+        let field = form.field(name).filter(|field| field.reference == Some(ReferenceKind::Unit));
+        let id: Option<UnitId> = change.to.as_str().and_then(|id| id.parse().ok());
+        let (Some(field), Some(id)) = (field, id) else { continue };
+        let at = format!("/set/{name}");
+        let Some(unit) = reference.units.get(id) else {
+            errors.push(Finding::new("form.reference_unknown", at).with("field", name.as_str()));
+            continue;
+        };
+        let fits = |kind: &String| field.unit_kinds.is_empty() || field.unit_kinds.contains(kind);
+        if !unit.versions.iter().any(|version| fits(&version.kind)) {
+            errors.push(Finding::new("form.reference_kind", at).with("field", name.as_str()));
+        }
+    }
+    errors
 }
 
 fn view_of(form: &Form, changes: &[PathChange]) -> View {

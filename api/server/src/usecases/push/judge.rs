@@ -4,6 +4,7 @@
 //! all, then what is wrong with it alone, then what it builds on, and only then what it meets.
 
 use super::assess::Assessed;
+use super::bounds;
 use super::notes::notes;
 use super::outcome::{ConflictNote, FieldOutcome, Status};
 use super::person;
@@ -17,8 +18,9 @@ use muong_domain::merge::{self, Author, Care, PathOutcome, Seen};
 use muong_domain::record::{Path, Record};
 use muong_domain::refusal::{Finding, Level};
 use muong_domain::submission::{Base, Kind, Submission};
-use muong_domain::validate::{Broken, PathChange, check_merged};
+use muong_domain::validate::{Broken, Context, PathChange, check_merged};
 use muong_store::records::StoredRecord;
+use muong_store::seal::Owner;
 use muong_store::{Head, Reading, StoreError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +67,9 @@ pub struct Admission {
     pub cards: Vec<person::Card>,
 }
 
+/// The reason of what builds on something that waits.
+const WAITS: &str = "submission.depends_on_quarantined";
+
 /// Why it is not merged.
 #[derive(Debug)]
 pub struct Exclusion {
@@ -86,8 +91,13 @@ impl Exclusion {
         Verdict::Out(Self { status: Status::Forbidden, errors: vec![error], waits_on: None })
     }
     fn waits(on: SubmissionId) -> Verdict {
-        let error = Finding::new("submission.depends_on_quarantined", "/base/after").with("submission", on.to_string());
+        let error = Finding::new(WAITS, "/base/after").with("submission", on.to_string());
         Verdict::Out(Self { status: Status::Rejected, errors: vec![error], waits_on: Some(on) })
+    }
+    /// What it waited on, as its reasons tell.
+    pub fn waited_on(errors: &[Finding]) -> Option<SubmissionId> {
+        let [error] = errors else { return None };
+        error.args.get("submission").filter(|_| error.code.as_str() == WAITS)?.as_str()?.parse().ok()
     }
 }
 
@@ -138,6 +148,9 @@ impl Trial<'_> {
         if !self.assessed.checked.errors.is_empty() {
             return Ok(Exclusion::rejected(self.assessed.checked.errors.clone()));
         }
+        if self.is_about_erased(set, tx) {
+            return Ok(Exclusion::rejected(vec![Finding::new("person.erased", "/record")]));
+        }
         if let Some(verdict) = self.check_predecessor(set) {
             return Ok(verdict);
         }
@@ -145,6 +158,15 @@ impl Trial<'_> {
             Kind::Delete => self.judge_delete(set, tx, grant),
             Kind::Create | Kind::Edit => self.judge_change(set, tx, grant),
         }
+    }
+
+    /// Whether the record is about somebody whose data has been erased: nothing more may be said of them.
+    fn is_about_erased(&self, set: &WorkingSet, tx: &mut impl Reading) -> bool {
+        let Submission { record, unit, .. } = *self.submission;
+        let named = self.assessed.form.as_ref().and_then(|form| form.subject(&self.assessed.view, record));
+        let held = set.resolve(record, unit).and_then(|stored| stored.subject);
+        let canonical = |person| set.resolve(person, unit).map_or(person, |stored| stored.record.id);
+        named.map(canonical).into_iter().chain(held).any(|person| tx.is_erased(Owner::Person(person)))
     }
 
     fn authorize(&self, action: Action) -> Result<Grant, Finding> {
@@ -191,8 +213,8 @@ impl Trial<'_> {
         if kind != Kind::Create {
             return Ok(Target::Unknown);
         }
-        if let (Some(form), Some(key)) = (&self.assessed.form, key)
-            && let Some(id) = set.holder_of(tx, form.code(), key)?
+        if let Some(key) = key
+            && let Some(id) = set.holder_of(tx, key)?
         {
             return Ok(Target::Existing { id, alias: Some(record) });
         }
@@ -230,9 +252,11 @@ impl Trial<'_> {
         renamed
     }
 
-    /// A record that is not there: lost, waiting, or still on its way.
+    /// A record that is not there: lost, waiting, or still on its way. One that is there but of another form, which its
+    /// author may not even see, is as good as unknown; nothing that waits will bring it.
     fn absent(&self, set: &WorkingSet, record: RecordId, lost: &'static str, pointer: &str) -> Verdict {
-        match set.brings(record, self.submission.unit) {
+        let unit = self.submission.unit;
+        match set.brings(record, unit).filter(|_| set.resolve(record, unit).is_none()) {
             Some(waiting) => Exclusion::waits(waiting),
             None if self.submission.after_lost => Exclusion::rejected(vec![Finding::new(lost, pointer)]),
             None => Verdict::Missing(record.uuid()),
@@ -256,8 +280,11 @@ impl Trial<'_> {
             Target::New { id, alias } => (None, Record::new(id, form.code(), self.submission.unit, self.v), alias),
             Target::Existing { id, alias } => {
                 let stored = set.record(id).cloned().ok_or_else(|| StoreError::corrupt("a record", "not loaded"))?;
+                if stored.record.form != form.code() && self.submission.kind == Kind::Create {
+                    // An alias cannot help, as it does across units: the feed has one meaning of an id in a unit.
+                    return Ok(Exclusion::rejected(vec![Finding::new("submission.record_taken", "/record")]));
+                }
                 if stored.record.form != form.code() {
-                    // Of another form, which its author may not even see: as good as unknown.
                     return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
                 }
                 let record = stored.record.clone();
@@ -300,16 +327,20 @@ impl Trial<'_> {
         };
         let (mut merged, mut outcomes, mut view, mut key) = attempt(&BTreeSet::new());
         let old_key = merging.before.and_then(|stored| stored.natural_key.as_ref());
-        if let Some(taken) = key.as_ref().filter(|key| Some(*key) != old_key)
-            && set.holder_of(tx, merging.form.code(), taken)?.is_some_and(|holder| holder != merged.id)
-        {
+        if key.as_ref() != old_key && is_taken(set, tx, &merged, key.as_deref())? {
             (merged, outcomes, view, key) = attempt(&merging.form.key_paths());
+            // What is shown may be an older candidate, left when what stood before it was withdrawn: in question it holds
+            // no key.
+            if key.as_ref() != old_key && is_taken(set, tx, &merged, key.as_deref())? {
+                key = None;
+            }
         }
-        if let Some(verdict) = self.check_subject(set, merging, &view) {
+        if let Some(verdict) = self.check_subject(set, merging, &view).filter(|_| merged.is_live()) {
             return Ok(verdict);
         }
         let mut warnings = self.assessed.checked.warnings.clone();
-        let mut errors = self.check_rules(merging, &mut merged, &view, &mut warnings);
+        let mut errors = self.check_rules(set, merging, &mut merged, &view, &mut warnings);
+        errors.extend(bounds::too_many_items_ever(merging.form, merging.before.map(|old| &old.record), &merged));
         let cards = self.check_person(set, tx, &merged, &view, &mut errors, &mut warnings)?;
         if !errors.is_empty() {
             return Ok(Exclusion::rejected(errors));
@@ -326,15 +357,18 @@ impl Trial<'_> {
         let person = merging.form.subject(view, self.submission.record)?;
         match set.resolve(person, self.submission.unit).filter(|stored| stored.record.form == PERSON) {
             Some(stored) if stored.live => None,
-            Some(_) => Some(Exclusion::rejected(vec![Finding::new("person.unknown", "/set/person/to")])),
-            None => Some(self.absent(set, person, "person.unknown", "/set/person/to")),
+            Some(_) => Some(Exclusion::rejected(vec![Finding::new("person.unknown", "/set/person")])),
+            None => Some(self.absent(set, person, "person.unknown", "/set/person")),
         }
     }
 
     /// The merged record is validated again. What its author is to blame for refuses the submission; what two authors
-    /// broke together becomes a question.
+    /// broke together becomes a question. Only a rule that the submission touches opens one: what was broken before, such
+    /// as by a version of the form that asks for more, is not this author's business. So a question is there when two of
+    /// those who touched the rule broke it, in whatever order they and others came.
     fn check_rules(
         &self,
+        set: &WorkingSet,
         merging: &Merging<'_>,
         merged: &mut Record,
         view: &View,
@@ -350,17 +384,15 @@ impl Trial<'_> {
             match rule.level {
                 Level::Warning if touched(&rule) => add(warnings, rule.finding),
                 Level::Warning => {}
-                Level::Error if touched(&rule) && is_own_fault(merged, merging, &rule) => {
-                    add(&mut errors, rule.finding)
-                }
+                Level::Error if !touched(&rule) => {}
+                Level::Error if is_own_fault(merged, merging, &rule) => add(&mut errors, rule.finding),
                 Level::Error => {
                     failing.insert(rule.code.as_str().to_owned());
                 }
             }
         }
-        let asked: BTreeSet<String> = (merged.questions.keys())
-            .filter_map(|path| path.as_str().strip_prefix("$rule/").map(str::to_owned))
-            .collect();
+        failing.extend(still_broken(set, merged, context));
+        let asked = questions_of_rules(merged);
         for code in asked.union(&failing) {
             merge::flag_rule(merged, code, self.v, failing.contains(code));
         }
@@ -377,11 +409,14 @@ impl Trial<'_> {
         warnings: &mut Vec<Finding>,
     ) -> Result<Vec<person::Card>, StoreError> {
         let basis = self.basis(set);
-        for (level, finding) in person::check(set, merged, view, &basis)? {
+        let stands = Some(view).filter(|_| merged.is_live());
+        for (level, finding) in
+            stands.map_or_else(|| Ok(Vec::new()), |view| person::check(set, merged, view, &basis))?
+        {
             add(if level == Level::Error { errors } else { warnings }, finding);
         }
-        let cards = person::cards_after(set, merged, Some(view), &basis)?;
-        let pointer = if merged.form == PERSON { "/set/party_card/to" } else { "/set/step/to" };
+        let cards = person::cards_after(set, merged, stands, &basis)?;
+        let pointer = if merged.form == PERSON { "/set/party_card" } else { "/set/step" };
         errors.extend(person::card_taken(set, tx, &cards, pointer)?);
         Ok(cards)
     }
@@ -466,6 +501,32 @@ fn add(findings: &mut Vec<Finding>, finding: Finding) {
     if !findings.iter().any(|known| known.code == finding.code && known.pointer == finding.pointer) {
         findings.push(finding);
     }
+}
+
+/// Whether another record of the form holds the key.
+fn is_taken(
+    set: &mut WorkingSet,
+    tx: &mut impl Reading,
+    record: &Record,
+    key: Option<&str>,
+) -> Result<bool, StoreError> {
+    let Some(key) = key else { return Ok(false) };
+    Ok(set.holder_of(tx, key)?.is_some_and(|holder| holder != record.id))
+}
+
+/// The rules that are in question.
+fn questions_of_rules(record: &Record) -> BTreeSet<String> {
+    let rule = |path: &Path| path.as_str().strip_prefix("$rule/").map(str::to_owned);
+    record.questions.keys().filter_map(rule).collect()
+}
+
+/// Those in question that are broken still, by the newest version of the form: an older one may know nothing of them.
+fn still_broken(set: &WorkingSet, record: &Record, context: &Context) -> BTreeSet<String> {
+    let asked = questions_of_rules(record);
+    let Some(newest) = set.reference.catalog.newest(&record.form).filter(|_| !asked.is_empty()) else { return asked };
+    let broken = check_merged(newest, &view(newest, record), context).into_iter();
+    let errors = broken.filter(|rule| rule.level == Level::Error).map(|rule| rule.code.as_str().to_owned());
+    errors.filter(|code| asked.contains(code)).collect()
 }
 
 fn is_own_fault(merged: &Record, merging: &Merging<'_>, rule: &Broken) -> bool {

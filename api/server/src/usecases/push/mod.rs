@@ -1,12 +1,14 @@
 //! A push, from raw items to results: read → assess (both before the lock) → judge → record, in one transaction.
 
 pub mod assess;
+pub mod bounds;
 pub mod judge;
 pub mod notes;
 pub mod outcome;
 pub mod person;
 pub mod receive;
 pub mod said;
+pub mod together;
 pub mod working_set;
 
 use crate::reference::{Reference, ReferenceCache};
@@ -14,19 +16,21 @@ use assess::Assessed;
 use chrono::{DateTime, Utc};
 use judge::{Admission, Exclusion, Right, Trial, Verdict};
 use muong_domain::access::{Action, Actor, authorize};
-use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
+use muong_domain::id::{DeviceId, QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
 use muong_domain::time::local_date;
 use muong_store::quarantine::{Closing, StoredQuarantine};
-use muong_store::submissions::StoredSubmission;
-use muong_store::{LogEntry, Outcome, StoreError, Tx};
+use muong_store::seal::{self, Owner};
+use muong_store::submissions;
+use muong_store::submissions::{StoredSubmission, Told};
+use muong_store::{LogEntry, Outcome, Reading, StoreError, Tx};
 use outcome::{ItemResult, Pushed, Recorded, Since, Status};
-use said::{Origin, Said};
+use said::{Origin, Said, content_digest};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
-use working_set::{Known, WorkingSet};
+use working_set::{Item, Known, WorkingSet};
 
 /// A push that is ready to be made: everything that can be done before the lock has been done.
 #[derive(Clone)]
@@ -34,7 +38,7 @@ pub struct Prepared {
     /// Who pushes, and from where.
     pub origin: Origin,
     /// The items, read and assessed.
-    pub items: Vec<(Said, Option<Assessed>)>,
+    pub items: Vec<Item>,
     /// The entry that units and forms were as of, and the local day that rules were asked for.
     assessed_at: (Seq, chrono::NaiveDate),
 }
@@ -78,42 +82,88 @@ impl Prepared {
     }
 }
 
-/// Pushes, inside a write transaction. `actor` holds the grants as they are now.
+/// A push whose turn it is.
+pub struct Turn<'a> {
+    /// Who pushes, with the grants as they are now.
+    pub actor: Arc<Actor>,
+    /// What.
+    pub push: &'a mut Prepared,
+}
+
+/// Pushes, inside a write transaction.
 pub fn push_submissions(
     tx: &mut Tx<'_>,
     cache: &ReferenceCache,
-    actor: &Actor,
-    push: &mut Prepared,
+    turn: Turn<'_>,
 ) -> Result<Outcome<Pushed, PushRefusal>, StoreError> {
+    let mut outcomes = push_together(tx, cache, vec![turn])?;
+    outcomes.pop().ok_or_else(|| StoreError::corrupt("a push", "no outcome"))
+}
+
+/// Pushes of several devices, one after the other, as if each came alone; but what they touch is read and written at
+/// once. One outcome each, in order; one that is refused has written nothing.
+pub fn push_together(
+    tx: &mut Tx<'_>,
+    cache: &ReferenceCache,
+    mut turns: Vec<Turn<'_>>,
+) -> Result<Vec<Outcome<Pushed, PushRefusal>>, StoreError> {
     let reference = {
         let seq = tx.head().reference_seq;
         cache.get(tx, seq)?
     };
-    push.refresh(&reference, local_date(tx.received_at()));
-    if let Some(refusal) = find_fork(tx, push)? {
-        return Ok(Outcome::Refuse(refusal));
-    }
-    let set = WorkingSet::load(tx, reference, &push.items)?;
-    let mut desk = Desk { set, origin: &push.origin };
-    let mut results = Vec::with_capacity(push.items.len());
-    for (said, assessed) in &push.items {
-        results.push(desk.take(tx, said, assessed.as_ref(), actor)?);
-    }
-    desk.set.flush(tx)?;
-    Ok(Outcome::Commit(Pushed { epoch: tx.head().epoch, head: tx.head().seq, results }))
-}
-
-/// A number of this device that another submission has already: then there are two devices that think they are one.
-fn find_fork(tx: &mut Tx<'_>, push: &Prepared) -> Result<Option<PushRefusal>, StoreError> {
-    let mut taken: HashMap<i64, SubmissionId> = working_set::taken_numbers(tx, push.origin.device, &push.items)?;
-    for (said, _) in &push.items {
-        let Ok(submission) = &said.submission else { continue };
-        let holder = *taken.entry(submission.n).or_insert(said.id);
-        if holder != said.id {
-            return Ok(Some(PushRefusal::DeviceFork { n: submission.n }));
+    let today = local_date(tx.received_at());
+    for turn in &mut turns {
+        turn.push.refresh(&reference, today);
+        for (said, _) in &mut turn.push.items {
+            said.name(tx)?;
         }
     }
-    Ok(None)
+    let forks = find_forks(tx, &turns)?;
+    let admitted = turns.iter().zip(&forks).filter(|(_, fork)| fork.is_none());
+    let items: Vec<&Item> = admitted.flat_map(|(turn, _)| &turn.push.items).collect();
+    let mut set = WorkingSet::load(tx, reference, &items)?;
+    let mut outcomes = Vec::with_capacity(turns.len());
+    for (turn, fork) in turns.iter().zip(forks) {
+        if let Some(refusal) = fork {
+            outcomes.push(Outcome::Refuse(refusal));
+            continue;
+        }
+        let mut desk = Desk { set, origin: &turn.push.origin };
+        let mut results = Vec::with_capacity(turn.push.items.len());
+        for (said, assessed) in &turn.push.items {
+            results.push(desk.take(tx, said, assessed.as_ref(), &turn.actor)?);
+        }
+        set = desk.set;
+        outcomes.push(Outcome::Commit(Pushed { epoch: tx.head().epoch, head: tx.head().seq, results }));
+    }
+    set.flush(tx)?;
+    Ok(outcomes)
+}
+
+/// For each push, a number of its device that another submission has already: then there are two devices that think they
+/// are one.
+fn find_forks(tx: &mut Tx<'_>, turns: &[Turn<'_>]) -> Result<Vec<Option<PushRefusal>>, StoreError> {
+    let numbers = |turn: &Turn<'_>| -> Vec<((DeviceId, i64), SubmissionId)> {
+        let device = turn.push.origin.device;
+        let read = turn.push.items.iter().filter_map(|(said, _)| Some((said.id, said.submission.as_ref().ok()?.n)));
+        read.map(|(id, n)| ((device, n), id)).collect()
+    };
+    let said: Vec<_> = turns.iter().map(numbers).collect();
+    let asked: Vec<(DeviceId, i64)> = said.iter().flatten().map(|(number, _)| *number).collect();
+    let mut taken: HashMap<_, _> = submissions::by_numbers(tx, &asked)?.into_iter().collect();
+    let mut forks = Vec::with_capacity(turns.len());
+    for push in said {
+        let mut own = HashMap::new();
+        let fork = push.iter().find(|(number, id)| {
+            let holder = taken.get(number).copied().unwrap_or_else(|| *own.entry(*number).or_insert(*id));
+            holder != *id
+        });
+        forks.push(fork.map(|((_, n), _)| PushRefusal::DeviceFork { n: *n }));
+        if fork.is_none() {
+            taken.extend(own);
+        }
+    }
+    Ok(forks)
 }
 
 /// Where submissions are taken in, one after the other.
@@ -136,7 +186,11 @@ impl Desk<'_> {
         let Some(known) = self.set.known(said.id) else {
             return self.take_new(tx, said, said.id, assessed, Right::Author(actor));
         };
-        if known.hash == said.hash && known.author == actor.user {
+        if known.author != actor.user {
+            return self.take_reused(tx, said, actor);
+        }
+        // Of somebody erased the content can no longer be compared: the id alone answers.
+        if known.result.is_none() || content_digest(tx, known.owner, &said.hash)?.as_slice() == known.digest {
             return self.duplicate(said.id);
         }
         self.take_reused(tx, said, actor)
@@ -144,13 +198,14 @@ impl Desk<'_> {
 
     fn duplicate(&self, id: SubmissionId) -> Result<ItemResult, StoreError> {
         let known = self.set.known(id).ok_or_else(|| StoreError::corrupt("a submission", "not loaded"))?;
-        Ok(ItemResult::Duplicate(known.result.clone(), self.set.quarantined(id).map(since).transpose()?.flatten()))
+        let Some(result) = known.result.clone() else { return Ok(ItemResult::Erased(id)) };
+        Ok(ItemResult::Duplicate(result, self.set.quarantined(id).map(since).transpose()?.flatten()))
     }
 
     /// The same id with another content: kept under a derived id, since nothing that was sent is lost.
     fn take_reused(&mut self, tx: &mut Tx<'_>, said: &Said, actor: &Actor) -> Result<ItemResult, StoreError> {
         let author = actor.user;
-        let surrogate = said.surrogate(author);
+        let surrogate = said.surrogate(tx, author)?;
         self.set.learn_submissions(tx, &[surrogate])?;
         if self.set.known(surrogate).is_some() {
             return Ok(named(self.duplicate(surrogate)?, said.id));
@@ -161,7 +216,7 @@ impl Desk<'_> {
             waits_on: None,
         };
         let read = Read::Not(self.place(said, Right::Author(actor), tx.received_at()));
-        Ok(named(self.exclude(tx, said, surrogate, author, read, exclusion), said.id))
+        Ok(named(self.exclude(tx, said, surrogate, author, read, exclusion)?, said.id))
     }
 
     /// Judges and records one item that has not been received before.
@@ -180,7 +235,7 @@ impl Desk<'_> {
                 let exclusion =
                     Exclusion { status: Status::Rejected, errors: vec![(**finding).clone()], waits_on: None };
                 let read = Read::Not(self.place(said, right, tx.received_at()));
-                return Ok(self.exclude(tx, said, id, author, read, exclusion));
+                return self.exclude(tx, said, id, author, read, exclusion);
             }
             (Ok(_), None) => return Err(StoreError::corrupt("a push", "not assessed")),
         };
@@ -197,9 +252,7 @@ impl Desk<'_> {
         };
         match trial.judge(&mut self.set, tx)? {
             Verdict::Missing(missing) => Ok(ItemResult::Deferred { id, missing }),
-            Verdict::Out(exclusion) => {
-                Ok(self.exclude(tx, said, id, author, Read::Whole(submission, assessed), exclusion))
-            }
+            Verdict::Out(exclusion) => self.exclude(tx, said, id, author, Read::Whole(submission, assessed), exclusion),
             Verdict::In(admission) => self.admit(tx, said, &trial, *admission),
         }
     }
@@ -211,6 +264,9 @@ impl Desk<'_> {
         trial: &Trial<'_>,
         mut admission: Admission,
     ) -> Result<ItemResult, StoreError> {
+        let subject = admission.stored.subject;
+        let owner = subject.map_or(Owner::Store, Owner::Person);
+        let content_hash = content_digest(tx, owner, &said.hash)?;
         let entry = LogEntry {
             actor: Some(self.origin.user),
             device: Some(self.origin.device),
@@ -218,16 +274,16 @@ impl Desk<'_> {
             kind: "submission",
             reference: said.id.uuid(),
             outcome: admission.status.as_str().to_owned(),
-            content_hash: said.hash,
+            content_hash,
             command: None,
         };
         let v = tx.append(entry);
         self.close_replaced(trial.submission, v, &mut admission.warnings);
-        let subject = admission.stored.subject;
         let recorded = self.apply(said.id, admission, v);
-        let stored = self.stored(said, said.id, v, Some(trial.submission), Some(trial.assessed), &recorded);
-        let stored = StoredSubmission { subject, ..stored };
-        self.set.receive(stored, Known { hash: said.hash, author: self.origin.user, result: recorded.clone() });
+        let (submission, assessed) = (Some(trial.submission), Some(trial.assessed));
+        let facts = Facts { id: said.id, v, submission, assessed, place: None };
+        let kept = Kept { owner, subject, content_hash };
+        self.receive(said, &facts, kept, &recorded);
         Ok(ItemResult::Recorded(recorded))
     }
 
@@ -247,7 +303,7 @@ impl Desk<'_> {
         recorded.record = Some(id);
         recorded.fields = fields;
         recorded.conflicts = conflicts;
-        recorded.warnings = warnings;
+        recorded.warnings = bounds::bounded(warnings);
         recorded
     }
 
@@ -274,7 +330,14 @@ impl Desk<'_> {
         author: UserId,
         read: Read<'_>,
         exclusion: Exclusion,
-    ) -> ItemResult {
+    ) -> Result<ItemResult, StoreError> {
+        let (submission, assessed, place) = match read {
+            Read::Whole(submission, assessed) => (Some(submission), Some(assessed), None),
+            Read::Not(place) => (None, None, place),
+        };
+        let subject = self.subject_of(submission, assessed);
+        let owner = self.owner_of_excluded(tx, subject, id)?;
+        let content_hash = content_digest(tx, owner, &said.hash)?;
         let v = tx.append(LogEntry {
             actor: Some(self.origin.user),
             device: Some(self.origin.device),
@@ -282,37 +345,53 @@ impl Desk<'_> {
             kind: "submission",
             reference: id.uuid(),
             outcome: exclusion.status.as_str().to_owned(),
-            content_hash: said.hash,
+            content_hash,
             command: None,
         });
         let quarantine = QuarantineId::new(derived("quarantine", &[id.uuid().as_bytes()]));
         let mut recorded = Recorded::new(id, exclusion.status, v);
         recorded.quarantine = Some(quarantine);
-        recorded.errors = exclusion.errors;
-        let (submission, assessed, place) = match read {
-            Read::Whole(submission, assessed) => (Some(submission), Some(assessed), None),
-            Read::Not(place) => (None, None, place),
-        };
-        let stored = self.stored(said, id, v, submission, assessed, &recorded);
-        let stored = StoredSubmission { unit: stored.unit.or(place), ..stored };
+        recorded.errors = bounds::bounded(exclusion.errors);
+        let facts = Facts { id, v, submission, assessed, place };
+        let kept = Kept { owner, subject, content_hash };
         let code = recorded.errors.first().map_or_else(String::new, |finding| finding.code.as_str().to_owned());
         let waiting = StoredQuarantine {
             id: quarantine,
             submission: id,
-            unit: stored.unit,
+            unit: facts.unit(),
             author,
-            form: stored.form.clone(),
+            form: facts.form().map(str::to_owned),
             code,
             waits_on: exclusion.waits_on,
             opened: v,
             closed: None,
             closing: None,
-            subject: stored.subject,
+            subject,
             outcome: None,
         };
-        self.set.wait(waiting, stored.record);
-        self.set.receive(stored, Known { hash: said.hash, author, result: recorded.clone() });
-        ItemResult::Recorded(recorded)
+        self.set.wait(waiting, submission.map(|s| s.record));
+        self.receive(said, &facts, kept, &recorded);
+        Ok(ItemResult::Recorded(recorded))
+    }
+
+    /// What waits about somebody is kept under that person's key; about nobody, or somebody erased, under one of its own.
+    fn owner_of_excluded(
+        &self,
+        tx: &mut Tx<'_>,
+        subject: Option<RecordId>,
+        id: SubmissionId,
+    ) -> Result<Owner, StoreError> {
+        let own = Owner::Submission(id);
+        let Some(person) = subject.map(Owner::Person) else { return Ok(own) };
+        seal::learn(tx, [person])?;
+        Ok(if tx.is_erased(person) { own } else { person })
+    }
+
+    /// The person that a submission is about, as its unit knows them.
+    fn subject_of(&self, submission: Option<&Submission>, assessed: Option<&Assessed>) -> Option<RecordId> {
+        let (submission, assessed) = (submission?, assessed?);
+        let named = assessed.form.as_ref()?.subject(&assessed.view, submission.record)?;
+        self.own_subject(named, submission.unit)
     }
 
     /// The author's own quarantined submissions that this one corrects.
@@ -338,35 +417,34 @@ impl Desk<'_> {
         }
     }
 
-    fn stored(
-        &self,
-        said: &Said,
-        id: SubmissionId,
-        v: Seq,
-        submission: Option<&Submission>,
-        assessed: Option<&Assessed>,
-        recorded: &Recorded,
-    ) -> StoredSubmission {
-        let form = assessed.and_then(|assessed| assessed.form.as_ref());
-        let reused = id != said.id;
-        StoredSubmission {
-            id,
-            seq: v,
+    /// Notes a submission as received, with its answer.
+    fn receive(&mut self, said: &Said, facts: &Facts<'_>, kept: Kept, recorded: &Recorded) {
+        let Kept { owner, subject, content_hash } = kept;
+        let submission = facts.submission;
+        let reused = facts.id != said.id;
+        let stored = StoredSubmission {
+            id: facts.id,
+            seq: facts.v,
             device: self.origin.device,
             n: submission.filter(|_| !reused).map(|s| s.n),
             author: self.origin.user,
-            unit: submission.and_then(|s| assessed.filter(|a| !a.line.is_empty()).map(|_| s.unit)),
+            unit: facts.unit(),
             record: recorded.record.or_else(|| submission.map(|s| s.record)),
             kind: submission.map(|s| kind(s.kind).to_owned()),
-            form: form.map(|form| form.code().to_owned()),
+            form: facts.form().map(str::to_owned),
             captured_at: submission.and_then(|s| s.captured_at).map(|at| at.to_utc()),
             origin: origin_text(self.origin, submission),
-            content_hash: said.hash.to_vec(),
+            content_hash: content_hash.to_vec(),
             status: recorded.status.as_str().to_owned(),
-            subject: submission.and_then(|s| self.own_subject(form?.subject(&assessed?.view, s.record)?, s.unit)),
-            body: said.body.clone(),
-            result: serde_json::to_vec(recorded).expect("a result serialises"),
-        }
+            subject,
+            owner,
+            told: Some(Told {
+                body: said.body.clone(),
+                result: serde_json::to_vec(recorded).expect("a result serialises"),
+            }),
+        };
+        let (digest, author) = (content_hash.to_vec(), self.origin.user);
+        self.set.receive(stored, Known { digest, owner, author, result: Some(recorded.clone()) });
     }
 }
 
@@ -377,6 +455,34 @@ pub enum Read<'a> {
     Whole(&'a Submission, &'a Assessed),
     /// Nothing that could be gone by, but perhaps the unit where it waits.
     Not(Option<UnitId>),
+}
+
+/// What is known of a submission that is being recorded.
+struct Facts<'a> {
+    id: SubmissionId,
+    v: Seq,
+    submission: Option<&'a Submission>,
+    assessed: Option<&'a Assessed>,
+    /// Where it waits although it cannot be read.
+    place: Option<UnitId>,
+}
+
+impl Facts<'_> {
+    /// The unit that it names, when there is one.
+    fn unit(&self) -> Option<UnitId> {
+        self.submission.and_then(|s| self.assessed.filter(|a| !a.line.is_empty()).map(|_| s.unit)).or(self.place)
+    }
+
+    fn form(&self) -> Option<&str> {
+        self.assessed.and_then(|assessed| assessed.form.as_ref()).map(|form| form.code())
+    }
+}
+
+/// Under whose key it is kept.
+struct Kept {
+    owner: Owner,
+    subject: Option<RecordId>,
+    content_hash: [u8; 32],
 }
 
 /// The answer under the id that its author knows it by.

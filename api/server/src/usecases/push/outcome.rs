@@ -145,6 +145,8 @@ pub enum ItemResult {
     Recorded(Recorded),
     /// Recorded before; what has been decided since.
     Duplicate(Recorded, Option<Since>),
+    /// Recorded before, about somebody who has been erased since: nothing but that is known of it any more.
+    Erased(SubmissionId),
     /// Something that it builds on has not arrived. Not recorded: send it again later.
     Deferred {
         /// The submission.

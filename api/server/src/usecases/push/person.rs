@@ -3,7 +3,7 @@
 
 use super::working_set::{PERSON, STEP, WorkingSet};
 use muong_domain::development::{
-    Basis, PersonFacts, Standing, Step, StepFacts, check_facts, check_step, check_withdrawal_of, fold,
+    Basis, PersonFacts, Standing, Step, StepFacts, check_card, check_facts, check_step, check_withdrawal_of, fold,
 };
 use muong_domain::form::View;
 use muong_domain::id::RecordId;
@@ -11,7 +11,6 @@ use muong_domain::record::Record;
 use muong_domain::refusal::{Finding, Level};
 use muong_store::{Reading, StoreError};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 /// The facts of a step that are texts in the form and mere presence in the rules.
 const PRESENCE: [&str; 2] = ["decision_reference", "exception_reference"];
@@ -23,7 +22,7 @@ const FACTS: [&str; 9] =
 const CARD_FIELD: &str = "party_card";
 
 /// A person, and the digest of the party card that is active afterwards; none when it is let go.
-pub type Card = (RecordId, Option<Vec<u8>>);
+pub type Card = (RecordId, Option<String>);
 
 /// The shown values of a record, by the newest version of its form.
 pub fn view_of(set: &WorkingSet, record: &Record) -> View {
@@ -44,9 +43,6 @@ pub fn step_of(id: RecordId, view: &View) -> Option<Step> {
     }
     for name in PRESENCE {
         facts.insert(name.to_owned(), json!(view.get(name).is_some_and(|value| !value.is_null())));
-    }
-    if let Some(card) = view.get("party_card").filter(|card| !card.is_null()) {
-        facts.insert("card".to_owned(), card.clone());
     }
     let (Ok(kind), Ok(on)) = (serde_json::from_value(kind.clone()), serde_json::from_value(on.clone())) else {
         return None;
@@ -91,18 +87,58 @@ pub fn check(
             let facts = set.record(person).map(|p| facts_of(&view_of(set, &p.record))).unwrap_or_default();
             let held = held_steps(set, person)?;
             let mut findings = moved_away(set, record, person, basis)?;
-            findings
-                .extend(step_of(record.id, view).map_or_else(Vec::new, |new| check_step(&facts, &held, &new, basis)));
+            if let Some(new) = step_of(record.id, view) {
+                findings.extend(check_step(&facts, &held, &new, basis));
+                findings.extend(check_card_beside(set, person, held, new, basis));
+            }
             Ok(findings)
         }
         PERSON => {
             let held = held_steps(set, record.id)?;
-            let mut findings = check_facts(&facts_of(view), &held, basis);
-            findings.extend(check_card(view, &held, basis).map(|finding| (Level::Error, finding)));
+            let before = set.record(record.id).filter(|old| old.live).map(|old| view_of(set, &old.record));
+            let known = before.map_or_else(Vec::new, |before| check_person(set, &before, &held, basis));
+            let mut findings = check_person(set, view, &held, basis);
+            // What was so before is not the fault of this change.
+            findings.retain(|finding| !known.contains(finding));
             Ok(findings)
         }
         _ => Ok(Vec::new()),
     }
+}
+
+/// What is held against a person as shown, beside the steps.
+fn check_person(set: &WorkingSet, view: &View, held: &[Step], basis: &Basis<'_>) -> Vec<(Level, Finding)> {
+    let mut findings = check_facts(&facts_of(view), held, basis);
+    findings.extend(card_in(view).and_then(|_| check_card(held, basis)));
+    let unit = |field: &str| view.text(field).and_then(|id| id.parse().ok());
+    if let (Some(branch), Some(village)) = (unit("fostering_branch"), unit("residence_village"))
+        && set.reference.covers(branch, village, basis.today)
+    {
+        findings.push((Level::Error, Finding::new("person.fostering_is_residence", "/set/fostering_branch")));
+    }
+    findings
+}
+
+/// What a new step means for the card that its person has: told at the step, when it was not so before.
+fn check_card_beside(
+    set: &WorkingSet,
+    person: RecordId,
+    held: Vec<Step>,
+    new: Step,
+    basis: &Basis<'_>,
+) -> Option<(Level, Finding)> {
+    set.record(person).filter(|stored| stored.live && card_in(&view_of(set, &stored.record)).is_some())?;
+    let before = check_card(&held, basis);
+    let mut steps = held;
+    steps.retain(|step| step.id != new.id);
+    steps.push(new);
+    let after = check_card(&steps, basis)?;
+    let is_known = before.is_some_and(|(level, _)| level == after.0);
+    (!is_known).then(|| (after.0, Finding { pointer: "/set/step".to_owned(), ..after.1 }))
+}
+
+fn card_in(view: &View) -> Option<&str> {
+    view.text(CARD_FIELD)
 }
 
 /// A step that is given to another person is withdrawn from the one whose it was.
@@ -117,18 +153,6 @@ fn moved_away(
     };
     let errors = check_withdrawal(set, &old.record, basis)?;
     Ok(errors.into_iter().map(|finding| (Level::Error, finding)).collect())
-}
-
-/// A party card is an official member's. Who has no steps yet may still be one: the entry comes after the person.
-fn check_card(view: &View, held: &[Step], basis: &Basis<'_>) -> Option<Finding> {
-    view.get("party_card").filter(|card| !card.is_null())?;
-    let standing = fold(held, basis.rules).standing;
-    let not_official = !held.is_empty() && is_before_recognition(standing);
-    not_official.then(|| Finding::new("step.card_of_probationary", "/set/party_card/to"))
-}
-
-fn is_before_recognition(standing: Standing) -> bool {
-    matches!(standing, Standing::Candidate | Standing::Probationary)
 }
 
 /// What the withdrawal of a record about a person is told.
@@ -190,7 +214,7 @@ fn card_after(
     changed: &Record,
     view: Option<&View>,
     basis: &Basis<'_>,
-) -> Result<Option<Option<Vec<u8>>>, StoreError> {
+) -> Result<Option<Option<String>>, StoreError> {
     let own = changed.id == person;
     let held = set.record(person);
     let stored = if own { Some(changed) } else { held.map(|held| &held.record) };
@@ -206,9 +230,10 @@ fn card_after(
     if let Some(view) = view.filter(|view| !own && person_in(view) == Some(person)) {
         steps.extend(step_of(changed.id, view));
     }
-    let standing = fold(&steps, basis.rules).standing;
-    let active = standing.is_member() || is_before_recognition(standing);
-    Ok(Some(active.then(|| Sha256::digest(format!("{CARD_FIELD}\0{card}")).to_vec())))
+    let state = fold(&steps, basis.rules);
+    // In transit it is nobody's: the branch that takes the member in enters the card anew.
+    let active = (state.standing.is_member() || state.standing == Standing::Candidate) && !state.in_transit();
+    Ok(Some(active.then(|| card.to_owned())))
 }
 
 /// That one of these cards is somebody else's.
@@ -218,9 +243,9 @@ pub fn card_taken(
     cards: &[Card],
     pointer: &str,
 ) -> Result<Option<Finding>, StoreError> {
-    for (person, digest) in cards {
-        if let Some(digest) = digest
-            && set.holder_of_card(tx, digest)?.is_some_and(|holder| holder != *person)
+    for (person, card) in cards {
+        if let Some(card) = card
+            && set.holder_of_card(tx, card)?.is_some_and(|holder| holder != *person)
         {
             return Ok(Some(Finding::new("person.card_taken", pointer)));
         }

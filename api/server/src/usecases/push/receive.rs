@@ -1,13 +1,17 @@
-//! A push on its way through the process: read and assessed off the async threads, then handed to the writer.
+//! A push on its way through the process: read and assessed before it is handed over to be taken.
 
 use super::outcome::Pushed;
 use super::said::{Origin, Said};
-use super::{Prepared, PushRefusal, push_submissions};
+use super::{Prepared, PushRefusal, together};
+use crate::reference::Reference;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
-use crate::usecases::failure::{Failure, read, work, write_weighing};
-use muong_store::{Outcome, StoreError, Tx, grants};
+use crate::usecases::failure::{Failure, read, work};
+use muong_store::Outcome;
 use std::sync::Arc;
+
+/// A push of so many bytes is read where it came in; a bigger one off the async threads, which others wait for.
+const SMALL: usize = 8 << 10;
 
 /// Takes items as raw bytes; answers one result each.
 pub async fn receive(
@@ -16,10 +20,8 @@ pub async fn receive(
     origin: Origin,
     items: Vec<Vec<u8>>,
 ) -> Result<Outcome<Pushed, PushRefusal>, Failure> {
-    let mut prepared = prepare(app, origin, items).await?;
-    let (app_of_change, who) = (app.clone(), who.clone());
-    let weight = prepared.weight();
-    let outcome = write_weighing(app, weight, move |tx| push(tx, &app_of_change, &who, &mut prepared)).await?;
+    let prepared = prepare(app, origin, items).await?;
+    let outcome = together::push(app, who.clone(), prepared).await?;
     if let Outcome::Commit(pushed) = &outcome {
         app.metrics.pushed(pushed);
     }
@@ -28,30 +30,24 @@ pub async fn receive(
 
 /// Everything that can be done before the lock.
 async fn prepare(app: &App, origin: Origin, items: Vec<Vec<u8>>) -> Result<Prepared, Failure> {
-    let reference = read(app, |app, snapshot| {
-        let seq = snapshot.head()?.reference_seq;
-        app.reference.get(snapshot, seq)
-    })
-    .await?;
+    let reference = reference(app).await?;
     let (limits, now) = (app.config.limits, app.clock.now());
+    let is_small = items.iter().map(Vec::len).sum::<usize>() <= SMALL;
     let assess = move || {
         let said = items.iter().map(|bytes| Said::read(bytes, &limits)).collect();
         Prepared::new(origin, said, &reference, now)
     };
-    work(app, assess).await
+    if is_small { Ok(assess()) } else { work(app, assess).await }
 }
 
-/// Under the lock: with the grants that the caller holds now, which are those of the token unless some have changed.
-fn push(
-    tx: &mut Tx<'_>,
-    app: &App,
-    who: &Authenticated,
-    prepared: &mut Prepared,
-) -> Result<Outcome<Pushed, PushRefusal>, StoreError> {
-    let actor = if (tx.head().epoch, tx.head().access_seq) == who.as_of {
-        Arc::clone(&who.actor)
-    } else {
-        Arc::new(grants::actor(tx, who.user)?)
-    };
-    push_submissions(tx, &app.reference, &actor, prepared)
+/// Units and forms, as of now or a moment ago: under the lock they are looked at again.
+async fn reference(app: &App) -> Result<Arc<Reference>, Failure> {
+    if let Some(known) = app.head.recent().and_then(|head| app.reference.as_of(head.reference_seq)) {
+        return Ok(known);
+    }
+    read(app, |app, snapshot| {
+        let seq = snapshot.head()?.reference_seq;
+        app.reference.get(snapshot, seq)
+    })
+    .await
 }

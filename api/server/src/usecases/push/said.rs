@@ -7,8 +7,11 @@ use muong_domain::id::{DeviceId, SubmissionId, UnitId, UserId, derived};
 use muong_domain::json::{self, IJsonError, Objects};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::Submission;
+use muong_store::seal::{self, Owner};
+use muong_store::{StoreError, Tx};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// What of the envelope does not belong to the content: the same thing said again under another number, from another
 /// device or with less hope is the same thing.
@@ -26,7 +29,7 @@ pub fn is_of_our_time(at: &DateTime<Utc>) -> bool {
 /// One item, read as far as it can be.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// Its id; derived from its bytes when it names none.
+    /// Its id; nil until [`Said::name`] when it names none.
     pub id: SubmissionId,
     /// SHA-256 over the canonical content, or over the bytes of what cannot be read.
     pub hash: [u8; 32],
@@ -90,14 +93,31 @@ impl Said {
     fn unreadable(bytes: &[u8], names: (Option<SubmissionId>, Option<UnitId>), finding: Finding) -> Self {
         let (id, unit) = names;
         let hash: [u8; 32] = Sha256::digest(bytes).into();
-        let id = id.unwrap_or_else(|| SubmissionId::new(derived("unreadable", &[&hash])));
+        let id = id.unwrap_or_else(|| SubmissionId::new(Uuid::nil()));
         Self { id, hash, unit, body: bytes.to_vec(), submission: Err(Box::new(finding)) }
     }
 
-    /// The id under which it is kept when its own is taken by another content, or by another author.
-    pub fn surrogate(&self, author: UserId) -> SubmissionId {
-        SubmissionId::new(derived("reused", &[self.id.uuid().as_bytes(), &self.hash, author.uuid().as_bytes()]))
+    /// Gives an item that names no id one that follows from its bytes, so that it is the same when it comes again. By the
+    /// store's key: an id is not secret, and nobody may test by it what the item says.
+    pub fn name(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        if self.id.uuid().is_nil() {
+            let digest = content_digest(tx, Owner::Store, &self.hash)?;
+            self.id = SubmissionId::new(derived("unreadable", &[&digest]));
+        }
+        Ok(())
     }
+
+    /// The id under which it is kept when its own is taken by another content, or by another author.
+    pub fn surrogate(&self, tx: &mut Tx<'_>, author: UserId) -> Result<SubmissionId, StoreError> {
+        let digest = content_digest(tx, Owner::Store, &self.hash)?;
+        let (id, author) = (self.id.uuid(), author.uuid());
+        Ok(SubmissionId::new(derived("reused", &[id.as_bytes(), &digest, author.as_bytes()])))
+    }
+}
+
+/// What the store keeps of a content's hash: without the owner's key nobody can test a guess against it.
+pub fn content_digest(tx: &mut Tx<'_>, owner: Owner, hash: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+    seal::digest(tx, owner, hash)?.ok_or_else(|| StoreError::corrupt("a submission", "its key has been destroyed"))
 }
 
 fn unreadable(error: &IJsonError) -> Finding {

@@ -2,17 +2,19 @@
 //! and kept up to date while they are judged one after the other. Written back once, at the end.
 
 use super::assess::Assessed;
+use super::bounds;
 use super::outcome::Recorded;
 use super::said::Said;
 use crate::reference::Reference;
 use muong_domain::access::Grant;
-use muong_domain::id::{ConflictId, DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
+use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use muong_domain::record::{OpenConflict, Record};
 use muong_domain::submission::{Kind, Submission};
 use muong_store::conflicts::StoredConflict;
 use muong_store::feed::FeedRow;
 use muong_store::quarantine::StoredQuarantine;
 use muong_store::records::{RecordChange, StoredRecord};
+use muong_store::seal::{self, Owner};
 use muong_store::submissions::StoredSubmission;
 use muong_store::{Reading, StoreError, Tx, conflicts, feed, quarantine, records, submissions};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -29,13 +31,18 @@ const CARD: &str = "party_card";
 /// A submission that has been received before.
 #[derive(Clone, Debug)]
 pub struct Known {
-    /// The hash of its content.
-    pub hash: [u8; 32],
+    /// The digest of its content under the key of its owner.
+    pub digest: Vec<u8>,
+    /// Under whose key it is kept.
+    pub owner: Owner,
     /// Who said it.
     pub author: UserId,
-    /// How it was answered.
-    pub result: Recorded,
+    /// How it was answered; none when whom it was about has been erased.
+    pub result: Option<Recorded>,
 }
+
+/// One item of a push, read and assessed; what cannot be read has nothing to assess.
+pub type Item = (Said, Option<Assessed>);
 
 /// The part of the store that a batch works on.
 pub struct WorkingSet {
@@ -43,7 +50,8 @@ pub struct WorkingSet {
     pub reference: Arc<Reference>,
     known: HashMap<SubmissionId, Known>,
     quarantine: HashMap<SubmissionId, StoredQuarantine>,
-    waiting: HashMap<(RecordId, UnitId), SubmissionId>,
+    /// The first received first.
+    waiting: HashMap<(RecordId, UnitId), Vec<SubmissionId>>,
     aliases: HashMap<(RecordId, UnitId), RecordId>,
     records: HashMap<RecordId, StoredRecord>,
     keys: HashMap<String, RecordId>,
@@ -62,26 +70,12 @@ struct Written {
     rekeyed: BTreeSet<RecordId>,
     conflicts: BTreeMap<ConflictId, StoredConflict>,
     quarantine: BTreeSet<SubmissionId>,
-    cards: BTreeMap<RecordId, (Grant, Option<Vec<u8>>)>,
-}
-
-/// Which of the device's numbers are taken by other submissions.
-pub fn taken_numbers(
-    tx: &mut Tx<'_>,
-    device: DeviceId,
-    items: &[(Said, Option<Assessed>)],
-) -> Result<HashMap<i64, SubmissionId>, StoreError> {
-    let numbers: Vec<i64> = items.iter().filter_map(|(said, _)| said.submission.as_ref().ok().map(|s| s.n)).collect();
-    Ok(submissions::by_numbers(tx, device, &numbers)?.into_iter().collect())
+    cards: BTreeMap<RecordId, (Grant, Option<String>)>,
 }
 
 impl WorkingSet {
     /// Reads what these items may touch.
-    pub fn load(
-        tx: &mut Tx<'_>,
-        reference: Arc<Reference>,
-        items: &[(Said, Option<Assessed>)],
-    ) -> Result<Self, StoreError> {
+    pub fn load(tx: &mut Tx<'_>, reference: Arc<Reference>, items: &[&Item]) -> Result<Self, StoreError> {
         let mut set = Self {
             reference,
             known: HashMap::new(),
@@ -101,12 +95,12 @@ impl WorkingSet {
         Ok(set)
     }
 
-    fn load_known(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_known(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut ids: BTreeSet<SubmissionId> = BTreeSet::new();
-        for (said, _) in items {
+        for (said, _) in items.iter().copied() {
             ids.insert(said.id);
             if let Ok(s) = &said.submission {
-                ids.extend(s.replaces.iter().copied());
+                ids.extend(s.replaces.iter().copied().take(bounds::MAX_REPLACES));
                 ids.extend(s.base.as_ref().and_then(|base| base.after));
             }
         }
@@ -127,14 +121,14 @@ impl WorkingSet {
         Ok(())
     }
 
-    fn load_records(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_records(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut ids: BTreeSet<RecordId> = BTreeSet::new();
-        let mut keys: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let mut keys: BTreeSet<String> = BTreeSet::new();
         for (submission, assessed) in readable(items) {
             ids.insert(submission.record);
             ids.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
-            if let (Kind::Create, Some(form), Some(key)) = (submission.kind, &assessed.form, &assessed.key) {
-                keys.entry(form.code()).or_default().insert(key.clone());
+            if submission.kind == Kind::Create {
+                keys.extend(assessed.key.clone());
             }
         }
         let ids: Vec<RecordId> = ids.into_iter().collect();
@@ -143,22 +137,21 @@ impl WorkingSet {
         }
         let canonical = ids.into_iter().chain(self.aliases.values().copied()).collect::<HashSet<_>>();
         self.learn(records::by_ids(tx, &canonical.into_iter().collect::<Vec<_>>())?);
-        for (form, keys) in keys {
-            let found = records::by_keys(tx, form, &keys.iter().cloned().collect::<Vec<_>>())?;
-            self.learn(found);
-            self.asked.extend(keys);
-        }
+        let found = records::by_keys(tx, &keys.iter().cloned().collect::<Vec<_>>())?;
+        self.learn(found);
+        self.asked.extend(keys);
         Ok(())
     }
 
     /// The people that the batch speaks of, and all that has happened to them.
-    fn load_people(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_people(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut people: BTreeSet<RecordId> = self.records.values().filter_map(|stored| stored.subject).collect();
         for (submission, assessed) in readable(items) {
             people.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
         }
         let strangers: Vec<RecordId> = people.iter().copied().filter(|id| !self.records.contains_key(id)).collect();
         self.learn(records::by_ids(tx, &strangers)?);
+        seal::learn(tx, people.iter().copied().map(Owner::Person))?;
         let steps = records::about(tx, STEP, &people.iter().copied().collect::<Vec<_>>())?;
         for person in people {
             self.about.entry(person).or_default();
@@ -168,18 +161,18 @@ impl WorkingSet {
     }
 
     /// What waits in quarantine about records that are not there: what builds on it waits with it.
-    fn load_waiting(&mut self, tx: &mut Tx<'_>, items: &[(Said, Option<Assessed>)]) -> Result<(), StoreError> {
+    fn load_waiting(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
         let mut absent: BTreeSet<RecordId> = BTreeSet::new();
         for (submission, assessed) in readable(items) {
             if submission.kind != Kind::Create && self.resolve(submission.record, submission.unit).is_none() {
                 absent.insert(submission.record);
             }
             let subject = assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record));
-            absent.extend(subject.filter(|person| !self.records.contains_key(person)));
+            absent.extend(subject.filter(|person| self.resolve(*person, submission.unit).is_none()));
         }
         for (record, waiting) in quarantine::open_of_records(tx, &absent.into_iter().collect::<Vec<_>>())? {
             let Some(unit) = waiting.unit else { continue };
-            self.waiting.entry((record, unit)).or_insert(waiting.submission);
+            self.waiting.entry((record, unit)).or_default().push(waiting.submission);
             self.quarantine.insert(waiting.submission, waiting);
         }
         Ok(())
@@ -221,8 +214,8 @@ impl WorkingSet {
 
     /// The submission in quarantine that would bring this record, in the same unit.
     pub fn brings(&self, record: RecordId, unit: UnitId) -> Option<SubmissionId> {
-        let waiting = self.waiting.get(&(record, unit)).copied()?;
-        self.quarantine.get(&waiting).is_some_and(|q| q.closed.is_none()).then_some(waiting)
+        let waits = |id: &&SubmissionId| self.quarantine.get(id).is_some_and(|q| q.closed.is_none());
+        self.waiting.get(&(record, unit))?.iter().find(waits).copied()
     }
 
     /// The record that an id stands for in a unit. One of another unit does not exist there.
@@ -242,9 +235,9 @@ impl WorkingSet {
     }
 
     /// The record that holds a natural key.
-    pub fn holder_of(&mut self, tx: &mut impl Reading, form: &str, key: &str) -> Result<Option<RecordId>, StoreError> {
+    pub fn holder_of(&mut self, tx: &mut impl Reading, key: &str) -> Result<Option<RecordId>, StoreError> {
         if !self.keys.contains_key(key) && self.asked.insert(key.to_owned()) {
-            let found = records::by_keys(tx, form, &[key.to_owned()])?;
+            let found = records::by_keys(tx, &[key.to_owned()])?;
             // What this batch has already changed is newer than what the table holds.
             let found = found.into_iter().filter(|stored| !self.records.contains_key(&stored.record.id)).collect();
             self.learn(found);
@@ -253,24 +246,30 @@ impl WorkingSet {
     }
 
     /// The holder of a party card, as far as this batch and the store know.
-    pub fn holder_of_card(&self, tx: &mut impl Reading, digest: &[u8]) -> Result<Option<RecordId>, StoreError> {
-        let here = self.written.cards.iter().find(|(_, (_, held))| held.as_deref() == Some(digest));
+    pub fn holder_of_card(&self, tx: &mut impl Reading, card: &str) -> Result<Option<RecordId>, StoreError> {
+        let here = self.written.cards.iter().find(|(_, (_, held))| held.as_deref() == Some(card));
         if let Some((record, _)) = here {
             return Ok(Some(*record));
         }
-        let stored = records::holders(tx, CARD, &[digest.to_vec()])?.pop().map(|(_, record)| record);
+        let stored = records::holders(tx, CARD, &[card.to_owned()])?.pop().map(|(_, record)| record);
         Ok(stored.filter(|record| !self.written.cards.contains_key(record)))
     }
 
     /// Lets a person hold a card from now on, or none.
-    pub fn hold_card(&mut self, grant: Grant, record: RecordId, digest: Option<Vec<u8>>) {
-        self.written.cards.insert(record, (grant, digest));
+    pub fn hold_card(&mut self, grant: Grant, record: RecordId, card: Option<String>) {
+        self.written.cards.insert(record, (grant, card));
     }
 
-    /// The live steps of a person.
+    /// The live steps of a person: those of the person's own unit. No rule ever looks at another one's.
     pub fn steps_of(&self, person: RecordId) -> impl Iterator<Item = &StoredRecord> {
+        let unit = self.records.get(&person).map(|stored| stored.record.unit);
         let ids = self.about.get(&person).into_iter().flatten();
-        ids.filter_map(|id| self.records.get(id)).filter(|stored| stored.live)
+        ids.filter_map(|id| self.records.get(id)).filter(move |step| step.live && Some(step.record.unit) == unit)
+    }
+
+    /// The person of this id, who is there, in this unit.
+    pub fn person(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
+        self.record(id).filter(|stored| stored.live && stored.record.form == PERSON && stored.record.unit == unit)
     }
 
     /// Notes that a record has changed.
@@ -327,7 +326,7 @@ impl WorkingSet {
     /// Notes a waiting submission as it now stands.
     pub fn wait(&mut self, waiting: StoredQuarantine, record: Option<RecordId>) {
         if let (Some(record), Some(unit), None) = (record, waiting.unit, waiting.closed) {
-            self.waiting.entry((record, unit)).or_insert(waiting.submission);
+            self.waiting.entry((record, unit)).or_default().push(waiting.submission);
         }
         self.written.quarantine.insert(waiting.submission);
         self.quarantine.insert(waiting.submission, waiting);
@@ -351,14 +350,9 @@ impl WorkingSet {
         let waiting: Vec<StoredQuarantine> =
             written.quarantine.iter().filter_map(|id| self.quarantine.remove(id)).collect();
         quarantine::save(tx, &waiting)?;
-        // All old holders let go before anybody takes: a card may go from one to another in one batch.
-        for (record, (grant, _)) in &written.cards {
-            records::hold(tx, grant, CARD, *record, None)?;
-        }
-        for (record, (grant, digest)) in written.cards.iter().filter(|(_, (_, digest))| digest.is_some()) {
-            records::hold(tx, grant, CARD, *record, digest.as_deref())?;
-        }
-        feed::stamp(tx, &stamps)
+        let cards: Vec<_> = written.cards.into_iter().map(|(record, (grant, card))| (grant, record, card)).collect();
+        records::hold(tx, CARD, &cards)?;
+        feed::stamp(tx, stamps)
     }
 
     fn change(&self, grant: Grant, stored: StoredRecord) -> RecordChange {
@@ -368,16 +362,17 @@ impl WorkingSet {
     }
 }
 
-fn readable(items: &[(Said, Option<Assessed>)]) -> impl Iterator<Item = (&Submission, &Assessed)> {
+fn readable<'i>(items: &'i [&Item]) -> impl Iterator<Item = (&'i Submission, &'i Assessed)> {
     items.iter().filter_map(|(said, assessed)| Some((said.submission.as_deref().ok()?, assessed.as_ref()?)))
 }
 
 fn known(stored: &StoredSubmission) -> Result<Known, StoreError> {
-    let hash = <[u8; 32]>::try_from(stored.content_hash.as_slice());
+    let result = stored.told.as_ref().map(|told| serde_json::from_slice(&told.result)).transpose();
     Ok(Known {
-        hash: hash.map_err(|error| StoreError::corrupt("a content hash", error))?,
+        digest: stored.content_hash.clone(),
+        owner: stored.owner,
         author: stored.author,
-        result: serde_json::from_slice(&stored.result).map_err(|error| StoreError::corrupt("a result", error))?,
+        result: result.map_err(|error| StoreError::corrupt("a result", error))?,
     })
 }
 

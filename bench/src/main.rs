@@ -1,0 +1,209 @@
+//! `muong-bench`: simulated phones against the real program, what the machine gives without it, and the tables of
+//! BENCHMARKS.md. Owns the command line.
+
+mod database;
+mod floor;
+mod growth;
+mod installation;
+mod load;
+mod machine;
+mod measure;
+mod phones;
+mod process;
+mod profile;
+mod province;
+mod report;
+mod scripts;
+mod suite;
+mod wire;
+
+use clap::{Args, Parser, Subcommand};
+use database::Place;
+use machine::Machine;
+use muong_server::clock::Clock;
+use profile::Recording;
+use report::Results;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use suite::{Bench, Size};
+
+/// Whatever goes wrong in a bench ends it, with its text.
+type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(version, about = "Measures muong: simulated phones, floors, memory, growth.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure.
+    Run(RunArgs),
+    /// Record where the time of a push goes; needs `perf`.
+    Profile(ProfileArgs),
+    /// Serve what the program is compared with; `run` starts it by itself.
+    Floor(FloorArgs),
+}
+
+/// Where everything is.
+#[derive(Args)]
+struct Places {
+    /// The program under test.
+    #[arg(long, default_value = "target/release/muong")]
+    program: PathBuf,
+    /// A PostgreSQL server: any database of it, as somebody who may make others. Without it, SQLite alone.
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// Where databases are made meanwhile: on the disk that is to be measured.
+    #[arg(long, default_value = "target/bench")]
+    folder: PathBuf,
+    /// Leave SQLite out.
+    #[arg(long, requires = "postgres")]
+    no_sqlite: bool,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
+    places: Places,
+    /// Only to see that everything works: the figures mean nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Let the store grow to ten million records.
+    #[arg(long, conflicts_with = "quick")]
+    large: bool,
+    /// Only these parts (default: all).
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Put the tables into this file, between the marks `<!-- MARK:begin -->` and `<!-- MARK:end -->`.
+    #[arg(long, value_name = "FILE", requires = "mark", conflicts_with = "quick")]
+    write: Option<PathBuf>,
+    /// See `--write`.
+    #[arg(long)]
+    mark: Option<String>,
+}
+
+#[derive(Args)]
+struct ProfileArgs {
+    #[command(flatten)]
+    places: Places,
+    /// One submission a request, instead of batches of 50.
+    #[arg(long)]
+    singles: bool,
+    /// With the functions that called: what is called counts for its callers too.
+    #[arg(long)]
+    stacks: bool,
+    /// How long.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Part {
+    /// Our requests that change nothing.
+    Questions,
+    /// Our pushes, and memory under them.
+    Pushes,
+    /// What the machine gives without us.
+    Floors,
+    /// A start on the filled demo.
+    Start,
+    /// A push into a store that grows.
+    Growth,
+}
+
+#[derive(Args)]
+struct FloorArgs {
+    #[arg(long)]
+    listen: SocketAddr,
+    #[arg(long)]
+    database_url: String,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run(&args),
+        Command::Profile(args) => profile(&args),
+        Command::Floor(args) => floor::serve(args.listen, &args.database_url),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("muong-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &RunArgs) -> Fallible<()> {
+    let (program, folder) = args.places.found()?;
+    let size = match (args.quick, args.large) {
+        (true, _) => Size::QUICK,
+        (_, true) => Size::LARGE,
+        _ => Size::FULL,
+    };
+    let bench = Bench { program: &program, folder: &folder, size };
+    let mut results = Results::new(Machine::look(Clock::System.now()));
+    for place in args.places.databases(&folder) {
+        measure(args, &bench, place, &mut results)?;
+    }
+    let text = results.text();
+    println!("{text}");
+    std::fs::write(folder.join("results.json"), serde_json::to_string_pretty(&results)?)?;
+    match (&args.write, &args.mark) {
+        (Some(path), Some(mark)) => report::write(path, mark, &text),
+        _ => Ok(()),
+    }
+}
+
+fn measure(args: &RunArgs, bench: &Bench<'_>, place: Place<'_>, results: &mut Results) -> Fallible<()> {
+    let wanted = |part| args.only.is_empty() || args.only.contains(&part);
+    results.settings.push((place.name(), place.settings()?));
+    if wanted(Part::Questions) {
+        bench.questions(place, &mut results.measures)?;
+    }
+    if wanted(Part::Pushes) {
+        results.memory.push(bench.pushes(place, &mut results.measures)?);
+    }
+    if wanted(Part::Floors) {
+        bench.floors(place, &mut results.measures)?;
+    }
+    if wanted(Part::Growth) {
+        let growth = growth::grow(bench, place)?;
+        results.starts.push(growth.start.clone());
+        results.growth.push(growth);
+    }
+    if wanted(Part::Start) && matches!(place, Place::Sqlite(_)) {
+        let (filled, start) = bench.demo(place)?;
+        results.demo_filled = Some(filled);
+        results.starts.push(start);
+    }
+    Ok(())
+}
+
+fn profile(args: &ProfileArgs) -> Fallible<()> {
+    let (program, folder) = args.places.found()?;
+    let wanted = Recording { singles: args.singles, stacks: args.stacks, seconds: args.seconds };
+    for place in args.places.databases(&folder) {
+        profile::profile(&program, place, &folder, wanted)?;
+    }
+    Ok(())
+}
+
+impl Places {
+    /// The program and the folder, whatever directory somebody works in later.
+    fn found(&self) -> Fallible<(PathBuf, PathBuf)> {
+        std::fs::create_dir_all(&self.folder)?;
+        let program = self.program.canonicalize();
+        let program = program.map_err(|error| format!("{}: {error}; build it first", self.program.display()))?;
+        Ok((program, self.folder.canonicalize()?))
+    }
+
+    fn databases<'a>(&'a self, folder: &'a Path) -> Vec<Place<'a>> {
+        let sqlite = (!self.no_sqlite).then_some(Place::Sqlite(folder));
+        sqlite.into_iter().chain(self.postgres.as_deref().map(Place::Postgres)).collect()
+    }
+}

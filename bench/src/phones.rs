@@ -1,0 +1,298 @@
+//! Simulated phones: who they are, and every byte that they send, made before the clock of a measure starts.
+//! Repeats itself from run to run. Knows no socket and no clock.
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta};
+use std::fmt::Write;
+use uuid::Uuid;
+
+/// Committees of communes; each has one reporter, whose grant covers its branches.
+pub const COMMUNES: usize = 64;
+/// Phones of one reporter.
+const PHONES_EACH: usize = 8;
+/// All phones: more than connections, as behind a proxy.
+pub const PHONES: usize = COMMUNES * PHONES_EACH;
+/// Branches that one phone reports for.
+const BRANCHES_EACH: usize = 4;
+/// Branches of one commune.
+pub const BRANCHES: usize = PHONES_EACH * BRANCHES_EACH;
+
+/// What may be held several times; with the day it is the natural key of a meeting.
+const TYPES: [&str; 3] = ["thematic", "extraordinary", "congress"];
+/// How far apart two submissions of the whole province are, by the phones' clocks: 1,000,000 in three days.
+const APART_MS: u64 = 250;
+/// How long a phone may have been without a signal. Ids are as old as that, so they arrive scattered.
+const AWAY_MS: u64 = 3 * 24 * 3600 * 1000;
+
+/// A phone that has signed in.
+#[derive(Clone, Debug)]
+pub struct Phone {
+    number: usize,
+    device: Uuid,
+    token: String,
+    /// How many submissions it has numbered.
+    numbered: u64,
+    /// How many records it has created.
+    created: u64,
+}
+
+/// What stood in the store when an edit was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// The history.
+    pub epoch: Uuid,
+    /// The last entry of the log.
+    pub head: i64,
+}
+
+/// The unit of a branch, by its commune and its number there.
+pub fn branch(commune: usize, number: usize) -> Uuid {
+    Uuid::from_u128(0x0197_c3a0_0000_7000_8000_0000_0001_0000 + (commune * BRANCHES + number) as u128)
+}
+
+impl Phone {
+    /// The phone of this number, with what it was given when it signed in.
+    pub fn new(number: usize, device: Uuid, token: String) -> Self {
+        Self { number, device, token, numbered: 0, created: 0 }
+    }
+
+    /// Which one it is.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// How many records it has created.
+    pub fn created(&self) -> u64 {
+        self.created
+    }
+
+    /// What authorises its requests.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A push of so many new reports, as the bytes of a whole request.
+    pub fn creates(&mut self, count: usize) -> Vec<u8> {
+        self.push(count, |phone, out| {
+            phone.create(phone.created, out);
+            phone.created += 1;
+        })
+    }
+
+    /// A push that corrects reports which it created, each once, from the one numbered `first` on.
+    pub fn edits(&mut self, first: u64, count: usize, seen: Seen) -> Vec<u8> {
+        let mut k = first;
+        self.push(count, |phone, out| {
+            phone.edit(k, seen, out);
+            k += 1;
+        })
+    }
+
+    fn push(&mut self, count: usize, mut say: impl FnMut(&mut Self, &mut String)) -> Vec<u8> {
+        let mut body = String::with_capacity(200 + count * 760);
+        let sent_at = arrival(self.moment());
+        write!(
+            body,
+            r#"{{"protocol":1,"device":"{}","client":"muong-bench/1.0","sent_at":"{}","submissions":["#,
+            self.device,
+            sent_at.format("%Y-%m-%dT%H:%M:%SZ"),
+        )
+        .expect("text can be written");
+        for n in 0..count {
+            if n > 0 {
+                body.push(',');
+            }
+            self.numbered += 1;
+            say(self, &mut body);
+        }
+        body.push_str("]}");
+        post(&self.token, &body)
+    }
+
+    /// How many submissions the whole province has made by now, about.
+    fn moment(&self) -> u64 {
+        self.numbered * PHONES as u64 + self.number as u64
+    }
+
+    /// What does not change about a report of this phone: so an edit can say what it saw.
+    fn report(&self, k: u64) -> Report {
+        let chance = mix(self.number as u64, k);
+        let slot = k / BRANCHES_EACH as u64;
+        let of_phone = usize::try_from(k % BRANCHES_EACH as u64).unwrap_or_default();
+        let (commune, number) = (self.number / PHONES_EACH, self.number % PHONES_EACH * BRANCHES_EACH + of_phone);
+        let first_day = NaiveDate::from_ymd_opt(2015, 1, 1).expect("a day");
+        let official = 10 + chance % 30;
+        Report {
+            record: id(mix(chance, 1), arrival(k * PHONES as u64 + self.number as u64)),
+            unit: branch(commune, number),
+            held_on: first_day + Days::new(slot / 3 % 4_000),
+            kind: TYPES[usize::try_from(slot % 3).unwrap_or_default()],
+            official,
+            probationary: chance >> 8 & 3,
+            excused: chance >> 16 & 3,
+            unexcused: chance >> 24 & 1,
+        }
+    }
+
+    fn create(&self, k: u64, out: &mut String) {
+        let Report { record, unit, held_on, kind, official, probationary, excused, unexcused } = self.report(k);
+        let on_roll = official + probationary;
+        self.envelope("create", record, unit, out);
+        write!(
+            out,
+            concat!(
+                r#","set":{{"period":{{"to":"{}"}},"type":{{"to":"{}"}},"held":{{"to":true}},"held_on":{{"to":"{}"}},"#,
+                r#""started":{{"to":"19:30"}},"ended":{{"to":"21:15"}},"on_roll":{{"to":{}}},"official":{{"to":{}}},"#,
+                r#""probationary":{{"to":{}}},"present":{{"to":{}}},"excused":{{"to":{}}},"unexcused":{{"to":{}}}}}}}"#,
+            ),
+            held_on.format("%Y-%m"),
+            kind,
+            held_on,
+            on_roll,
+            official,
+            probationary,
+            on_roll - excused - unexcused,
+            excused,
+            unexcused,
+        )
+        .expect("text can be written");
+    }
+
+    /// It ended later, and the place was forgotten.
+    fn edit(&self, k: u64, seen: Seen, out: &mut String) {
+        let Report { record, unit, .. } = self.report(k);
+        self.envelope("edit", record, unit, out);
+        write!(
+            out,
+            concat!(
+                r#","base":{{"epoch":"{}","v":{}}},"set":{{"started":{{"from":"19:30","to":"19:30"}},"#,
+                r#""ended":{{"from":"21:15","to":"21:40"}},"place":{{"from":null,"to":"Nhà văn hóa bản"}}}}}}"#,
+            ),
+            seen.epoch, seen.head,
+        )
+        .expect("text can be written");
+    }
+
+    fn envelope(&self, kind: &str, record: Uuid, unit: Uuid, out: &mut String) {
+        let at = arrival(self.moment());
+        let submission = id(mix(self.number as u64, self.numbered << 20 | 0xf_ffff), at);
+        write!(
+            out,
+            concat!(
+                r#"{{"id":"{}","n":{},"kind":"{}","form":"branch_meeting","form_version":1,"#,
+                r#""record":"{}","unit":"{}","captured_at":"{}+07:00""#,
+            ),
+            submission,
+            self.numbered,
+            kind,
+            record,
+            unit,
+            (at + TimeDelta::hours(7)).format("%Y-%m-%dT%H:%M:%S"),
+        )
+        .expect("text can be written");
+    }
+}
+
+struct Report {
+    record: Uuid,
+    unit: Uuid,
+    held_on: NaiveDate,
+    kind: &'static str,
+    official: u64,
+    probationary: u64,
+    excused: u64,
+    unexcused: u64,
+}
+
+/// A push, as a whole request.
+fn post(token: &str, body: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /v1/sync/push HTTP/1.1\r\nhost: localhost\r\nuser-agent: muong-bench/1.0\r\n\
+         authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body.as_bytes()].concat()
+}
+
+/// The same body to another path of another server.
+pub fn redirected(request: &[u8], path: &str) -> Vec<u8> {
+    let end = memchr::memchr(b'\r', request).unwrap_or(request.len());
+    [format!("POST {path} HTTP/1.1").as_bytes(), &request[end..]].concat()
+}
+
+/// A question without a body.
+pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
+    let authorization = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: muong-bench/1.0\r\n{authorization}\r\n").into_bytes()
+}
+
+/// When the submission of this number in the whole province is sent, by the phones' clocks.
+fn arrival(number: u64) -> DateTime<chrono::Utc> {
+    let begin = 1_767_225_600_000 + AWAY_MS; // three days into 2026
+    let millis = begin + number * APART_MS;
+    DateTime::from_timestamp_millis(i64::try_from(millis).unwrap_or(i64::MAX)).unwrap_or_default()
+}
+
+/// An id in the layout of a UUIDv7, made at some time before it is sent.
+fn id(chance: u64, sent: DateTime<chrono::Utc>) -> Uuid {
+    let made = u64::try_from(sent.timestamp_millis()).unwrap_or_default() - mix(chance, 2) % AWAY_MS;
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&mix(chance, 3).to_be_bytes());
+    random[8..].copy_from_slice(&mix(chance, 4).to_be_bytes()[..2]);
+    uuid::Builder::from_unix_timestamp_millis(made, &random).into_uuid()
+}
+
+/// Chance that repeats itself: the finaliser of SplitMix64 over both.
+fn mix(a: u64, b: u64) -> u64 {
+    let mut z = a.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(b).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    fn phone(number: usize) -> Phone {
+        Phone::new(number, Uuid::from_u128(7), "token".to_owned())
+    }
+
+    fn said(request: &[u8]) -> Vec<Value> {
+        let start = memchr::memmem::find(request, b"\r\n\r\n").unwrap() + 4;
+        let body: Value = serde_json::from_slice(&request[start..]).unwrap();
+        body["submissions"].as_array().unwrap().clone()
+    }
+
+    #[test]
+    fn no_two_reports_are_of_the_same_meeting_and_no_id_comes_twice() {
+        let (mut ids, mut meetings) = (BTreeSet::new(), BTreeSet::new());
+        for number in [0, 1, 8, PHONES - 1] {
+            let mut phone = phone(number);
+            let edited = phone.clone().creates(300);
+            for item in said(&phone.creates(300)).iter().chain(&said(&phone.edits(0, 300, seen()))) {
+                assert!(ids.insert(item["id"].to_string()), "{item}");
+                if item["kind"] == "create" {
+                    assert_eq!(item["set"].as_object().unwrap().len(), 12);
+                    let key = [&item["unit"], &item["set"]["type"]["to"], &item["set"]["held_on"]["to"]];
+                    assert!(meetings.insert(key.map(Value::to_string)), "{item}");
+                }
+            }
+            assert_eq!(said(&edited).len(), 300);
+        }
+    }
+
+    fn seen() -> Seen {
+        Seen { epoch: Uuid::from_u128(1), head: 9 }
+    }
+
+    #[test]
+    fn an_edit_is_of_a_record_that_was_created() {
+        let mut phone = phone(3);
+        let created = said(&phone.creates(5));
+        let edited = said(&phone.edits(2, 3, seen()));
+        assert_eq!(created[2]["record"], edited[0]["record"]);
+        assert_eq!(edited[0]["n"], 6);
+    }
+}
