@@ -47,6 +47,14 @@ impl Socket {
         self.reader.get_mut().write_all(text.as_ref()).expect("it reads");
     }
 
+    /// Sends, as far as the other side reads: who is refused early may be cut off.
+    pub fn send_unless_refused(&mut self, text: impl AsRef<[u8]>) {
+        if let Err(error) = self.reader.get_mut().write_all(text.as_ref()) {
+            let cut_off = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+            assert!(cut_off.contains(&error.kind()), "{error}");
+        }
+    }
+
     /// Sends one byte, unless the other side has gone.
     pub fn trickle(&mut self) -> io::Result<()> {
         self.reader.get_mut().write_all(b"0")

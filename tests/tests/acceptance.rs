@@ -2,6 +2,13 @@
 
 mod acceptance {
     mod access;
+    mod attack_bombs;
+    mod attack_crowd;
+    mod attack_enumeration;
+    mod attack_refresh;
+    mod attack_requests;
+    mod attack_texts;
+    mod attack_tokens;
     mod audit;
     mod audit_verify;
     mod bad_input;
@@ -13,6 +20,7 @@ mod acceptance {
     mod erasure;
     mod forms;
     mod founding;
+    mod fuzz_corpus;
     mod hard_cases;
     mod ids_in_use;
     mod metrics;

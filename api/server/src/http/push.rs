@@ -242,7 +242,7 @@ fn refused(refusal: PushRefusal) -> Problem {
 
 /// The frame of a push and its items as the bytes that came. What is not UTF-8 inside an item is that item's fault:
 /// the frame is read from a copy of the same length in which such bytes are question marks.
-fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Vec<u8>>), Problem> {
+pub fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Vec<u8>>), Problem> {
     let shadow = shadow(body);
     let PushBody { protocol, device, client, sent_at, submissions } = body::parse_borrowed(&shadow)?;
     if protocol != PROTOCOL {
@@ -270,7 +270,8 @@ fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Vec<u8>>), Problem>
 }
 
 /// What a push says of itself.
-struct Frame {
+#[derive(Debug)]
+pub struct Frame {
     device: Uuid,
     client: Option<String>,
     sent_at: Option<DateTime<FixedOffset>>,

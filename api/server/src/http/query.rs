@@ -35,7 +35,8 @@ impl Params {
         Self::parse(request.path(), request.query_string())
     }
 
-    fn parse(list: &str, query: &str) -> Result<Self, Problem> {
+    /// Reads the query of a list (its path).
+    pub fn parse(list: &str, query: &str) -> Result<Self, Problem> {
         let pairs = Query::<Vec<(String, String)>>::from_query(query);
         let pairs = pairs.map_err(|_unreadable| Problem::new("request.query_invalid"))?.into_inner();
         let mut params =
