@@ -178,7 +178,11 @@ impl Vault {
     }
 
     /// A new data key, and how its row is to keep it.
+    ///
+    /// Reads the master keys again: a new key must not be wrapped by one that has been rotated away meanwhile and will be
+    /// dropped. New owners are rare, and the file is short.
     pub(crate) fn make(&self, owner: Uuid) -> Result<(DataKey, Wrapped), StoreError> {
+        self.reload();
         let mut bytes = Zeroizing::new([0; DATA_KEY]);
         (self.chance)(&mut *bytes);
         let key = DataKey::of(&*bytes).ok_or(StoreError::Sealed("a data key cannot be made"))?;

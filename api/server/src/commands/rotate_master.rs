@@ -57,8 +57,8 @@ pub fn run(
     } else {
         writeln!(
             out,
-            "The older keys stay in {} for backups and for servers that run now. When every server has been told \
-             (SIGHUP, or a restart): muong keys rotate-master --retire-old",
+            "The older keys stay in {} for backups. Servers that run now take up the new one by themselves. To drop the \
+             older ones, once every server has the new file: muong keys rotate-master --retire-old",
             path.display()
         )?;
     }
