@@ -15,8 +15,10 @@ use muong_server::config::{Config, Secret};
 use muong_server::security::token;
 use muong_server::state::App;
 use muong_store::grants;
+use std::fs::Permissions;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
@@ -262,6 +264,8 @@ fn config(database: &TestDatabase, folder: &TempDir) -> Config {
     token::generate_key_file(&key, &Entropy::System).expect("a signing key");
     let master_key = folder.path().join("master_key.txt");
     std::fs::write(&master_key, province::MASTER_KEY).expect("a master key");
+    // Whatever the umask of whoever runs the tests: only its owner reads a secret.
+    std::fs::set_permissions(&master_key, Permissions::from_mode(0o600)).expect("a mode");
     let two = NonZeroUsize::MIN.saturating_add(1);
     let mut config = Config {
         database_url: Secret::new(database.url().to_owned()),

@@ -7,6 +7,7 @@ pub mod builders;
 pub mod client;
 pub mod database;
 pub mod province;
+pub mod replay;
 pub mod review;
 pub mod socket;
 
@@ -14,4 +15,5 @@ pub use app::TestApp;
 pub use builders::{Submission, id};
 pub use client::{Answer, Client, Pushed, Reporter};
 pub use database::Backend;
+pub use replay::rebuilds_the_same_store;
 pub use socket::{Socket, eventually};

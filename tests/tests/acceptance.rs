@@ -2,6 +2,8 @@
 
 mod acceptance {
     mod access;
+    mod access_matrix;
+    mod administration;
     mod attack_bombs;
     mod attack_crowd;
     mod attack_enumeration;

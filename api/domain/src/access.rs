@@ -64,6 +64,10 @@ pub const PERMISSIONS: &[(Role, &[Action])] = &[
 /// What needs a stated reason, which is logged.
 pub const NEEDS_REASON: &[(Role, Action)] = &[(ProvincialReviewer, ReadPersons), (ProvincialReviewer, ErasePersons)];
 
+/// Roles that stand above a part of a tree, or look into it: only an administrator of the whole tree gives or ends them.
+/// The others an administrator gives below the unit that they administer.
+pub const GIVEN_FROM_THE_TOP: &[Role] = &[ProvincialReviewer, Admin, Auditor];
+
 impl Role {
     /// Every role.
     pub const ALL: [Self; 6] = [Cadre, Liaison, CommuneReviewer, ProvincialReviewer, Admin, Auditor];
@@ -90,6 +94,10 @@ impl Role {
     /// Whether it needs a stated reason.
     pub fn needs_reason(self, action: Action) -> bool {
         NEEDS_REASON.contains(&(self, action))
+    }
+    /// Whether only an administrator of a whole tree gives it.
+    pub fn is_given_from_the_top(self) -> bool {
+        GIVEN_FROM_THE_TOP.contains(&self)
     }
     /// Whether holding both at once is refused: `admin` holds no other role.
     pub fn excludes(self, other: Self) -> bool {
@@ -148,6 +156,10 @@ impl HeldGrant {
     /// Whether it holds at that instant.
     pub fn holds_at(&self, at: DateTime<Utc>) -> bool {
         self.valid_from <= at && self.valid_to.is_none_or(|end| at < end)
+    }
+    /// Whether it holds at that instant, or will.
+    pub fn stands_at(&self, at: DateTime<Utc>) -> bool {
+        self.valid_to.is_none_or(|end| at < end && self.valid_from < end)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod development;
 pub mod form;
 pub mod id;
 pub mod json;
+pub mod lineage;
 pub mod merge;
 pub mod record;
 pub mod refusal;

@@ -3,12 +3,22 @@
 
 use crate::data::{self, DataError};
 use crate::refusal::Text;
-use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, Utc, Weekday};
+use chrono::{DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 use std::str::FromStr;
+
+/// An instant cut to microseconds: what both databases keep, so that one that was sent compares as it is stored.
+pub fn microseconds(instant: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(instant.timestamp_micros()).unwrap_or(instant)
+}
+
+/// The first instant of a local day: seven hours before the same midnight in UTC.
+pub fn first_instant(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::hours(7)
+}
 
 /// The local date of an instant in Asia/Ho_Chi_Minh.
 ///
@@ -380,5 +390,14 @@ pub(crate) mod tests {
             let months = months_between(from, to).unsigned_abs();
             prop_assert!(add_months(from, months) <= to && add_months(from, months + 1) > to);
         }
+    }
+
+    #[test]
+    fn a_local_day_begins_seven_hours_before_the_same_midnight_in_utc() {
+        let day = NaiveDate::from_ymd_opt(2026, 3, 6).unwrap();
+        let first = first_instant(day);
+        assert_eq!(first.to_rfc3339(), "2026-03-05T17:00:00+00:00");
+        assert_eq!(local_date(first), day);
+        assert_eq!(local_date(first - TimeDelta::microseconds(1)), day.pred_opt().unwrap());
     }
 }

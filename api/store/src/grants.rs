@@ -6,7 +6,9 @@ use crate::error::StoreError;
 use crate::schema::{grants, unit_closure, unit_codes, unit_versions, units, users};
 use crate::transaction::{LogEntry, Reading, Tx};
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use muong_domain::access::{Actor, Authority, HeldGrant, Role};
 use muong_domain::id::{GrantId, Seq, UnitId, UserId};
 use serde::{Deserialize, Serialize};
@@ -101,6 +103,98 @@ pub fn of_user(r: &mut impl Reading, user: UserId) -> Result<Vec<HeldGrant>, Sto
     rows.into_iter().map(HeldGrant::try_from).collect()
 }
 
+/// Every grant of these users, of each the earliest first.
+pub fn of_users(r: &mut impl Reading, of: &[UserId]) -> Result<HashMap<UserId, Vec<HeldGrant>>, StoreError> {
+    let mut held: HashMap<UserId, Vec<HeldGrant>> = HashMap::with_capacity(of.len());
+    for chunk in of.chunks(crate::dialect::BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<(Id, GrantRow)> = on_backend!(r.conn(), c => grants::table
+            .filter(grants::user_id.eq_any(ids))
+            .order((grants::valid_from, grants::id))
+            .select((grants::user_id, GrantRow::as_select()))
+            .load(c))?;
+        for (user, row) in rows {
+            held.entry(user.0.into()).or_default().push(row.try_into()?);
+        }
+    }
+    Ok(held)
+}
+
+/// A grant of that id, and whose it is.
+pub fn find(r: &mut impl Reading, id: GrantId) -> Result<Option<(UserId, HeldGrant)>, StoreError> {
+    let row: Option<(Id, GrantRow)> = on_backend!(r.conn(), c => grants::table
+        .find(Id::from(id))
+        .select((grants::user_id, GrantRow::as_select()))
+        .first(c)
+        .optional())?;
+    row.map(|(user, row)| Ok((user.0.into(), row.try_into()?))).transpose()
+}
+
+/// What a list of grants is to hold.
+#[derive(Clone, Debug)]
+pub struct GrantFilter {
+    /// Only over units below one of these.
+    pub below: Vec<UnitId>,
+    /// Only of this user.
+    pub user: Option<UserId>,
+    /// Only of this role.
+    pub role: Option<Role>,
+    /// Only in this state at that instant.
+    pub state: Option<(GrantState, DateTime<Utc>)>,
+    /// After this one.
+    pub after: Option<GrantId>,
+}
+
+/// Whether a grant holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GrantState {
+    /// It holds.
+    Holds,
+    /// It has ended, or was ended before it began.
+    Ended,
+    /// It will hold.
+    Future,
+}
+
+/// A page of grants in order of id, at most `limit`.
+pub fn list(r: &mut impl Reading, filter: &GrantFilter, limit: i64) -> Result<Vec<(UserId, HeldGrant)>, StoreError> {
+    let tops: Vec<Id> = filter.below.iter().copied().map(Id::from).collect();
+    let nil = uuid::Uuid::nil();
+    let after = Id::from(filter.after.unwrap_or(GrantId::new(nil)));
+    let (any_user, user) = (filter.user.is_none(), Id::from(filter.user.unwrap_or(UserId::new(nil))));
+    let (any_role, role) = (filter.role.is_none(), filter.role.map_or("", Role::as_str));
+    let (state, at) = filter.state.map_or((None, DateTime::UNIX_EPOCH), |(state, at)| (Some(state), at));
+    let at = Instant(at);
+    let is = |wanted| state == Some(wanted);
+    let rows: Vec<(Id, GrantRow)> = on_backend!(r.conn(), c => grants::table
+        .filter(grants::id.gt(after))
+        .filter(exists(
+            unit_closure::table
+                .filter(unit_closure::descendant_id.eq(grants::unit_id))
+                .filter(unit_closure::ancestor_id.eq_any(&tops)),
+        ))
+        .filter(any_user.into_sql::<Bool>().or(grants::user_id.eq(user)))
+        .filter(any_role.into_sql::<Bool>().or(grants::role.eq(role)))
+        .filter(
+            state.is_none().into_sql::<Bool>()
+                .or(is(GrantState::Holds).into_sql::<Bool>()
+                    .and(grants::valid_from.le(at))
+                    .and(grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(at))))
+                .or(is(GrantState::Future).into_sql::<Bool>()
+                    .and(grants::valid_from.gt(at))
+                    .and(grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(grants::valid_from))))
+                .or(is(GrantState::Ended).into_sql::<Bool>()
+                    .and(grants::valid_to.is_not_null())
+                    .and(grants::valid_to.assume_not_null().le(at)
+                        .or(grants::valid_to.assume_not_null().le(grants::valid_from)))),
+        )
+        .order(grants::id)
+        .limit(limit)
+        .select((grants::user_id, GrantRow::as_select()))
+        .load(c))?;
+    rows.into_iter().map(|(user, row)| Ok((user.0.into(), row.try_into()?))).collect()
+}
+
 /// A user with every grant, for decisions.
 pub fn actor(r: &mut impl Reading, user: UserId) -> Result<Actor, StoreError> {
     Ok(Actor { user, grants: of_user(r, user)? })
@@ -176,6 +270,26 @@ pub fn revoke(
         put(tx, authority, &NewGrant { id, user, role, unit, valid_from, valid_to }, "ended")?;
     }
     Ok(Ok(open.len()))
+}
+
+/// Ends one grant on `to`, which is now or later and before it would end anyway. False when it had ended by then, or
+/// the authority does not reach it.
+pub fn end(
+    tx: &mut Tx<'_>,
+    authority: &Authority,
+    user: UserId,
+    held: &HeldGrant,
+    to: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let HeldGrant { id, role, unit, valid_from, valid_to } = *held;
+    let to = to.max(tx.received_at());
+    if !authority.reaches(unit) || valid_to.is_some_and(|end| end <= to || end <= valid_from) {
+        return Ok(false);
+    }
+    // One that has not begun by then never begins.
+    let valid_to = Some(to.max(valid_from));
+    put(tx, authority, &NewGrant { id, user, role, unit, valid_from, valid_to }, "ended")?;
+    Ok(true)
 }
 
 fn put(tx: &mut Tx<'_>, authority: &Authority, grant: &NewGrant, outcome: &'static str) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use crate::columns::Id;
 use crate::error::StoreError;
 use crate::quarantine::Closing;
 use crate::records::StoredRecord;
-use crate::schema::{conflicts, feed, forms, personal_keys, record_aliases};
+use crate::schema::{conflicts, feed, forms, personal_keys, record_aliases, unit_codes, unit_coverage, unit_versions};
 use crate::transaction::Reading;
 use crate::{decisions, quarantine, records, submissions};
 use diesel::prelude::*;
@@ -43,6 +43,7 @@ pub fn state_hash(read: &mut impl Reading) -> Result<[u8; 32], StoreError> {
     hash_decisions(read, &mut hash)?;
     hash_feed(read, &mut hash)?;
     hash_small_tables(read, &mut hash)?;
+    hash_units(read, &mut hash)?;
     Ok(hash.finalize().into())
 }
 
@@ -167,6 +168,32 @@ fn hash_small_tables(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), S
         .load(c))?;
     for form in published {
         feed_hash(hash, &("form", form));
+    }
+    Ok(())
+}
+
+/// The trees, with all that they were.
+fn hash_units(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
+    type Day = chrono::NaiveDate;
+    type Version = (Id, Day, Option<Day>, String, String, Option<Id>);
+    let conn = read.conn();
+    let versions: Vec<Version> = on_backend!(conn, c => unit_versions::table
+        .order((unit_versions::unit_id, unit_versions::valid_from))
+        .load(c))?;
+    for (unit, from, to, kind, name, parent) in versions {
+        feed_hash(hash, &("unit", unit.0, from, to, kind, name, parent.map(|id| id.0)));
+    }
+    // In an order that no collation decides.
+    let mut codes: Vec<(String, String, Day, Id, Option<Day>)> = on_backend!(conn, c => unit_codes::table.load(c))?;
+    codes.sort_unstable_by(|a, b| (&a.0, &a.1, a.2).cmp(&(&b.0, &b.1, b.2)));
+    for (scheme, code, from, unit, to) in codes {
+        feed_hash(hash, &("code", scheme, code, from, unit.0, to));
+    }
+    let covered: Vec<(Id, Id, Day, Option<Day>)> = on_backend!(conn, c => unit_coverage::table
+        .order((unit_coverage::branch_id, unit_coverage::village_id, unit_coverage::valid_from))
+        .load(c))?;
+    for (branch, village, from, to) in covered {
+        feed_hash(hash, &("covers", branch.0, village.0, from, to));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::schema::{unit_closure, unit_codes, unit_coverage, unit_versions, unit
 use crate::transaction::{Reading, Tx};
 use chrono::NaiveDate;
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 use muong_domain::access::Authority;
 use muong_domain::id::{Seq, UnitId};
 use muong_domain::unit::{Tree, Unit, UnitCode, UnitVersion, Units};
@@ -59,6 +60,15 @@ pub struct Coverage {
     pub village: UnitId,
     /// The first day.
     pub from: NaiveDate,
+}
+
+/// A village that a branch covers, or covered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Covered {
+    /// Since when, by which branch, which village.
+    pub coverage: Coverage,
+    /// The day after the last; none: still.
+    pub to: Option<NaiveDate>,
 }
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -177,6 +187,54 @@ pub fn coverage(read: &mut impl Reading) -> Result<Vec<(Coverage, Option<NaiveDa
         (Coverage { branch, village, from: row.valid_from }, row.valid_to)
     };
     Ok(rows.into_iter().map(covered).collect())
+}
+
+/// Writes a unit as it is after a change, as entry `seq`. A version or a code that was there before keeps all that it
+/// says but its end: so history cannot be rewritten from here.
+pub fn write(tx: &mut Tx<'_>, _authority: &Authority, unit: &Unit, seq: Seq) -> Result<(), StoreError> {
+    let conn = tx.conn();
+    on_backend!(conn, c => diesel::update(units::table.find(Id::from(unit.id)))
+        .set(units::seq.eq(seq.0))
+        .execute(c))?;
+    for row in version_rows(unit) {
+        on_backend!(conn, c => diesel::insert_into(unit_versions::table)
+            .values(&row)
+            .on_conflict((unit_versions::unit_id, unit_versions::valid_from))
+            .do_update()
+            .set(unit_versions::valid_to.eq(excluded(unit_versions::valid_to)))
+            .execute(c))?;
+    }
+    for row in code_rows(unit) {
+        on_backend!(conn, c => diesel::insert_into(unit_codes::table)
+            .values(&row)
+            .on_conflict((unit_codes::scheme, unit_codes::code, unit_codes::valid_from))
+            .do_update()
+            .set(unit_codes::valid_to.eq(excluded(unit_codes::valid_to)))
+            .execute(c))?;
+    }
+    Ok(())
+}
+
+/// Every village that a branch covers or covered, in order of village and day.
+pub fn covered_by(read: &mut impl Reading, branch: UnitId) -> Result<Vec<Covered>, StoreError> {
+    let rows: Vec<CoverageRow> = on_backend!(read.conn(), c => unit_coverage::table
+        .filter(unit_coverage::branch_id.eq(Id::from(branch)))
+        .order((unit_coverage::village_id, unit_coverage::valid_from))
+        .load(c))?;
+    let covered = |row: CoverageRow| Covered {
+        coverage: Coverage { branch, village: row.village_id.0.into(), from: row.valid_from },
+        to: row.valid_to,
+    };
+    Ok(rows.into_iter().map(covered).collect())
+}
+
+/// Ends what a branch covers on a day.
+pub fn uncover(tx: &mut Tx<'_>, _authority: &Authority, ended: &Coverage, on: NaiveDate) -> Result<(), StoreError> {
+    let key = (Id::from(ended.branch), Id::from(ended.village), ended.from);
+    on_backend!(tx.conn(), c => diesel::update(unit_coverage::table.find(key))
+        .set(unit_coverage::valid_to.eq(on))
+        .execute(c))?;
+    Ok(())
 }
 
 /// Writes the closure of both trees anew, from the units as they are now.

@@ -4,13 +4,16 @@
 use crate::columns::{Id, Instant};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
-use crate::schema::users;
+use crate::schema::{grants, totp, unit_closure, users};
 use crate::sessions;
 use crate::transaction::{LogEntry, Reading, Tx};
+use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
-use muong_domain::access::Authority;
+use diesel::sql_types::Bool;
+use muong_domain::access::{Authority, Role};
 use muong_domain::account::{Label, SessionEnd, User, Username};
-use muong_domain::id::{SessionId, UserId};
+use muong_domain::id::{SessionId, UnitId, UserId};
 use serde_json::json;
 use std::fmt;
 
@@ -101,6 +104,109 @@ pub fn find(r: &mut impl Reading, id: UserId) -> Result<Option<User>, StoreError
         .first(c)
         .optional())?;
     Ok(row.map(User::from))
+}
+
+/// What a list of users is to hold.
+#[derive(Clone, Debug)]
+pub struct UserFilter {
+    /// Only those who hold, held or will hold something below one of these units; none: everybody.
+    pub below: Option<Vec<UnitId>>,
+    /// Only those who hold this role there at that instant.
+    pub role: Option<(Role, DateTime<Utc>)>,
+    /// Only those who may no longer sign in, or only those who may.
+    pub disabled: Option<bool>,
+    /// Only those whose name to sign in with begins so.
+    pub prefix: String,
+}
+
+/// In which order, and after whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum UserOrder {
+    /// By id: in order of their adding.
+    Added(Option<UserId>),
+    /// By the name to sign in with.
+    Name(String),
+}
+
+/// Above every character of a name to sign in with.
+const ABOVE: char = '~';
+
+/// A page of users, at most `limit`.
+pub fn list(r: &mut impl Reading, filter: &UserFilter, order: &UserOrder, limit: i64) -> Result<Vec<User>, StoreError> {
+    let tops: Vec<Id> = filter.below.iter().flatten().copied().map(Id::from).collect();
+    let everywhere = filter.below.is_none();
+    let (any_role, role) = (filter.role.is_none(), filter.role.map_or("", |(role, _)| role.as_str()));
+    let at = Instant(filter.role.map_or(DateTime::UNIX_EPOCH, |(_, at)| at));
+    let (any_state, disabled) = (filter.disabled.is_none(), filter.disabled.unwrap_or_default());
+    let until = format!("{}{ABOVE}", filter.prefix);
+    // One text for both orders and both databases. Users are few thousand, and each is looked up by their grants.
+    macro_rules! wanted {
+        () => {
+            users::table
+                .filter(users::username.ge(&filter.prefix).and(users::username.lt(&until)))
+                .filter(any_state.into_sql::<Bool>().or(users::disabled_at.is_not_null().eq(disabled)))
+                .filter(
+                    everywhere.into_sql::<Bool>().or(exists(
+                        grants::table
+                            .inner_join(unit_closure::table.on(unit_closure::descendant_id.eq(grants::unit_id)))
+                            .filter(grants::user_id.eq(users::id))
+                            .filter(unit_closure::ancestor_id.eq_any(&tops)),
+                    )),
+                )
+                .filter(
+                    any_role.into_sql::<Bool>().or(exists(
+                        grants::table
+                            .inner_join(unit_closure::table.on(unit_closure::descendant_id.eq(grants::unit_id)))
+                            .filter(grants::user_id.eq(users::id))
+                            .filter(grants::role.eq(role))
+                            .filter(grants::valid_from.le(at))
+                            .filter(grants::valid_to.is_null().or(grants::valid_to.gt(at)))
+                            .filter(everywhere.into_sql::<Bool>().or(unit_closure::ancestor_id.eq_any(&tops))),
+                    )),
+                )
+                .limit(limit)
+                .select(UserRow::as_select())
+        };
+    }
+    let rows: Vec<UserRow> = match order {
+        UserOrder::Added(after) => {
+            let after = Id::from(after.unwrap_or(UserId::new(uuid::Uuid::nil())));
+            on_backend!(r.conn(), c => wanted!().filter(users::id.gt(after)).order(users::id).load(c))?
+        }
+        UserOrder::Name(after) => {
+            on_backend!(r.conn(), c => wanted!().filter(users::username.gt(after)).order(users::username).load(c))?
+        }
+    };
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Which of these users have a second factor that is asked for.
+pub fn with_second_factor(r: &mut impl Reading, ids: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<Id> = on_backend!(r.conn(), c => totp::table
+            .filter(totp::user_id.eq_any(ids))
+            .filter(totp::confirmed_at.is_not_null())
+            .select(totp::user_id)
+            .load(c))?;
+        found.extend(rows.into_iter().map(|id| UserId::new(id.0)));
+    }
+    Ok(found)
+}
+
+/// Which of these names somebody signs in with.
+pub fn taken(r: &mut impl Reading, names: &[Username]) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in names.chunks(BIND_CHUNK) {
+        let names: Vec<&str> = chunk.iter().map(Username::as_str).collect();
+        let rows: Vec<String> = on_backend!(r.conn(), c => users::table
+            .filter(users::username.eq_any(names))
+            .select(users::username)
+            .load(c))?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// What these users are called.

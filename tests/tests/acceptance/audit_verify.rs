@@ -1,19 +1,17 @@
 //! `muong audit verify`: whatever is done to the audit trail behind the server's back is found, as far as it can be known.
 
 use chrono::Utc;
-use muong_server::clock::{Clock, Entropy};
 use muong_server::commands::audit::verify;
-use muong_server::config::{Config, Limits, Secret};
-use muong_server::usecases::replay_log::replay_log;
+use muong_server::config::{Config, Secret};
 use muong_store::{
     Auditor, AuditorOptions, Connection, Database, DatabaseUrl, Flaw, Note, NoteKind, Writer, WriterOptions,
-    check_audit, establish_epoch, migrate, state_hash,
+    check_audit,
 };
-use muong_tests::TestApp;
 use muong_tests::builders::person;
 use muong_tests::client::uuid;
-use muong_tests::database::{Backend, TestDatabase, execute, number, texts};
+use muong_tests::database::{Backend, execute, number, texts};
 use muong_tests::province::{self, DEPARTMENT, HUOI_SANG, SECRETARY, STRANGER};
+use muong_tests::{TestApp, rebuilds_the_same_store};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -328,23 +326,6 @@ fn a_log_with_anchors_is_replayed_to_the_same_store(backend: Backend) {
     let app = stopped(backend);
     let address = DatabaseUrl::parse(app.database().url()).expect("an address");
     let source = Database::open(address, Some(province::vault()), 1).expect("it opens");
-    let kept = TestDatabase::empty(backend);
-    let url = DatabaseUrl::parse(kept.url()).expect("an address");
-    let mut conn = url.open().expect("it opens");
-    migrate(&mut conn).expect("migrations");
-    let clock = Clock::System;
-    establish_epoch(&mut conn, Entropy::System.uuid(clock.now()), clock.now()).expect("an epoch");
-    let vault = province::vault();
-    let now = Arc::new(move || clock.now());
-    let (writer, thread) =
-        Writer::start(url.clone(), vault.clone(), Arc::default(), WriterOptions::default(), now).expect("a writer");
-    replay_log(&source, &writer, &Limits::default()).expect("it is replayed");
-    drop(writer);
-    thread.join().expect("it ends");
-    let target = Database::open(url, Some(vault), 1).expect("it opens");
-    let heads = [&source, &target].map(|database| database.read(|snapshot| snapshot.head()).expect("a head"));
-    assert_eq!(heads[0].chain, heads[1].chain);
-    let hashes = [&source, &target].map(|database| database.read(|snapshot| state_hash(snapshot)).expect("a hash"));
-    assert_eq!(hashes[0], hashes[1]);
-    assert_eq!(number(&mut conn, "SELECT count(*) AS n FROM audit"), 0);
+    let copy = rebuilds_the_same_store(&source, backend, "anchors");
+    assert_eq!(number(&mut copy.connect(), "SELECT count(*) AS n FROM audit"), 0);
 }

@@ -124,6 +124,7 @@ fn a_signing_key_that_others_can_read_is_named(backend: Backend) {
     let mode = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
     let look = || found(&app, |config| config.signing_key_file = Some(key.clone())).1;
     mode(&key, 0o644);
+    mode(folder.path(), 0o700);
     // Nobody else can enter the folder: so nobody else can read the key.
     assert_eq!(faults(&look()), Vec::<&Value>::new());
     mode(folder.path(), 0o755);

@@ -1,20 +1,15 @@
 //! One person is erased: by whom, what is gone, what stays, and what is refused afterwards; and a store that is rebuilt from
 //! the log is the same, although nobody can open what was said of them.
 
-use muong_server::usecases::replay_log::replay_log;
-use muong_store::{
-    Database, DatabaseUrl, Outcome, Writer, WriterOptions, establish_epoch, log, migrate, seal, state_hash,
-};
 use muong_tests::builders::{PERSON, STEP, meeting, person, step};
 use muong_tests::client::{number, text, uuid};
-use muong_tests::database::{self, TestDatabase};
+use muong_tests::database::{self};
 use muong_tests::province::{
     AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, NA_LONG, NEIGHBOUR, OFFICER, SECRETARY, STRANGER,
 };
 use muong_tests::review::{candidates, discard, open_conflicts, quarantined, release, resolve};
-use muong_tests::{Answer, Backend, Reporter, Submission, TestApp, on_both, province};
+use muong_tests::{Answer, Backend, Reporter, Submission, TestApp, on_both, province, rebuilds_the_same_store};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use uuid::Uuid;
 
 on_both!(
@@ -307,35 +302,10 @@ fn the_inspection_finds_an_erasure_by_the_person(app: &TestApp) {
     }
 }
 
-/// What the store says of itself: the hash of its state, and the end of its chain.
-fn state(database: &Database) -> ([u8; 32], Vec<u8>) {
-    let read = |snapshot: &mut muong_store::Snapshot<'_>| Ok((state_hash(snapshot)?, snapshot.head()?.chain));
-    database.read(read).expect("a state")
-}
-
 /// Rebuilds the store from its log, in a new one, and compares.
 #[track_caller]
 fn survives_a_replay(app: &TestApp) {
-    let source = &app.app().database;
-    assert_eq!(source.read(|snapshot| log::first_break(snapshot)).expect("a log"), None);
-    let kept = TestDatabase::empty(app.backend());
-    let url = DatabaseUrl::parse(kept.url()).expect("an address");
-    let mut conn = url.open().expect("a database");
-    migrate(&mut conn).expect("migrations");
-    let now = app.now();
-    establish_epoch(&mut conn, Uuid::from_u128(1), now).expect("an epoch");
-    let vault = province::vault();
-    let (writer, thread) =
-        Writer::start(url.clone(), vault.clone(), Arc::default(), WriterOptions::default(), Arc::new(move || now))
-            .expect("a writer");
-    province::commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));
-    let copy = Database::open(url, Some(vault), 2).expect("readers");
-    replay_log(source, &writer, &app.app().config.limits).expect("a replay");
-    let (ours, theirs) = (state(source), state(&copy));
-    assert_eq!(theirs.1, ours.1, "the end of the chain");
-    assert_eq!(theirs.0, ours.0, "the state");
-    drop((copy, writer));
-    thread.join().expect("the writer stops");
+    rebuilds_the_same_store(&app.app().database, app.backend(), "erasure");
 }
 
 fn a_replay_of_the_log_makes_the_same_store_although_somebody_was_erased(app: &TestApp) {

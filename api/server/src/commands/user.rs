@@ -10,11 +10,11 @@ use crate::config::Config;
 use crate::messages::{self, Args, Lang};
 use crate::security::password::{MAX_BYTES, MIN_CHARS, Password, PasswordError, hash_blocking};
 use crate::state::{StartError, Storage};
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use muong_domain::access::{Authority, Role};
 use muong_domain::account::{Label, User, Username};
 use muong_domain::id::UnitId;
-use muong_domain::time::local_date;
+use muong_domain::time::{first_instant, local_date};
 use muong_store::grants::{self, GrantRefusal, NewGrant};
 use muong_store::users::{self, NewUser};
 use muong_store::{Outcome, StoreError, Tx, WriterError, totp};
@@ -223,11 +223,6 @@ fn grant_refused(refusal: GrantRefusal) -> UserError {
     refused(refusal.code(), args)
 }
 
-/// The first instant of a local day: seven hours before the same midnight in UTC (see `muong_domain::time`).
-fn first_instant(day: NaiveDate) -> DateTime<Utc> {
-    day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::hours(7)
-}
-
 /// From the file that was named, else MUONG_PASSWORD, else the terminal (asked twice, without echo), else the first
 /// line of standard input.
 fn new_password_hash(args: &PasswordArgs, entropy: &Entropy) -> Result<String, UserError> {
@@ -264,15 +259,6 @@ fn ask_twice() -> Result<String, UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_local_day_begins_seven_hours_before_the_same_midnight_in_utc() {
-        let day = NaiveDate::from_ymd_opt(2026, 3, 6).unwrap();
-        let first = first_instant(day);
-        assert_eq!(first.to_rfc3339(), "2026-03-05T17:00:00+00:00");
-        assert_eq!(local_date(first), day);
-        assert_eq!(local_date(first - TimeDelta::microseconds(1)), day.pred_opt().unwrap());
-    }
 
     #[test]
     fn a_grant_is_told_with_the_dates_that_it_holds() {

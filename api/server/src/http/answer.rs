@@ -190,7 +190,9 @@ fn problem_of_status(status: StatusCode) -> Problem {
         StatusCode::NOT_FOUND => Problem::new("request.not_found"),
         StatusCode::METHOD_NOT_ALLOWED => Problem::new("request.method_not_allowed"),
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new("request.too_large"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new("request.unsupported_media"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::new("request.unsupported_media").with("media", "application/json")
+        }
         StatusCode::REQUEST_TIMEOUT => Problem::new("request.timeout"),
         StatusCode::SERVICE_UNAVAILABLE => Problem::new("server.unavailable"),
         StatusCode::UNAUTHORIZED => Problem::new("auth.required"),

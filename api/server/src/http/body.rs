@@ -50,7 +50,26 @@ impl Deref for Body {
 /// Reads a JSON body whole, inflated, within `limits`. Keep what is answered for as long as anything that was made of it
 /// is kept: it counts for that as well.
 pub async fn read(request: &HttpRequest, payload: web::Payload, limits: &Limits) -> Result<Body, Problem> {
-    require_json(request.headers())?;
+    read_as(Media::Json, request, payload, limits).await
+}
+
+/// What a body is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Media {
+    /// JSON, also a kind of its own (`application/…+json`).
+    Json,
+    /// A table (RFC 4180).
+    Csv,
+}
+
+/// Reads a body of another kind, in the same way.
+pub async fn read_as(
+    media: Media,
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: &Limits,
+) -> Result<Body, Problem> {
+    require(media, request.headers())?;
     let coding = coding(request.headers())?;
     let limit = limits.wire_bytes;
     if declared_length(request.headers()).is_some_and(|length| length > limit as u64) {
@@ -185,7 +204,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     })
 }
 
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+fn require(media: Media, headers: &HeaderMap) -> Result<(), Problem> {
     let essence = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -193,11 +212,15 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         .map(|essence| essence.trim().to_ascii_lowercase())
         .unwrap_or_default();
     let structured = essence.starts_with("application/") && essence.ends_with("+json");
-    if essence == "application/json" || structured {
+    let (taken, fits) = match media {
+        Media::Json => ("application/json", essence == "application/json" || structured),
+        Media::Csv => ("text/csv", essence == "text/csv"),
+    };
+    if fits {
         return Ok(());
     }
     // RFC 9110 §12.5.1: in a 415, `Accept` tells the client what would have been taken.
-    Err(Problem::new("request.unsupported_media").header(header::ACCEPT, "application/json"))
+    Err(Problem::new("request.unsupported_media").with("media", taken).header(header::ACCEPT, taken))
 }
 
 fn coding(headers: &HeaderMap) -> Result<Coding, Problem> {
@@ -334,14 +357,14 @@ mod tests {
 
     #[test]
     fn only_json_and_known_codings_are_taken() {
-        let json = |value| require_json(&headers(&[(header::CONTENT_TYPE, value)]));
+        let json = |value| require(Media::Json, &headers(&[(header::CONTENT_TYPE, value)]));
         for taken in ["application/json", "Application/JSON; charset=utf-8", "application/muong+json"] {
             assert_eq!(code(json(taken)), "ok", "{taken}");
         }
         for refused in ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "text/x+json"] {
             assert_eq!(code(json(refused)), "request.unsupported_media", "{refused}");
         }
-        assert_eq!(code(require_json(&HeaderMap::new())), "request.unsupported_media");
+        assert_eq!(code(require(Media::Json, &HeaderMap::new())), "request.unsupported_media");
         let encoded = |value| coding(&headers(&[(header::CONTENT_ENCODING, value)]));
         assert_eq!(encoded("GZIP").unwrap(), Coding::Gzip);
         assert_eq!(encoded("zstd").unwrap(), Coding::Zstd);

@@ -213,7 +213,7 @@ fn status_of_family(code: &str) -> StatusCode {
         "access" | "scope" => StatusCode::FORBIDDEN,
         "conflict" | "quarantine" if code.ends_with(".already_closed") => StatusCode::CONFLICT,
         "conflict" | "quarantine" | "submission" | "form" | "merge" | "auth" | "device" | "person" | "unit"
-        | "grant" => StatusCode::UNPROCESSABLE_ENTITY,
+        | "grant" | "user" | "import" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -29,6 +29,7 @@ pub const BEARER: &str = "bearer";
         (name = "sign-in", description = "Signing in and out, and the devices that one does it on."),
         (name = "me", description = "Who one is here, and what one may do."),
         (name = "units", description = "The organisation, with its history."),
+        (name = "administration", description = "Users and their grants, for administrators; never the content of records."),
         (name = "forms", description = "What reports are made of, as data."),
         (name = "sync", description = "What phones say, and how it is answered."),
         (name = "records", description = "What the store holds, and who said it."),

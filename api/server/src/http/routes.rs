@@ -1,8 +1,8 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
 use super::{
-    audit, conflicts, credentials, decisions, docs, erasure, forms, health, jwks, me, publishing, push, quarantine,
-    records, sessions, signed_in, units,
+    audit, conflicts, credentials, decisions, docs, erasure, forms, grants, health, importing, jwks, me, publishing,
+    push, quarantine, records, sessions, signed_in, unit_changes, units, users,
 };
 use actix_web::http::Method;
 use actix_web::web;
@@ -35,6 +35,25 @@ pub fn table(config: &mut ServiceConfig) {
         // units
         .service(units::get_units)
         .service(units::get_unit)
+        .service(unit_changes::post_unit)
+        .service(unit_changes::post_unit_rename)
+        .service(unit_changes::post_unit_move)
+        .service(unit_changes::post_unit_dissolve)
+        .service(unit_changes::post_unit_code)
+        .service(unit_changes::get_coverage)
+        .service(unit_changes::post_coverage)
+        // users and grants
+        .service(users::get_users)
+        .service(users::post_user)
+        .service(importing::post_import)
+        .service(users::get_user)
+        .service(users::post_disable)
+        .service(users::post_enable)
+        .service(users::post_user_password)
+        .service(users::post_user_totp_remove)
+        .service(grants::get_grants)
+        .service(grants::post_grant)
+        .service(grants::post_grant_end)
         // forms
         .service(forms::get_forms)
         .service(forms::get_form)

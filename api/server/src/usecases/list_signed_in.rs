@@ -1,16 +1,16 @@
-//! Lists where somebody is signed in: their devices and their sessions. One's own; an administrator's for anybody.
+//! Lists where somebody is signed in: their devices and their sessions. One's own; and
+//! those of an account that one administers.
 
+use super::administration::Administrator;
 use super::authenticate::Authenticated;
 use super::failure::{Failure, read};
-use super::publish_form::authorize_administration;
 use super::reader::{Page, one_more};
 use crate::state::App;
-use muong_domain::access::{Actor, Authority};
+use muong_domain::access::Authority;
 use muong_domain::account::Device;
 use muong_domain::id::{DeviceId, SessionId, UserId};
 use muong_store::sessions::Listed;
-use muong_store::{Reading, StoreError, devices, sessions, users};
-use std::sync::Arc;
+use muong_store::{Reading, StoreError, devices, grants, sessions, users};
 
 /// Whose, and which page.
 #[derive(Clone, Copy, Debug)]
@@ -25,19 +25,25 @@ pub struct SignedInQuery<P> {
     pub limit: usize,
 }
 
-/// The right to administer everybody; none when somebody has it not.
-pub fn administration(app: &App, r: &mut impl Reading, actor: &Actor) -> Result<Option<Authority>, StoreError> {
-    let seq = r.reference_seq()?;
-    let reference = app.reference.get(r, seq)?;
-    Ok(authorize_administration(actor, &reference, app.clock.now()).ok())
+/// The right over another one's account; none for whom it does not exist.
+pub fn right_over(
+    app: &App,
+    r: &mut impl Reading,
+    actor: UserId,
+    whose: UserId,
+) -> Result<Result<Authority, Failure>, StoreError> {
+    let administrator = Administrator::of(&app.reference, r, actor, app.clock.now())?;
+    let held = grants::of_user(r, whose)?;
+    let known = users::find(r, whose)?.is_some() && administrator.require().is_ok();
+    Ok(if known { administrator.over_user(whose, &held) } else { Err(Failure::refused("access.not_found")) })
 }
 
-/// Another one's exists for administrators alone.
-fn may_see(app: &App, r: &mut impl Reading, actor: &Actor, whose: UserId) -> Result<bool, StoreError> {
-    if actor.user == whose {
-        return Ok(true);
+/// One's own, or of an account that one may change.
+fn require(app: &App, r: &mut impl Reading, actor: UserId, whose: UserId) -> Result<Result<(), Failure>, StoreError> {
+    if actor == whose {
+        return Ok(Ok(()));
     }
-    Ok(administration(app, r, actor)?.is_some() && users::find(r, whose)?.is_some())
+    Ok(right_over(app, r, actor, whose)?.map(drop))
 }
 
 /// Lists devices.
@@ -46,15 +52,12 @@ pub async fn list_devices(
     who: &Authenticated,
     query: SignedInQuery<DeviceId>,
 ) -> Result<Page<Device, DeviceId>, Failure> {
-    let (actor, whose) = (Arc::clone(&who.actor), query.user.unwrap_or(who.user));
-    let found = read(app, move |app, snapshot| {
-        if !may_see(app, snapshot, &actor, whose)? {
-            return Ok(None);
-        }
-        devices::of_user(snapshot, whose, query.over, query.after, one_more(query.limit)).map(Some)
+    let (actor, whose) = (who.user, query.user.unwrap_or(who.user));
+    let found = read(app, move |app, snapshot| match require(app, snapshot, actor, whose)? {
+        Ok(()) => devices::of_user(snapshot, whose, query.over, query.after, one_more(query.limit)).map(Ok),
+        Err(refused) => Ok(Err(refused)),
     })
-    .await?;
-    let found = found.ok_or(Failure::refused("access.not_found"))?;
+    .await??;
     Ok(Page::new(found, query.limit, |device| device.id))
 }
 
@@ -64,15 +67,12 @@ pub async fn list_sessions(
     who: &Authenticated,
     query: SignedInQuery<SessionId>,
 ) -> Result<Page<Listed, SessionId>, Failure> {
-    let (actor, whose) = (Arc::clone(&who.actor), query.user.unwrap_or(who.user));
+    let (actor, whose) = (who.user, query.user.unwrap_or(who.user));
     let ended = query.over.unwrap_or(false);
-    let found = read(app, move |app, snapshot| {
-        if !may_see(app, snapshot, &actor, whose)? {
-            return Ok(None);
-        }
-        sessions::of_user(snapshot, whose, ended, query.after, one_more(query.limit)).map(Some)
+    let found = read(app, move |app, snapshot| match require(app, snapshot, actor, whose)? {
+        Ok(()) => sessions::of_user(snapshot, whose, ended, query.after, one_more(query.limit)).map(Ok),
+        Err(refused) => Ok(Err(refused)),
     })
-    .await?;
-    let found = found.ok_or(Failure::refused("access.not_found"))?;
+    .await??;
     Ok(Page::new(found, query.limit, |listed| listed.session.id))
 }

@@ -2,9 +2,14 @@
 
 pub mod account_for;
 pub mod account_for_sign_in;
+pub mod administer_users;
+pub mod administration;
 pub mod attempts;
 pub mod authenticate;
 pub mod change_password;
+pub mod change_unit;
+pub mod change_user;
+pub mod create_user;
 pub mod describe_me;
 pub mod discard_quarantined;
 pub mod enrol_totp;
@@ -13,7 +18,9 @@ pub mod explain_permission;
 pub mod failure;
 pub mod fill_province;
 pub mod found_units;
+pub mod give_grant;
 pub mod import_units;
+pub mod import_users;
 pub mod list_audit;
 pub mod list_conflicts;
 pub mod list_forms;

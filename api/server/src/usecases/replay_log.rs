@@ -344,7 +344,48 @@ struct Covered {
     from: chrono::NaiveDate,
 }
 
+/// What a unit was after a change; also what [`super::change_unit`] writes.
+#[derive(Deserialize)]
+struct Changed {
+    unit: Unit,
+}
+
+/// What a branch covers no more.
+#[derive(Deserialize)]
+struct Uncovered {
+    village: UnitId,
+    from: chrono::NaiveDate,
+    to: chrono::NaiveDate,
+}
+
 fn retell_unit(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
+    let authority = muong_domain::access::Authority::operator_of_the_server();
+    let branch = UnitId::new(entry.reference());
+    match entry.outcome() {
+        "founded" => return retell_founding(tx, entry),
+        "covers" => {
+            let Covered { village, from } = command(entry)?;
+            append_copy(tx, entry);
+            units::cover(tx, &authority, &[Coverage { branch, village, from }])?;
+        }
+        "covers_no_more" => {
+            let Uncovered { village, from, to } = command(entry)?;
+            append_copy(tx, entry);
+            units::uncover(tx, &authority, &Coverage { branch, village, from }, to)?;
+        }
+        _ => {
+            let Changed { unit } = command(entry)?;
+            let v = append_copy(tx, entry);
+            units::write(tx, &authority, &unit, v)?;
+        }
+    }
+    let (id, v) = (entry.reference(), tx.head().seq);
+    feed::stamp(tx, vec![FeedRow { id, scope: branch, kind: "unit".to_owned(), seq: v, present: true }])?;
+    tx.touch_reference();
+    Ok(())
+}
+
+fn retell_founding(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     let Founded { unit, covers } = command(entry)?;
     let authority = muong_domain::access::Authority::operator_of_the_server();
     let v = append_copy(tx, entry);

@@ -1,15 +1,15 @@
 //! Ends what somebody is signed in by, from elsewhere: a device that was lost, a session that was forgotten. One's own;
-//! an administrator ends anybody's. It counts for the next request on every process.
+//! an administrator ends those of an account that they may change. It counts for the next request on every process.
 
 use super::authenticate::Authenticated;
 use super::failure::{Failure, write};
-use super::list_signed_in::administration;
+use super::list_signed_in::right_over;
 use crate::state::App;
 use muong_domain::account::SessionEnd;
 use muong_domain::id::{DeviceId, SessionId};
-use muong_store::{Outcome, devices, grants, sessions};
+use muong_store::{Outcome, devices, sessions};
 
-const NOT_FOUND: &str = "access.not_found";
+const NOT_FOUND: Failure = Failure::refused("access.not_found");
 
 /// Revokes a device and ends its sessions. Doing so twice does no harm.
 pub async fn revoke_device(app: &App, who: &Authenticated, device: DeviceId) -> Result<(), Failure> {
@@ -18,9 +18,13 @@ pub async fn revoke_device(app: &App, who: &Authenticated, device: DeviceId) -> 
         if devices::revoke_own(tx, user, device)? {
             return Ok(Outcome::Commit(()));
         }
-        let actor = grants::actor(tx, user)?;
-        let Some(authority) = administration(&shared, tx, &actor)? else { return Ok(Outcome::Refuse(NOT_FOUND)) };
-        Ok(if devices::revoke(tx, &authority, device)? { Outcome::Commit(()) } else { Outcome::Refuse(NOT_FOUND) })
+        let Some(found) = devices::find(tx, device)? else { return Ok(Outcome::Refuse(NOT_FOUND)) };
+        let authority = match right_over(&shared, tx, user, found.user)? {
+            Ok(authority) => authority,
+            Err(refused) => return Ok(Outcome::Refuse(refused)),
+        };
+        devices::revoke(tx, &authority, device)?;
+        Ok(Outcome::Commit(()))
     })
     .await?;
     settled(outcome)
@@ -35,8 +39,10 @@ pub async fn end_session(app: &App, who: &Authenticated, session: SessionId) -> 
             sessions::end(tx, &session, Some(user), SessionEnd::Revoked)?;
             return Ok(Outcome::Commit(()));
         }
-        let actor = grants::actor(tx, user)?;
-        let Some(authority) = administration(&shared, tx, &actor)? else { return Ok(Outcome::Refuse(NOT_FOUND)) };
+        let authority = match right_over(&shared, tx, user, session.user)? {
+            Ok(authority) => authority,
+            Err(refused) => return Ok(Outcome::Refuse(refused)),
+        };
         sessions::end_for(tx, &authority, &session, SessionEnd::Revoked)?;
         Ok(Outcome::Commit(()))
     })
@@ -44,9 +50,9 @@ pub async fn end_session(app: &App, who: &Authenticated, session: SessionId) -> 
     settled(outcome)
 }
 
-fn settled(outcome: Outcome<(), &'static str>) -> Result<(), Failure> {
+fn settled(outcome: Outcome<(), Failure>) -> Result<(), Failure> {
     match outcome {
         Outcome::Commit(()) => Ok(()),
-        Outcome::Refuse(code) => Err(Failure::refused(code)),
+        Outcome::Refuse(refused) => Err(refused),
     }
 }

@@ -8,14 +8,11 @@ mod kept;
 
 use day::Day;
 use muong_domain::id::RecordId;
-use muong_server::usecases::replay_log::replay_log;
-use muong_store::{Database, DatabaseUrl, Writer, WriterOptions, establish_epoch, log, migrate, state_hash};
+use muong_store::{Database, DatabaseUrl};
 use muong_tests::builders::person;
 use muong_tests::client::uuid;
-use muong_tests::database::TestDatabase;
 use muong_tests::province::{self, HUOI_SANG, OFFICER, SECRETARY};
-use muong_tests::{Backend, Submission, TestApp};
-use std::sync::Arc;
+use muong_tests::{Backend, Submission, TestApp, rebuilds_the_same_store};
 use uuid::Uuid;
 
 /// How much happens on a day.
@@ -31,33 +28,9 @@ fn live(number: u64, backend: Backend, split: bool) -> Vec<String> {
     let answers = day.close();
     let url = DatabaseUrl::parse(app.database().url()).expect("an address");
     let store = Database::open(url, Some(province::vault()), 2).expect("readers");
-    let broken = store.read(|snapshot| log::first_break(snapshot)).expect("a log");
-    assert_eq!(broken, None, "day {number} on {backend:?}: the log has a gap or a false link");
-    replays(&store, backend, number);
+    rebuilds_the_same_store(&store, backend, &format!("day {number} on {backend:?}"));
     kept::nothing_is_lost(&store, number);
     answers
-}
-
-/// Property 5: the log alone rebuilds the same store, down to the last hash of its chain.
-fn replays(store: &Database, backend: Backend, number: u64) {
-    let kept = TestDatabase::empty(backend);
-    let url = DatabaseUrl::parse(kept.url()).expect("an address");
-    let mut conn = url.open().expect("a database");
-    migrate(&mut conn).expect("migrations");
-    let now = muong_tests::app::MORNING.parse().expect("an instant");
-    establish_epoch(&mut conn, Uuid::from_u128(77), now).expect("an epoch");
-    drop(conn);
-    let options = WriterOptions::default();
-    let (vault, now) = (province::vault(), Arc::new(move || now));
-    let (writer, thread) = Writer::start(url.clone(), vault.clone(), Arc::default(), options, now).expect("a writer");
-    replay_log(store, &writer, &Default::default()).unwrap_or_else(|error| panic!("day {number}: {error:?}"));
-    let other = Database::open(url, Some(vault), 2).expect("readers");
-    let hash = |of: &Database| of.read(|snapshot| state_hash(snapshot)).expect("a hash");
-    let chain = |of: &Database| of.read(|snapshot| Ok(snapshot.head()?.chain)).expect("a head");
-    assert_eq!(hash(&other), hash(store), "day {number} on {backend:?}: the replay made another store");
-    assert_eq!(chain(&other), chain(store), "day {number} on {backend:?}: the replay made another log");
-    drop(writer);
-    thread.join().expect("the writer stops");
 }
 
 #[track_caller]
@@ -97,7 +70,8 @@ fn a_delete_that_was_refused_for_its_author_is_not_applied_by_a_replay() {
         let delete = Submission::delete(uuid(&person["record"]), HUOI_SANG).with("after_lost", true);
         officer.reports_as("rejected", delete);
         let url = DatabaseUrl::parse(app.database().url()).expect("an address");
-        replays(&Database::open(url, Some(province::vault()), 2).expect("readers"), backend, 0);
+        let store = Database::open(url, Some(province::vault()), 2).expect("readers");
+        rebuilds_the_same_store(&store, backend, "a delete that was refused");
     }
 }
 
