@@ -5,7 +5,7 @@ use muong_server::config::Config;
 use muong_server::open_files;
 use muong_tests::builders::meeting;
 use muong_tests::province::{HUOI_SANG, SECRETARY};
-use muong_tests::{Backend, TestApp, eventually};
+use muong_tests::{Backend, Socket, TestApp, eventually};
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -98,7 +98,10 @@ fn a_crowd_from_one_address_is_let_in_as_far_as_that_address_may_come() {
     let mut crowd = Crowd::gather(&app, 3 * MAY);
     assert!(crowd.says("open") <= 3 * MAY);
     let connections = &app.app().capacity.connections;
-    eventually("as many as may are inside", || connections.taken() == MAY);
+    // Connections are taken in the order in which they came: whoever is refused now has seen all the crowd before them.
+    let refused = Socket::connect(&app).answer();
+    assert_eq!((refused.status, refused.body["code"].as_str()), (503, Some("server.busy")));
+    assert_eq!(connections.taken(), MAY);
     drop(crowd);
     eventually("they are gone", || connections.taken() == 0);
     app.anonymous().get("/healthz").expect(200);
