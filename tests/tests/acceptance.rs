@@ -18,6 +18,7 @@ mod acceptance {
     mod browsers;
     mod cards_and_places;
     mod checks;
+    mod cursor_model;
     mod decided_people;
     mod erasure;
     mod forms;
