@@ -82,7 +82,7 @@ check-lints:
 .PHONY: check-dependencies
 check-dependencies: tools ## licences, bans and sources of dependencies; dependencies that nobody uses
 	cargo deny --log-level error check bans licenses sources
-	cargo machete api tests bench
+	cargo machete api phone tests bench
 
 .PHONY: audit
 audit: tools ## known vulnerabilities of dependencies (needs a network)

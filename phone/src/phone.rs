@@ -1,0 +1,272 @@
+//! The phone itself: what to do next, and what an answer means. One request at a time: pushes until nothing waits, then
+//! pulls until there is no more.
+
+use crate::draft::Draft;
+use crate::outbox::{Batch, Outbox, TooLarge};
+use crate::replica::Replica;
+use crate::retry::{Backoff, Moment};
+use crate::wire::{Page, Problem, Pulled, Pushed};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The most that goes into one push, below what `GET /v1/sync/limits` allows.
+const BATCH: Batch = Batch { count: 500, bytes: 900 * 1024 };
+/// The most messages of one page.
+const PAGE: u32 = 500;
+
+/// What to do now.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Next {
+    /// Post this, then tell how it went.
+    Ask(Request),
+    /// Nothing, for so many milliseconds.
+    Wait(u64),
+    /// The access token is not believed (any more): get another, then [`Phone::signed_in`].
+    SignIn,
+    /// Another phone goes by this device's numbers: register as another device, then [`Phone::registered`].
+    Register,
+    /// All is said and all is known: [`Phone::wake`] begins the next round.
+    Rest,
+    /// The server does not understand this phone, and repeating it would not help: the user has to be told. Nothing is lost.
+    Stuck(String),
+}
+
+/// A request.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Request {
+    /// A push of these submissions.
+    Push {
+        /// Whose answers are expected.
+        ids: Vec<Uuid>,
+        /// The body.
+        body: Value,
+    },
+    /// A pull.
+    Pull {
+        /// The body.
+        body: Value,
+    },
+}
+
+impl Request {
+    /// Where it goes.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::Push { .. } => "/v1/sync/push",
+            Self::Pull { .. } => "/v1/sync/pull",
+        }
+    }
+
+    /// What is sent.
+    pub fn body(&self) -> &Value {
+        match self {
+            Self::Push { body, .. } | Self::Pull { body } => body,
+        }
+    }
+
+    /// States when it is sent, by the phone's own clock (RFC 3339): the server measures by it how far that clock is off.
+    #[must_use]
+    pub fn sent_at(mut self, instant: &str) -> Self {
+        if let Self::Push { body, .. } = &mut self {
+            body["sent_at"] = json!(instant);
+        }
+        self
+    }
+}
+
+/// What stands in the way of the next request.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Obstacle {
+    SignIn,
+    Register,
+    Stuck(String),
+}
+
+/// A phone.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Phone {
+    device: Uuid,
+    client: String,
+    outbox: Outbox,
+    replica: Replica,
+    epoch: Option<Uuid>,
+    cursor: Option<String>,
+    /// Whether there may be something new to pull.
+    stale: bool,
+    batch: Batch,
+    backoff: Backoff,
+    obstacle: Option<Obstacle>,
+}
+
+impl Phone {
+    /// A phone that knows nothing yet, as the device that it signed in on.
+    pub fn new(device: Uuid, client: &str) -> Self {
+        Self {
+            device,
+            client: client.to_owned(),
+            outbox: Outbox::default(),
+            replica: Replica::default(),
+            epoch: None,
+            cursor: None,
+            stale: true,
+            batch: BATCH,
+            backoff: Backoff::default(),
+            obstacle: None,
+        }
+    }
+
+    /// What has been said here.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// What the server lets this phone see.
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// The same, to take notices out of it.
+    pub fn replica_mut(&mut self) -> &mut Replica {
+        &mut self.replica
+    }
+
+    /// Says something, under an id that was made for it. Of a record that stands here it tells what its author had seen.
+    pub fn say(&mut self, id: Uuid, draft: Draft) -> Result<(), TooLarge> {
+        let draft = if draft.is_create() || draft.0.contains_key("base") { draft } else { self.with_base(draft) };
+        self.outbox.add(id, draft)
+    }
+
+    fn with_base(&self, draft: Draft) -> Draft {
+        let Some(record) = draft.record() else { return draft };
+        let seen = self.replica.thing(record).map(|thing| thing.v);
+        match (self.outbox.last_open_of(record), self.epoch) {
+            (after, Some(epoch)) if after.is_some() || seen.is_some() => {
+                let mut base = json!({"epoch": epoch, "v": seen});
+                if let Some(after) = after {
+                    base["after"] = json!(after);
+                }
+                draft.with("base", base)
+            }
+            (Some(after), None) => draft.with("base", json!({"v": null, "after": after})),
+            _ => draft,
+        }
+    }
+
+    /// Begins another round: what was deferred is sent again, and what is new is asked for.
+    pub fn wake(&mut self, moment: Moment) {
+        self.outbox.retry_deferred(moment.now_ms);
+        self.stale = true;
+        if matches!(self.obstacle, Some(Obstacle::Stuck(_))) {
+            self.obstacle = None;
+        }
+    }
+
+    /// There is an access token again.
+    pub fn signed_in(&mut self) {
+        self.obstacle = None;
+    }
+
+    /// It is another device now. What it said keeps its ids, so nothing is doubled.
+    pub fn registered(&mut self, device: Uuid) {
+        self.device = device;
+        self.outbox.renumber();
+        self.obstacle = None;
+    }
+
+    /// What to do.
+    pub fn next(&self, moment: Moment) -> Next {
+        match &self.obstacle {
+            Some(Obstacle::SignIn) => return Next::SignIn,
+            Some(Obstacle::Register) => return Next::Register,
+            Some(Obstacle::Stuck(code)) => return Next::Stuck(code.clone()),
+            None => {}
+        }
+        if let Some(wait) = self.backoff.wait_ms(moment) {
+            return Next::Wait(wait);
+        }
+        if self.outbox.has_waiting() {
+            let (ids, submissions) = self.outbox.batch(self.batch);
+            let body = json!({"protocol": 1, "device": self.device, "client": self.client, "submissions": submissions});
+            return Next::Ask(Request::Push { ids, body });
+        }
+        if self.stale {
+            return Next::Ask(Request::Pull { body: json!({"cursor": self.cursor, "limit": PAGE}) });
+        }
+        Next::Rest
+    }
+
+    /// No answer came: it may have been received or not, and is sent again as it is.
+    pub fn failed(&mut self, moment: Moment) {
+        self.backoff.failed(moment, None);
+    }
+
+    /// An answer came, with the seconds of `Retry-After` if it had any.
+    pub fn answered(
+        &mut self,
+        request: &Request,
+        status: u16,
+        retry_after_s: Option<u64>,
+        body: &[u8],
+        moment: Moment,
+    ) {
+        match (status, request) {
+            (200, Request::Push { .. }) => match serde_json::from_slice(body) {
+                Ok(pushed) => self.pushed(pushed, moment),
+                Err(_cut_off) => self.failed(moment),
+            },
+            (200, Request::Pull { .. }) => match serde_json::from_slice(body) {
+                Ok(pulled) => self.pulled(pulled),
+                Err(_cut_off) => self.failed(moment),
+            },
+            (401, _) => self.obstacle = Some(Obstacle::SignIn),
+            (409, Request::Push { .. }) => self.obstacle = Some(Obstacle::Register),
+            (413, Request::Push { ids, .. }) if ids.len() > 1 => self.batch.count = ids.len() / 2,
+            (408 | 429 | 500.., _) => self.backoff.failed(moment, retry_after_s),
+            _ => {
+                let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+                self.obstacle = Some(Obstacle::Stuck(problem.code));
+            }
+        }
+    }
+
+    fn pushed(&mut self, pushed: Pushed, moment: Moment) {
+        self.backoff.succeeded();
+        self.batch = BATCH;
+        // First: what is answered now belongs to the new history already.
+        self.live_in(pushed.epoch);
+        self.outbox.settle(pushed.results, moment.now_ms);
+        self.stale = true;
+    }
+
+    fn pulled(&mut self, pulled: Pulled) {
+        self.backoff.succeeded();
+        let Page { epoch, cursor, more, durable_before, messages } = match pulled {
+            Pulled::Page(page) => page,
+            Pulled::Reset { reset: _ } => {
+                self.cursor = None;
+                self.replica.begin_anew();
+                return;
+            }
+        };
+        self.live_in(epoch);
+        messages.into_iter().for_each(|message| self.replica.take(message));
+        self.outbox.forget_before(durable_before);
+        self.cursor = Some(cursor);
+        self.stale = more;
+        if !more {
+            self.replica.complete();
+        }
+    }
+
+    /// Another epoch: what was acknowledged in the old one may be gone, so it is said again.
+    fn live_in(&mut self, epoch: Uuid) {
+        if self.epoch.replace(epoch).is_some_and(|old| old != epoch) {
+            self.outbox.say_again();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

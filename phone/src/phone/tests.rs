@@ -1,0 +1,230 @@
+use super::*;
+use crate::outbox::State;
+
+const DEVICE: Uuid = Uuid::from_u128(1);
+const UNIT: Uuid = Uuid::from_u128(2);
+const EPOCH: Uuid = Uuid::from_u128(10);
+const NOW: Moment = Moment { now_ms: 0, chance: 1.0 };
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(1_000 + number)
+}
+
+fn meeting(record: u128) -> Draft {
+    Draft::create("branch_meeting", 1, id(record), UNIT).to("held", true)
+}
+
+/// A phone that has said so many things, each of a record of its own.
+fn said(count: u128) -> Phone {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    for number in 0..count {
+        phone.say(id(100 + number), meeting(number)).unwrap();
+    }
+    phone
+}
+
+#[track_caller]
+fn asks(phone: &Phone) -> Request {
+    match phone.next(NOW) {
+        Next::Ask(request) => request,
+        other => panic!("it does not ask: {other:?}"),
+    }
+}
+
+/// Answers the next push, every submission alike.
+#[track_caller]
+fn push(phone: &mut Phone, epoch: Uuid, status: &str, v: i64) -> Vec<Uuid> {
+    let request = asks(phone);
+    let Request::Push { ids, .. } = &request else { panic!("no push: {request:?}") };
+    let results: Vec<Value> = ids.iter().map(|id| json!({"id": id, "status": status, "v": v})).collect();
+    phone.answered(&request, 200, None, json!({"epoch": epoch, "results": results}).to_string().as_bytes(), NOW);
+    ids.clone()
+}
+
+#[track_caller]
+fn pull(phone: &mut Phone, answer: Value) -> Value {
+    let request = asks(phone);
+    assert_eq!(request.path(), "/v1/sync/pull");
+    phone.answered(&request, 200, None, answer.to_string().as_bytes(), NOW);
+    request.body().clone()
+}
+
+fn page(epoch: Uuid, more: bool, durable_before: i64, messages: Value) -> Value {
+    json!({"epoch": epoch, "head": 9, "cursor": "c", "more": more, "durable_before": durable_before, "messages": messages})
+}
+
+fn put(record: u128, v: i64) -> Value {
+    json!({"t": "put", "kind": "branch_meeting", "id": id(record), "v": v, "unit": UNIT, "data": {"held": true}})
+}
+
+fn states(phone: &Phone) -> Vec<&State> {
+    phone.outbox().entries().map(|entry| &entry.state).collect()
+}
+
+#[test]
+fn it_pushes_what_was_said_in_order_and_then_pulls_and_rests() {
+    let mut phone = said(2);
+    let first = asks(&phone);
+    assert_eq!(first.body()["submissions"][0]["n"], 1);
+    assert_eq!(first.body()["submissions"][1]["n"], 2);
+    assert_eq!(push(&mut phone, EPOCH, "accepted", 5), [id(100), id(101)]);
+    pull(&mut phone, page(EPOCH, true, 0, json!([put(0, 5)])));
+    let second = pull(&mut phone, page(EPOCH, false, 0, json!([put(1, 5)])));
+    assert_eq!(second["cursor"], "c");
+    assert_eq!(phone.next(NOW), Next::Rest);
+    assert_eq!(phone.replica().things().count(), 2);
+}
+
+#[test]
+fn without_an_answer_the_same_is_sent_again_after_a_while() {
+    let mut phone = said(1);
+    let sent = asks(&phone);
+    phone.failed(NOW);
+    assert_eq!(phone.next(NOW), Next::Wait(1_000));
+    assert_eq!(phone.next(Moment::at(1_000)), Next::Ask(sent.clone()));
+    phone.answered(&sent, 503, Some(5), b"", Moment { now_ms: 1_000, chance: 0.0 });
+    assert_eq!(phone.next(Moment::at(1_000)), Next::Wait(5_000));
+    // Half an answer is none.
+    phone.answered(&sent, 200, None, b"{\"epoch\":", Moment { now_ms: 6_000, chance: 0.5 });
+    assert_eq!(phone.next(Moment::at(6_000)), Next::Wait(2_000));
+    assert_eq!(states(&phone), [&State::Waiting]);
+}
+
+#[test]
+fn what_was_acknowledged_is_kept_until_a_backup_has_it_and_said_again_in_another_epoch() {
+    let mut phone = said(2);
+    push(&mut phone, EPOCH, "accepted", 5);
+    pull(&mut phone, page(EPOCH, false, 5, json!([])));
+    assert_eq!(phone.outbox().entries().count(), 2, "5 is not below 5");
+    // The server was restored to a moment before.
+    phone.wake(NOW);
+    let restored = Uuid::from_u128(11);
+    pull(&mut phone, json!({"reset": {"reason": "epoch"}}));
+    pull(&mut phone, page(restored, false, 3, json!([])));
+    assert_eq!(push(&mut phone, restored, "accepted", 4), [id(100), id(101)]);
+    pull(&mut phone, page(restored, false, 5, json!([])));
+    assert_eq!(phone.outbox().entries().count(), 0);
+}
+
+#[test]
+fn a_new_epoch_that_a_push_tells_of_leaves_what_it_answered_settled() {
+    let mut phone = said(1);
+    push(&mut phone, EPOCH, "accepted", 5);
+    phone.say(id(102), meeting(9)).unwrap();
+    let restored = Uuid::from_u128(11);
+    assert_eq!(push(&mut phone, restored, "accepted", 3), [id(102)]);
+    assert_eq!(push(&mut phone, restored, "accepted", 4), [id(100)]);
+    assert!(phone.outbox().is_settled());
+}
+
+#[test]
+fn what_is_deferred_is_sent_in_the_next_round_and_after_a_day_with_the_word_that_its_base_is_lost() {
+    let mut phone = said(1);
+    push(&mut phone, EPOCH, "deferred", 0);
+    pull(&mut phone, page(EPOCH, false, 0, json!([])));
+    assert_eq!(phone.next(NOW), Next::Rest);
+    assert!(!phone.outbox().is_settled());
+    phone.wake(NOW);
+    assert_eq!(asks(&phone).body()["submissions"][0]["after_lost"], Value::Null);
+    push(&mut phone, EPOCH, "deferred", 0);
+    phone.wake(Moment::at(24 * 3600 * 1_000));
+    assert_eq!(asks(&phone).body()["submissions"][0]["after_lost"], true);
+}
+
+#[test]
+fn a_fork_makes_it_another_device_with_the_same_ids() {
+    let mut phone = said(2);
+    let request = asks(&phone);
+    phone.answered(&request, 409, None, b"{\"code\":\"device.fork\"}", NOW);
+    assert_eq!(phone.next(NOW), Next::Register);
+    phone.registered(Uuid::from_u128(7));
+    let again = asks(&phone);
+    assert_eq!(again.body()["device"], json!(Uuid::from_u128(7)));
+    let Request::Push { ids, .. } = again else { panic!() };
+    assert_eq!(ids, [id(100), id(101)]);
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_halved_and_one_that_is_not_understood_is_told_and_kept() {
+    let mut phone = said(4);
+    let request = asks(&phone);
+    phone.answered(&request, 413, None, b"{\"code\":\"request.too_large\"}", NOW);
+    let Request::Push { ids, .. } = asks(&phone) else { panic!() };
+    assert_eq!(ids.len(), 2);
+    phone.answered(&request, 400, None, b"{\"code\":\"request.protocol\"}", NOW);
+    assert_eq!(phone.next(NOW), Next::Stuck("request.protocol".to_owned()));
+    phone.wake(NOW);
+    assert_eq!(states(&phone).len(), 4);
+    assert_eq!(asks(&phone).path(), "/v1/sync/push");
+}
+
+#[test]
+fn a_token_that_is_not_believed_asks_for_another_and_loses_nothing() {
+    let mut phone = said(1);
+    let request = asks(&phone);
+    phone.answered(&request, 401, None, b"{}", NOW);
+    assert_eq!(phone.next(NOW), Next::SignIn);
+    phone.signed_in();
+    assert_eq!(asks(&phone), request);
+}
+
+#[test]
+fn after_a_reset_it_shows_what_it_had_until_all_is_told_and_then_drops_what_was_not() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    pull(&mut phone, page(EPOCH, false, 0, json!([put(0, 1), put(1, 2)])));
+    phone.wake(NOW);
+    pull(&mut phone, json!({"reset": {"reason": "compacted"}}));
+    let begun = pull(&mut phone, page(EPOCH, true, 0, json!([put(1, 2)])));
+    assert_eq!(begun["cursor"], Value::Null);
+    assert_eq!(phone.replica().things().count(), 2);
+    pull(&mut phone, page(EPOCH, false, 0, json!([put(2, 3)])));
+    let left: Vec<Uuid> = phone.replica().things().map(|(id, _)| *id).collect();
+    assert_eq!(left, [id(1), id(2)]);
+}
+
+#[test]
+fn what_is_purged_goes_from_here_and_what_was_said_of_it_stays() {
+    let mut phone = said(1);
+    push(&mut phone, EPOCH, "accepted", 5);
+    pull(&mut phone, page(EPOCH, false, 0, json!([put(0, 5), put(3, 4)])));
+    phone.say(id(110), Draft::edit("branch_meeting", 1, id(0), UNIT).change("held", true, false)).unwrap();
+    let edit = asks(&phone);
+    assert_eq!(edit.body()["submissions"][0]["base"], json!({"epoch": EPOCH, "v": 5}));
+    push(&mut phone, EPOCH, "forbidden", 6);
+    pull(&mut phone, page(EPOCH, false, 0, json!([{"t": "purge_scope", "unit": UNIT}, {"t": "newer", "x": 1}])));
+    assert_eq!(phone.replica().things().count(), 0);
+    assert_eq!(phone.outbox().entries().count(), 2);
+}
+
+#[test]
+fn an_alias_leads_to_the_record_and_an_edit_names_what_it_builds_on() {
+    let mut phone = said(1);
+    phone.say(id(111), Draft::edit("branch_meeting", 1, id(0), UNIT).change("held", true, false)).unwrap();
+    assert_eq!(asks(&phone).body()["submissions"][1]["base"], json!({"v": null, "after": id(100)}));
+    push(&mut phone, EPOCH, "accepted", 5);
+    let alias = json!({"t": "alias", "id": id(0), "record": id(50)});
+    let notice = json!({"t": "notice", "about": id(100), "code": "quarantine.released"});
+    pull(&mut phone, page(EPOCH, false, 0, json!([alias, put(50, 5), notice])));
+    assert_eq!(phone.replica().thing(id(0)), phone.replica().thing(id(50)));
+    assert_eq!(phone.replica_mut().take_notices()[0].code, "quarantine.released");
+    assert!(phone.replica_mut().take_notices().is_empty());
+}
+
+#[test]
+fn what_is_too_large_for_one_submission_is_told_at_once() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let draft = meeting(0).to("place", "x".repeat(300_000));
+    assert!(phone.say(id(100), draft).unwrap_err().bytes > 300_000);
+    assert_eq!(asks(&phone).path(), "/v1/sync/pull");
+}
+
+#[test]
+fn what_was_saved_goes_on_as_it_was() {
+    let mut phone = said(3);
+    push(&mut phone, EPOCH, "accepted", 5);
+    phone.say(id(103), meeting(9)).unwrap();
+    let saved = serde_json::to_vec(&phone).unwrap();
+    let restored: Phone = serde_json::from_slice(&saved).unwrap();
+    assert_eq!(restored, phone);
+    assert_eq!(restored.next(NOW), phone.next(NOW));
+}
