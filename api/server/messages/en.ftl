@@ -149,7 +149,7 @@ submission-after_itself = This submission says that it builds on itself. Update 
 ## What a form asks for
 
 form-unknown = The server has no such form. Choose one of the forms that /v1/forms lists.
-form-unknown_field = The form has no such field. Sync the form, leave the field out and send a replacement.
+form-unknown_field = The form has no field “{ $field }”. Sync the form, leave the field out and send a replacement.
 form-required = The field “{ $field }” is required. Fill it in and send it again.
 form-type = The value of “{ $field }” is of the wrong type; this field takes { $expected }. Correct it and send a replacement.
 form-range = The value of “{ $field }” is out of range (least: { $min }, greatest: { $max }). Check the figure and send a replacement.

@@ -8,7 +8,7 @@ request-malformed = Nội dung gửi lên không đúng định dạng JSON mà 
 request-not_json = Từ dòng { $line }, cột { $column }, nội dung không còn là JSON hoặc bị kết thúc quá sớm. Hãy sửa chỗ đó rồi gửi lại.
 request-not_ijson = Nội dung là JSON nhưng không phải chương trình nào cũng đọc giống nhau: một tên đứng hai lần trong cùng một đối tượng, hoặc có ký tự rỗng hay ký tự hỏng, số quá lớn hoặc lồng quá sâu. Hãy sửa rồi gửi lại.
 request-not_object = Nội dung không phải là một đối tượng JSON trọn vẹn: bị trống, bị cắt ngang hoặc là thứ khác. Hãy gửi lại bản gửi dưới dạng một đối tượng.
-request-wrong_shape = Chỗ này thiếu, không được biết đến hoặc sai kiểu. Hãy đối chiếu với tài liệu ở /docs, sửa rồi gửi lại.
+request-wrong_shape = Chỗ này bị thiếu, là phần lạ hoặc sai kiểu dữ liệu. Hãy đối chiếu với tài liệu ở /docs, sửa rồi gửi lại.
 request-client_invalid = Tên ứng dụng dài hơn { $max } byte hoặc có ký tự rỗng. Hãy rút ngắn rồi gửi lại gói.
 request-sent_at_implausible = Thời điểm gửi nằm ngoài các năm từ { $first } đến { $last }. Hãy chỉnh lại ngày giờ của máy rồi gửi lại gói.
 request-too_large = Gói dữ liệu lớn hơn mức cho phép ({ $limit }). Hãy chia thành nhiều gói nhỏ hơn rồi gửi lại; chưa có gì được ghi nhận.
@@ -149,7 +149,7 @@ submission-after_itself = Báo cáo này ghi là dựa trên chính nó. Hãy c�
 ## What a form asks for
 
 form-unknown = Máy chủ không có biểu mẫu này. Hãy chọn một biểu mẫu trong danh sách ở /v1/forms.
-form-unknown_field = Biểu mẫu không có mục này. Hãy đồng bộ biểu mẫu, bỏ mục đó rồi gửi bản thay thế.
+form-unknown_field = Biểu mẫu không có mục “{ $field }”. Hãy đồng bộ biểu mẫu, bỏ mục đó rồi gửi bản thay thế.
 form-required = Mục “{ $field }” bắt buộc phải có. Hãy điền rồi gửi lại.
 form-type = Giá trị của mục “{ $field }” không đúng kiểu; cần { $expected }. Hãy sửa lại rồi gửi bản thay thế.
 form-range = Giá trị của mục “{ $field }” nằm ngoài khoảng cho phép (nhỏ nhất: { $min }, lớn nhất: { $max }). Hãy kiểm tra lại số liệu rồi gửi bản thay thế.
@@ -377,7 +377,7 @@ unknown-code = Yêu cầu chưa được thực hiện (mã { $code }). Hãy bá
     .title = Yêu cầu chưa được thực hiện
 submission-nothing_to_replace = Báo cáo mà bản này thay thế không nằm trong danh sách chờ xử lý của bạn. Bản này vẫn được ghi nhận; hãy kiểm tra lại mã nếu định thay bản khác.
 person-has_steps = Người này đã có các bước được ghi nhận nên không thể rút hồ sơ. Hãy rút các bước đó trước, hoặc báo cáo bước kết thúc tư cách đảng viên.
-conflict-choice_unfit = Lựa chọn này không phù hợp với câu hỏi. Hãy tải lại xung đột rồi chọn một giá trị đề xuất, nhập giá trị khác, hoặc chọn giữ hay bỏ bản ghi theo yêu cầu.
+conflict-choice_unfit = Lựa chọn này không phù hợp với câu hỏi. Hãy tải lại mâu thuẫn rồi chọn một giá trị đề xuất, nhập giá trị khác, hoặc chọn giữ hay bỏ bản ghi theo yêu cầu.
 conflict-decision_invalid = Với quyết định này, bản ghi sẽ vi phạm quy tắc. Hãy xem các lỗi và chọn giá trị khác.
 form-version_published = Phiên bản này đã được ban hành và không thay đổi nữa. Hãy ban hành nội dung sửa đổi với số phiên bản tiếp theo.
 form-version_incompatible = Phiên bản này không thể dùng cùng các phiên bản đã ban hành: { $reason }. Hãy đặt tên mới cho phần thay đổi.
