@@ -8,6 +8,8 @@ use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use metrics::Histogram;
 use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,6 +54,7 @@ impl DatabaseUrl {
     pub fn open(&self) -> Result<Connection, StoreError> {
         match self {
             Self::Sqlite(path) => {
+                make_for_the_owner_alone(path);
                 let mut conn = SqliteConnection::establish(path)?;
                 conn.batch_execute(SQLITE_PRAGMAS)?;
                 enter_wal(&mut conn)?;
@@ -59,6 +62,14 @@ impl DatabaseUrl {
             }
             Self::Postgres(url) => Ok(Connection::Postgres(PgConnection::establish(url)?)),
         }
+    }
+}
+
+/// A new file is for its owner, and SQLite gives its log and its index the same mode; by itself it lets everybody read.
+/// What goes wrong here is met again, and told, when the file is opened.
+fn make_for_the_owner_alone(path: &str) {
+    if !path.starts_with("file:") {
+        let _there_already = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     }
 }
 
