@@ -8,6 +8,8 @@ use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 use diesel::{Connection as _, PgConnection, SqliteConnection};
 use metrics::Histogram;
 use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,7 +54,7 @@ impl DatabaseUrl {
     pub fn open(&self) -> Result<Connection, StoreError> {
         match self {
             Self::Sqlite(path) => {
-                create_private(path);
+                make_for_the_owner_alone(path);
                 let mut conn = SqliteConnection::establish(path)?;
                 conn.batch_execute(SQLITE_PRAGMAS)?;
                 enter_wal(&mut conn)?;
@@ -63,15 +65,11 @@ impl DatabaseUrl {
     }
 }
 
-/// A new file is its owner's alone; SQLite makes the ones beside it (`-wal`, `-shm`) with the same mode. One that is there
-/// stays as it is, and what keeps a file from being made is SQLite's to tell.
-fn create_private(path: &str) {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+/// A new file is for its owner, and SQLite gives its log and its index the same mode; by itself it lets everybody read.
+/// What goes wrong here is met again, and told, when the file is opened.
+fn make_for_the_owner_alone(path: &str) {
     if !path.starts_with("file:") {
-        drop(options.open(path));
+        let _there_already = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Devices: the installations of clients that users have signed in on. A phone's stream of submissions is numbered
 //! by its device. Knows nothing of tokens.
 
+use crate::by_id::ById;
 use crate::columns::{Id, Instant};
 use crate::error::StoreError;
 use crate::schema::devices;
@@ -12,7 +13,6 @@ use muong_domain::access::Authority;
 use muong_domain::account::{Device, Label, SessionEnd};
 use muong_domain::id::{DeviceId, UserId};
 use serde_json::json;
-use uuid::Uuid;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = devices)]
@@ -58,25 +58,30 @@ pub fn known(r: &mut impl Reading, id: DeviceId, secret_hash: &[u8; 32]) -> Resu
     Ok(row.filter(|(_, kept)| kept.as_deref() == Some(secret_hash)).map(|(row, _)| row.into()))
 }
 
-/// The devices of a user in order of id: those after `after`, at most `limit`; only those that may (or may no longer)
-/// be used, when that is asked for.
+/// The devices of a user, at most `limit`; only those that may (or may no longer) be used, when that is asked for.
 pub fn of_user(
     r: &mut impl Reading,
     user: UserId,
     revoked: Option<bool>,
-    after: Option<DeviceId>,
+    order: ById<DeviceId>,
     limit: i64,
 ) -> Result<Vec<Device>, StoreError> {
-    let after = Id::from(after.map_or(Uuid::nil(), Into::into));
+    let (low, high) = order.between();
     let (any, wanted) = (revoked.is_none(), revoked.unwrap_or_default());
-    let rows: Vec<DeviceRow> = on_backend!(r.conn(), c => devices::table
-        .filter(devices::user_id.eq(Id::from(user)))
-        .filter(devices::id.gt(after))
-        .filter(any.into_sql::<Bool>().or(devices::revoked_at.is_not_null().eq(wanted)))
-        .order(devices::id)
-        .limit(limit)
-        .select(DeviceRow::as_select())
-        .load(c))?;
+    macro_rules! wanted {
+        () => {
+            devices::table
+                .filter(devices::user_id.eq(Id::from(user)))
+                .filter(devices::id.gt(low).and(devices::id.lt(high)))
+                .filter(any.into_sql::<Bool>().or(devices::revoked_at.is_not_null().eq(wanted)))
+                .limit(limit)
+                .select(DeviceRow::as_select())
+        };
+    }
+    let rows: Vec<DeviceRow> = match order.newest_first {
+        false => on_backend!(r.conn(), c => wanted!().order(devices::id).load(c))?,
+        true => on_backend!(r.conn(), c => wanted!().order(devices::id.desc()).load(c))?,
+    };
     Ok(rows.into_iter().map(Device::from).collect())
 }
 

@@ -1,6 +1,7 @@
 //! Grants: who holds which role over which subtree, and since and until when. Whether one allows something is the
 //! domain's to decide (`access`).
 
+use crate::by_id::ById;
 use crate::columns::{Id, Instant};
 use crate::error::StoreError;
 use crate::schema::{grants, unit_closure, unit_codes, unit_versions, units, users};
@@ -141,8 +142,8 @@ pub struct GrantFilter {
     pub role: Option<Role>,
     /// Only in this state at that instant.
     pub state: Option<(GrantState, DateTime<Utc>)>,
-    /// After this one.
-    pub after: Option<GrantId>,
+    /// In which order.
+    pub order: ById<GrantId>,
 }
 
 /// Whether a grant holds.
@@ -156,42 +157,53 @@ pub enum GrantState {
     Future,
 }
 
-/// A page of grants in order of id, at most `limit`.
+/// A page of grants, at most `limit`.
 pub fn list(r: &mut impl Reading, filter: &GrantFilter, limit: i64) -> Result<Vec<(UserId, HeldGrant)>, StoreError> {
     let tops: Vec<Id> = filter.below.iter().copied().map(Id::from).collect();
     let nil = uuid::Uuid::nil();
-    let after = Id::from(filter.after.unwrap_or(GrantId::new(nil)));
+    let (low, high) = filter.order.between();
     let (any_user, user) = (filter.user.is_none(), Id::from(filter.user.unwrap_or(UserId::new(nil))));
     let (any_role, role) = (filter.role.is_none(), filter.role.map_or("", Role::as_str));
     let (state, at) = filter.state.map_or((None, DateTime::UNIX_EPOCH), |(state, at)| (Some(state), at));
     let at = Instant(at);
     let is = |wanted| state == Some(wanted);
-    let rows: Vec<(Id, GrantRow)> = on_backend!(r.conn(), c => grants::table
-        .filter(grants::id.gt(after))
-        .filter(exists(
-            unit_closure::table
-                .filter(unit_closure::descendant_id.eq(grants::unit_id))
-                .filter(unit_closure::ancestor_id.eq_any(&tops)),
-        ))
-        .filter(any_user.into_sql::<Bool>().or(grants::user_id.eq(user)))
-        .filter(any_role.into_sql::<Bool>().or(grants::role.eq(role)))
-        .filter(
-            state.is_none().into_sql::<Bool>()
-                .or(is(GrantState::Holds).into_sql::<Bool>()
-                    .and(grants::valid_from.le(at))
-                    .and(grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(at))))
-                .or(is(GrantState::Future).into_sql::<Bool>()
-                    .and(grants::valid_from.gt(at))
-                    .and(grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(grants::valid_from))))
-                .or(is(GrantState::Ended).into_sql::<Bool>()
-                    .and(grants::valid_to.is_not_null())
-                    .and(grants::valid_to.assume_not_null().le(at)
-                        .or(grants::valid_to.assume_not_null().le(grants::valid_from)))),
-        )
-        .order(grants::id)
-        .limit(limit)
-        .select((grants::user_id, GrantRow::as_select()))
-        .load(c))?;
+    macro_rules! wanted {
+        () => {
+            grants::table
+                .filter(grants::id.gt(low).and(grants::id.lt(high)))
+                .filter(exists(
+                    unit_closure::table
+                        .filter(unit_closure::descendant_id.eq(grants::unit_id))
+                        .filter(unit_closure::ancestor_id.eq_any(&tops)),
+                ))
+                .filter(any_user.into_sql::<Bool>().or(grants::user_id.eq(user)))
+                .filter(any_role.into_sql::<Bool>().or(grants::role.eq(role)))
+                .filter(
+                    state
+                        .is_none()
+                        .into_sql::<Bool>()
+                        .or(is(GrantState::Holds)
+                            .into_sql::<Bool>()
+                            .and(grants::valid_from.le(at))
+                            .and(grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(at))))
+                        .or(is(GrantState::Future).into_sql::<Bool>().and(grants::valid_from.gt(at)).and(
+                            grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(grants::valid_from)),
+                        ))
+                        .or(is(GrantState::Ended).into_sql::<Bool>().and(grants::valid_to.is_not_null()).and(
+                            grants::valid_to
+                                .assume_not_null()
+                                .le(at)
+                                .or(grants::valid_to.assume_not_null().le(grants::valid_from)),
+                        )),
+                )
+                .limit(limit)
+                .select((grants::user_id, GrantRow::as_select()))
+        };
+    }
+    let rows: Vec<(Id, GrantRow)> = match filter.order.newest_first {
+        false => on_backend!(r.conn(), c => wanted!().order(grants::id).load(c))?,
+        true => on_backend!(r.conn(), c => wanted!().order(grants::id.desc()).load(c))?,
+    };
     rows.into_iter().map(|(user, row)| Ok((user.0.into(), row.try_into()?))).collect()
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Signing in and out and refreshing need no grant: the proof is the password, or a token that was given out.
 
+use crate::by_id::ById;
 use crate::columns::{Id, Instant};
 use crate::error::StoreError;
 use crate::schema::{refresh_tokens, sessions};
@@ -14,7 +15,6 @@ use muong_domain::account::{Session, SessionEnd};
 use muong_domain::id::{DeviceId, SessionId, UserId};
 use serde_json::json;
 use std::collections::HashMap;
-use uuid::Uuid;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
@@ -187,33 +187,37 @@ pub fn replace_lost(
     give(tx, session, next)
 }
 
-/// The sessions of a user in order of id, those that stand or those that have ended: after `after`, at most `limit`.
+/// The sessions of a user, those that stand or those that have ended, at most `limit`.
 pub fn of_user(
     r: &mut impl Reading,
     user: UserId,
     ended: bool,
-    after: Option<SessionId>,
+    order: ById<SessionId>,
     limit: i64,
 ) -> Result<Vec<Listed>, StoreError> {
-    let after = Id::from(after.map_or(Uuid::nil(), Into::into));
-    let rows: Vec<SessionRow> = match ended {
-        // In words of its own, so that both databases take the index of those that stand.
-        false => on_backend!(r.conn(), c => sessions::table
-            .filter(sessions::user_id.eq(Id::from(user)))
-            .filter(sessions::ended_at.is_null())
-            .filter(sessions::id.gt(after))
-            .order(sessions::id)
-            .limit(limit)
-            .select(SessionRow::as_select())
-            .load(c))?,
-        true => on_backend!(r.conn(), c => sessions::table
-            .filter(sessions::user_id.eq(Id::from(user)))
-            .filter(sessions::ended_at.is_not_null())
-            .filter(sessions::id.gt(after))
-            .order(sessions::id)
-            .limit(limit)
-            .select(SessionRow::as_select())
-            .load(c))?,
+    let (low, high) = order.between();
+    macro_rules! wanted {
+        ($state:expr) => {
+            sessions::table
+                .filter(sessions::user_id.eq(Id::from(user)))
+                .filter($state)
+                .filter(sessions::id.gt(low).and(sessions::id.lt(high)))
+                .limit(limit)
+                .select(SessionRow::as_select())
+        };
+    }
+    // In words of its own, so that both databases take the index of those that stand.
+    macro_rules! ordered {
+        ($order:expr) => {
+            match ended {
+                false => on_backend!(r.conn(), c => wanted!(sessions::ended_at.is_null()).order($order).load(c))?,
+                true => on_backend!(r.conn(), c => wanted!(sessions::ended_at.is_not_null()).order($order).load(c))?,
+            }
+        };
+    }
+    let rows: Vec<SessionRow> = match order.newest_first {
+        false => ordered!(sessions::id),
+        true => ordered!(sessions::id.desc()),
     };
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     let mut refreshed = last_refreshed(r, &ids)?;

@@ -1,6 +1,7 @@
 //! Users: who may sign in, and the hash of their password, which leaves this file only to be checked.
 //! Knows nothing of what they may do.
 
+use crate::by_id::ById;
 use crate::columns::{Id, Instant};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
@@ -8,7 +9,6 @@ use crate::schema::{grants, totp, unit_closure, users};
 use crate::sessions;
 use crate::transaction::{LogEntry, Reading, Tx};
 use chrono::{DateTime, Utc};
-use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use muong_domain::access::{Authority, Role};
@@ -109,21 +109,28 @@ pub fn find(r: &mut impl Reading, id: UserId) -> Result<Option<User>, StoreError
 /// What a list of users is to hold.
 #[derive(Clone, Debug)]
 pub struct UserFilter {
-    /// Only those who hold, held or will hold something below one of these units; none: everybody.
-    pub below: Option<Vec<UnitId>>,
-    /// Only those who hold this role there at that instant.
-    pub role: Option<(Role, DateTime<Utc>)>,
+    /// Only those who hold something; none: everybody.
+    pub holding: Option<Holding>,
     /// Only those who may no longer sign in, or only those who may.
     pub disabled: Option<bool>,
     /// Only those whose name to sign in with begins so.
     pub prefix: String,
 }
 
+/// What somebody holds, held or will hold.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// Over one of these units, or below it.
+    pub below: Vec<UnitId>,
+    /// Only this role, at that instant.
+    pub role: Option<(Role, DateTime<Utc>)>,
+}
+
 /// In which order, and after whom.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum UserOrder {
     /// By id: in order of their adding.
-    Added(Option<UserId>),
+    Added(ById<UserId>),
     /// By the name to sign in with.
     Name(String),
 }
@@ -133,48 +140,61 @@ const ABOVE: char = '~';
 
 /// A page of users, at most `limit`.
 pub fn list(r: &mut impl Reading, filter: &UserFilter, order: &UserOrder, limit: i64) -> Result<Vec<User>, StoreError> {
-    let tops: Vec<Id> = filter.below.iter().flatten().copied().map(Id::from).collect();
-    let everywhere = filter.below.is_none();
-    let (any_role, role) = (filter.role.is_none(), filter.role.map_or("", |(role, _)| role.as_str()));
-    let at = Instant(filter.role.map_or(DateTime::UNIX_EPOCH, |(_, at)| at));
+    let holding = filter.holding.as_ref();
+    let everybody = holding.is_none();
+    let tops: Vec<Id> = holding.map(|holding| &holding.below).into_iter().flatten().copied().map(Id::from).collect();
+    let role = holding.and_then(|holding| holding.role);
+    let (any_role, at) = (role.is_none(), Instant(role.map_or(DateTime::UNIX_EPOCH, |(_, at)| at)));
+    let role = role.map_or("", |(role, _)| role.as_str());
     let (any_state, disabled) = (filter.disabled.is_none(), filter.disabled.unwrap_or_default());
     let until = format!("{}{ABOVE}", filter.prefix);
-    // One text for both orders and both databases. Users are few thousand, and each is looked up by their grants.
+    // One text for every order and both databases. Those who hold something are found once, from the units down: asked for
+    // each user in turn, the few of a small subtree would be looked for among all.
     macro_rules! wanted {
         () => {
             users::table
-                .filter(users::username.ge(&filter.prefix).and(users::username.lt(&until)))
                 .filter(any_state.into_sql::<Bool>().or(users::disabled_at.is_not_null().eq(disabled)))
                 .filter(
-                    everywhere.into_sql::<Bool>().or(exists(
+                    everybody.into_sql::<Bool>().or(users::id.eq_any(
                         grants::table
                             .inner_join(unit_closure::table.on(unit_closure::descendant_id.eq(grants::unit_id)))
-                            .filter(grants::user_id.eq(users::id))
-                            .filter(unit_closure::ancestor_id.eq_any(&tops)),
-                    )),
-                )
-                .filter(
-                    any_role.into_sql::<Bool>().or(exists(
-                        grants::table
-                            .inner_join(unit_closure::table.on(unit_closure::descendant_id.eq(grants::unit_id)))
-                            .filter(grants::user_id.eq(users::id))
-                            .filter(grants::role.eq(role))
-                            .filter(grants::valid_from.le(at))
-                            .filter(grants::valid_to.is_null().or(grants::valid_to.gt(at)))
-                            .filter(everywhere.into_sql::<Bool>().or(unit_closure::ancestor_id.eq_any(&tops))),
+                            .filter(unit_closure::ancestor_id.eq_any(&tops))
+                            .filter(
+                                any_role.into_sql::<Bool>().or(grants::role
+                                    .eq(role)
+                                    .and(grants::valid_from.le(at))
+                                    .and(grants::valid_to.is_null().or(grants::valid_to.gt(at).assume_not_null()))),
+                            )
+                            .select(grants::user_id),
                     )),
                 )
                 .limit(limit)
                 .select(UserRow::as_select())
         };
     }
+    // A range of names that is all of them would be walked, and sorted, in place of the ids.
+    macro_rules! named {
+        () => {
+            wanted!().filter(users::username.ge(&filter.prefix).and(users::username.lt(&until)))
+        };
+    }
     let rows: Vec<UserRow> = match order {
-        UserOrder::Added(after) => {
-            let after = Id::from(after.unwrap_or(UserId::new(uuid::Uuid::nil())));
-            on_backend!(r.conn(), c => wanted!().filter(users::id.gt(after)).order(users::id).load(c))?
+        UserOrder::Added(order) => {
+            let (low, high) = order.between();
+            macro_rules! placed {
+                ($wanted:expr) => {{
+                    match order.newest_first {
+                        false => on_backend!(r.conn(), c => $wanted
+                            .filter(users::id.gt(low).and(users::id.lt(high))).order(users::id).load(c))?,
+                        true => on_backend!(r.conn(), c => $wanted
+                            .filter(users::id.gt(low).and(users::id.lt(high))).order(users::id.desc()).load(c))?,
+                    }
+                }};
+            }
+            if filter.prefix.is_empty() { placed!(wanted!()) } else { placed!(named!()) }
         }
         UserOrder::Name(after) => {
-            on_backend!(r.conn(), c => wanted!().filter(users::username.gt(after)).order(users::username).load(c))?
+            on_backend!(r.conn(), c => named!().filter(users::username.gt(after)).order(users::username).load(c))?
         }
     };
     Ok(rows.into_iter().map(User::from).collect())

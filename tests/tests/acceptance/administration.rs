@@ -3,6 +3,7 @@
 
 use chrono::TimeDelta;
 use muong_domain::access::Role;
+use muong_domain::text::search_key;
 use muong_tests::builders::meeting;
 use muong_tests::client::{codes, text, uuid};
 use muong_tests::database::{number, texts};
@@ -17,6 +18,7 @@ use uuid::Uuid;
 on_both!(
     a_list_of_users_holds_those_of_the_subtree_and_tells_of_no_others,
     lists_go_on_where_their_page_ends_in_either_order,
+    what_was_added_is_listed_from_either_end,
     what_lies_elsewhere_is_answered_like_what_does_not_exist,
     a_user_is_added_with_a_grant_and_signs_in_with_the_password_that_was_made,
     a_user_is_disabled_and_enabled_and_given_another_password,
@@ -94,31 +96,63 @@ fn a_list_of_users_holds_those_of_the_subtree_and_tells_of_no_others(app: &TestA
     assert_eq!(logins(&commune.read("/v1/users?role=cadre&sort=username")), ["neighbour", "secretary"]);
     let grants = commune.read("/v1/grants?limit=500");
     let inside = [MUONG_NHE, HUOI_SANG, NA_LONG];
-    let items = grants["items"].as_array().expect("items");
-    assert_eq!(items.len(), 5, "{grants}");
-    assert!(items.iter().all(|grant| inside.contains(&uuid(&grant["unit"]))), "{grants}");
+    let seen = grants["items"].as_array().expect("items");
+    assert_eq!(seen.len(), 5, "{grants}");
+    assert!(seen.iter().all(|grant| inside.contains(&uuid(&grant["unit"]))), "{grants}");
     let elsewhere = commune.read(&format!("/v1/grants?user={}", user_id(STRANGER)));
     assert_eq!(elsewhere["items"], json!([]));
 }
 
+fn items(who: &Reporter, path: &str) -> Vec<Value> {
+    who.read(path)["items"].as_array().expect("items").clone()
+}
+
+/// Page by page.
+fn gathered(who: &Reporter, path: &str) -> Vec<Value> {
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = who.read(&format!("{path}&limit=3{cursor}"));
+        found.extend(page["items"].as_array().expect("items").clone());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
+}
+
 fn lists_go_on_where_their_page_ends_in_either_order(app: &TestApp) {
     let admin = app.sign_in(ADMIN);
-    for path in ["/v1/users?sort=username", "/v1/users?sort=added", "/v1/grants?state=holds"] {
-        let whole = admin.read(&format!("{path}&limit=500"))["items"].as_array().expect("items").clone();
-        let (mut found, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let page = admin.read(&format!("{path}&limit=3{cursor}"));
-            found.extend(page["items"].as_array().expect("items").clone());
-            match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => break,
-            }
-        }
-        assert_eq!(found, whole, "{path}");
-        assert!(found.len() > 6, "{path}");
+    for path in
+        ["/v1/users?sort=username", "/v1/users?name=s", "/v1/grants?state=holds", "/v1/units?sort=name", "/v1/units?"]
+    {
+        let found = gathered(&admin, path);
+        assert_eq!(found, items(&admin, &format!("{path}&limit=500")), "{path}");
+        assert!(found.len() > if path.contains("name=s") { 1 } else { 6 }, "{path}");
     }
+    let named = gathered(&admin, "/v1/units?sort=name");
+    let keys: Vec<String> = named.iter().map(|unit| search_key(text(&unit["name"]))).collect();
+    assert!(keys.is_sorted() && named.len() == items(&admin, "/v1/units?limit=500").len(), "{keys:?}");
     let next = admin.read("/v1/users?sort=username&limit=3")["next"].clone();
     admin.get(&format!("/v1/users?sort=added&cursor={}", text(&next))).problem(400, "request.cursor_invalid");
+}
+
+fn what_was_added_is_listed_from_either_end(app: &TestApp) {
+    let admin = app.sign_in(ADMIN);
+    for _ in 0..5 {
+        app.sign_in(SECRETARY);
+    }
+    let secretary = user_id(SECRETARY);
+    let (devices, sessions) = (format!("/v1/devices?user={secretary}"), format!("/v1/sessions?user={secretary}"));
+    for list in ["/v1/users?disabled=false", "/v1/users?name=s", "/v1/grants?state=holds", &devices, &sessions] {
+        let (added, newest) = (format!("{list}&sort=added"), format!("{list}&sort=newest"));
+        let mut from_the_newest = gathered(&admin, &newest);
+        assert_eq!(from_the_newest, items(&admin, &newest), "{list}");
+        from_the_newest.reverse();
+        assert_eq!(from_the_newest, items(&admin, &added), "{list}");
+        assert_eq!(from_the_newest, gathered(&admin, &added), "{list}");
+        assert!(from_the_newest.len() >= if list.contains("name=s") { 2 } else { 5 }, "{list}");
+    }
+    admin.get("/v1/grants?sort=role").problem(400, "request.query_invalid");
 }
 
 fn what_lies_elsewhere_is_answered_like_what_does_not_exist(app: &TestApp) {

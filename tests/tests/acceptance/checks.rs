@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use muong_server::clock::Clock;
 use muong_server::commands::check;
 use muong_server::config::{Config, Secret};
-use muong_store::Connection;
+use muong_store::{Connection, DatabaseUrl, migrate};
 use muong_tests::client::text;
 use muong_tests::{Backend, TestApp, on_each};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -213,4 +213,19 @@ fn a_configuration_that_cannot_be_read_is_the_only_thing_to_say() {
     assert_eq!(requests["value"], 3);
     assert!(text(&requests["source"]).ends_with("muong.toml"), "{requests}");
     assert_eq!(report["configuration"]["http.waiting"]["source"], "default");
+}
+
+#[test]
+fn a_new_database_is_for_its_owner_alone() {
+    let folder = TempDir::new().expect("a folder");
+    let url = format!("sqlite://{}", folder.path().join("muong.db").display());
+    let mut database = DatabaseUrl::parse(&url).expect("an address").open().expect("it opens");
+    migrate(&mut database).expect("it is written to");
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("its files").map(|file| file.expect("a file")).collect();
+    assert!(files.len() > 1, "the log stands beside it: {files:?}");
+    for file in files {
+        let mode = file.metadata().expect("its mode").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file:?}");
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 on_both!(
     the_forms_are_those_of_the_program,
+    a_list_of_forms_is_filtered_and_goes_on_where_its_page_ends,
     a_list_that_has_not_changed_is_answered_304,
     a_form_is_read_by_its_code_and_in_any_version,
     a_new_version_counts_from_its_first_day_and_old_drafts_stay_valid,
@@ -45,6 +46,29 @@ fn the_forms_are_those_of_the_program(app: &TestApp) {
     let list = app.sign_in(SECRETARY).read("/v1/forms");
     let listed: Vec<&str> = list["items"].as_array().expect("a list").iter().map(|form| text(&form["code"])).collect();
     assert_eq!(listed, ["branch_meeting", "development_step", "person"]);
+}
+
+fn a_list_of_forms_is_filtered_and_goes_on_where_its_page_ends(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    admin.post("/v1/forms", &version_two()).expect(201);
+    let of = |path: &str| {
+        let list = secretary.read(path);
+        let versions = list["items"].as_array().expect("a list").iter();
+        let named: Vec<String> = versions.map(|form| format!("{} {}", text(&form["code"]), form["version"])).collect();
+        (named, list["next"].as_str().map(str::to_owned))
+    };
+    let (all, end) = of("/v1/forms");
+    assert_eq!(all, ["branch_meeting 1", "branch_meeting 2", "development_step 1", "person 1"]);
+    assert_eq!(end, None);
+    assert_eq!(of("/v1/forms?code=branch_meeting").0, ["branch_meeting 1", "branch_meeting 2"]);
+    assert_eq!(of("/v1/forms?in_force=false").0, ["branch_meeting 2"]);
+    assert_eq!(of("/v1/forms?in_force=true&code=branch_meeting").0, ["branch_meeting 1"]);
+    assert_eq!(of("/v1/forms?code=no_such_form").0, Vec::<String>::new());
+    let (first, next) = of("/v1/forms?limit=3");
+    assert_eq!(first, ["branch_meeting 1", "branch_meeting 2", "development_step 1"]);
+    let (last, end) = of(&format!("/v1/forms?limit=3&cursor={}", next.expect("there is one more")));
+    assert_eq!((last, end), (vec!["person 1".to_owned()], None));
+    secretary.get("/v1/forms?limit=3&cursor=nonsense").problem(400, "request.cursor_invalid");
 }
 
 fn a_list_that_has_not_changed_is_answered_304(app: &TestApp) {

@@ -5,13 +5,14 @@ use super::error::{Problem, ProblemBody};
 use super::query::Params;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
-use crate::usecases::list_forms::{Forms, list_forms, read_form};
+use crate::usecases::list_forms::{FormQuery, Forms, Version, list_forms, read_form};
 use actix_web::http::header::{self, EntityTag, Header, IfNoneMatch};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
 use muong_domain::form::Form;
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -43,7 +44,7 @@ pub struct FormBody<'a> {
 pub struct FormsBody<'a> {
     /// By code and version.
     items: Vec<FormBody<'a>>,
-    /// Always null: there is one page.
+    /// The cursor of the next page, where a `limit` was set. Null: there are no more.
     next: Option<String>,
 }
 
@@ -88,10 +89,17 @@ fn answer<'a, T: Serialize>(
 
 /// List forms
 ///
-/// Every published version of every form, whole. `If-None-Match` with the `ETag` of the last answer saves the way.
+/// Every published version of every form, whole, by code and version; all of them unless a `limit` is set, since a phone
+/// needs all. `If-None-Match` with the `ETag` of the last answer saves the way.
 #[utoipa::path(
     tag = "forms",
-    params(("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer.")),
+    params(
+        ("code" = Option<String>, Query, description = "Only versions of this form.", example = "branch_meeting"),
+        ("in_force" = Option<bool>, Query, description = "Only those that phones offer today, or only the others."),
+        ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; all unless said.", example = 50),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
+        ("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
+    ),
     responses(
         (status = 200, description = "The forms.", body = FormsBody<'_>, headers(("etag" = String, description = "Changes with any version, and on the day when one comes into force or ends."))),
         (status = 304, description = "Nothing has changed."),
@@ -101,9 +109,15 @@ fn answer<'a, T: Serialize>(
 )]
 #[get("/v1/forms")]
 pub async fn get_forms(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    Params::read(&request)?.finish_bare()?;
-    let forms = list_forms(&app, &who).await?;
-    answer(&request, &forms, |items| Some(FormsBody { items, next: None }))
+    let mut params = Params::read(&request)?;
+    let (code, in_force) = (params.text("code"), params.flag("in_force"));
+    let limited = params.has("limit");
+    let (limit, after, cursor) = params.finish_with(|place| serde_json::from_slice(place).ok())?;
+    let query = FormQuery { code, in_force, after, limit: limited.then_some(limit) };
+    let forms = list_forms(&app, &who, query).await?;
+    let place = |(code, version): &Version| cursor.written(json!([code, version]).to_string().as_bytes());
+    let next = forms.last.as_ref().map(place);
+    answer(&request, &forms, |items| Some(FormsBody { items, next }))
 }
 
 /// Read a form

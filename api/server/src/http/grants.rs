@@ -15,6 +15,7 @@ use chrono::{DateTime, Utc};
 use muong_domain::access::HeldGrant;
 use muong_domain::id::{GrantId, UserId};
 use muong_domain::time::microseconds;
+use muong_store::ById;
 use muong_store::grants::GrantState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -131,6 +132,7 @@ pub struct GrantEndBody {
         ("below" = Option<Uuid>, Query, description = "Only over this unit or below it."),
         ("role" = Option<String>, Query, description = "Only of this role.", example = "cadre"),
         ("state" = Option<String>, Query, description = "Only those that hold now (`holds`), have ended (`ended`), or will hold (`future`).", example = "holds"),
+        ("sort" = Option<String>, Query, description = "`added` (unless said: the earliest first) or `newest`.", example = "newest"),
         ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
     ),
@@ -152,8 +154,9 @@ pub async fn get_grants(
     let (user, below, role) = (params.id("user"), params.id("below"), params.one_of("role", &roles()));
     let states = [("holds", GrantState::Holds), ("ended", GrantState::Ended), ("future", GrantState::Future)];
     let state = params.one_of("state", &states);
-    let page = params.finish()?;
-    let query = GrantQuery { user, below, role, state, after: page.after.map(GrantId::new), limit: page.limit };
+    let (newest_first, page) = (params.newest_first(), params.finish()?);
+    let order = ById { newest_first, after: page.after.map(GrantId::new) };
+    let query = GrantQuery { user, below, role, state, order, limit: page.limit };
     let found = list_grants(&app, &who, query).await?.map(GrantBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }

@@ -106,6 +106,11 @@ impl Params {
         self.parsed(name, json!(expected), |value| words.iter().find(|(word, _)| *word == value).map(|(_, t)| *t))
     }
 
+    /// From which end a list goes that is in order of adding: whether from the newest.
+    pub fn newest_first(&mut self) -> bool {
+        self.one_of("sort", &[("added", false), ("newest", true)]).unwrap_or_default()
+    }
+
     /// A code in a scheme, `scheme:code`. The code is a text: its leading zeros count.
     pub fn code(&mut self, name: &str) -> Option<(String, String)> {
         self.parsed(name, json!("scheme:code"), |value| {
@@ -113,6 +118,11 @@ impl Params {
             let short = !scheme.is_empty() && !code.is_empty() && value.chars().count() <= MAX_TEXT;
             short.then(|| (scheme.to_owned(), code.to_owned()))
         })
+    }
+
+    /// Whether there is such a parameter, for a list that is one page unless asked otherwise.
+    pub fn has(&self, name: &str) -> bool {
+        self.given.contains_key(name)
     }
 
     /// For an address that takes no parameters at all.

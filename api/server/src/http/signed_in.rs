@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get};
 use chrono::{DateTime, Utc};
 use muong_domain::account::Device;
 use muong_domain::id::{DeviceId, SessionId};
+use muong_store::ById;
 use muong_store::sessions::Listed;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -91,6 +92,7 @@ fn session_body(listed: Listed, who: &Authenticated) -> ListedSessionBody {
     params(
         ("user" = Option<Uuid>, Query, description = "Whose; oneself when left out. Another one's: administrators only."),
         ("revoked" = Option<bool>, Query, description = "Only those that may no longer be used, or only those that may."),
+        ("sort" = Option<String>, Query, description = "`added` (unless said: the earliest first) or `newest`.", example = "newest"),
         ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
     ),
@@ -109,8 +111,9 @@ pub async fn get_devices(
 ) -> Result<Json<PageBody<ListedDeviceBody>>, Problem> {
     let mut params = Params::read(&request)?;
     let (user, over) = (params.id("user"), params.flag("revoked"));
-    let page = params.finish()?;
-    let query = SignedInQuery { user, over, after: page.after.map(DeviceId::new), limit: page.limit };
+    let (newest_first, page) = (params.newest_first(), params.finish()?);
+    let order = ById { newest_first, after: page.after.map(DeviceId::new) };
+    let query = SignedInQuery { user, over, order, limit: page.limit };
     let found = list_devices(&app, &who, query).await?.map(|device| device_body(device, &who));
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }
@@ -144,6 +147,7 @@ pub async fn delete_device(app: Data<App>, who: Authenticated, id: Path<Uuid>) -
     params(
         ("user" = Option<Uuid>, Query, description = "Whose; oneself when left out. Another one's: administrators only."),
         ("ended" = Option<bool>, Query, description = "Those that have ended instead."),
+        ("sort" = Option<String>, Query, description = "`added` (unless said: the earliest first) or `newest`.", example = "newest"),
         ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
     ),
@@ -162,8 +166,9 @@ pub async fn get_sessions(
 ) -> Result<Json<PageBody<ListedSessionBody>>, Problem> {
     let mut params = Params::read(&request)?;
     let (user, over) = (params.id("user"), params.flag("ended"));
-    let page = params.finish()?;
-    let query = SignedInQuery { user, over, after: page.after.map(SessionId::new), limit: page.limit };
+    let (newest_first, page) = (params.newest_first(), params.finish()?);
+    let order = ById { newest_first, after: page.after.map(SessionId::new) };
+    let query = SignedInQuery { user, over, order, limit: page.limit };
     let found = list_sessions(&app, &who, query).await?.map(|listed| session_body(listed, &who));
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }

@@ -112,13 +112,14 @@ impl From<SeenUnit> for UnitBody {
 
 /// List units
 ///
-/// Those that the caller's grants cover, and those above them; in order of id.
+/// Those that the caller's grants cover, and those above them; in order of id or of name.
 #[utoipa::path(
     tag = "units",
     params(
         ("below" = Option<Uuid>, Query, description = "Only this unit and those below it."),
         ("kind" = Option<String>, Query, description = "Only of this kind.", example = "branch"),
         ("code" = Option<String>, Query, description = "Only what has, or had, this code: `scheme:code`.", example = "gso:03160"),
+        ("sort" = Option<String>, Query, description = "`id` (unless said) or `name`, without regard to tones and capitals.", example = "name"),
         ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
     ),
@@ -136,8 +137,9 @@ pub async fn get_units(
 ) -> Result<Json<PageBody<UnitBody>>, Problem> {
     let mut params = Params::read(&request)?;
     let (below, kind, code) = (params.id("below"), params.text("kind"), params.code("code"));
+    let by_name = params.one_of("sort", &[("id", false), ("name", true)]).unwrap_or_default();
     let page = params.finish()?;
-    let query = UnitQuery { below, kind, code, after: page.after.map(UnitId::new), limit: page.limit };
+    let query = UnitQuery { below, kind, code, by_name, after: page.after.map(UnitId::new), limit: page.limit };
     let found = list_units(&app, &who, query).await?.map(UnitBody::from);
     Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
 }

@@ -19,6 +19,7 @@ use muong_domain::access::Role;
 use muong_domain::account::{Label, Username};
 use muong_domain::id::UserId;
 use muong_domain::refusal::Finding;
+use muong_store::ById;
 use muong_store::users::UserOrder;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -152,7 +153,10 @@ pub fn roles() -> Vec<(&'static str, Role)> {
 /// The position of a user in a list: an id, or a name.
 fn position(order: &UserOrder, bytes: &[u8]) -> Option<UserOrder> {
     match order {
-        UserOrder::Added(_) => Uuid::from_slice(bytes).ok().map(|id| UserOrder::Added(Some(UserId::new(id)))),
+        UserOrder::Added(order) => {
+            let after = Uuid::from_slice(bytes).ok().map(UserId::new);
+            after.map(|_| UserOrder::Added(ById { after, ..*order }))
+        }
         UserOrder::Name(_) => String::from_utf8(bytes.to_vec()).ok().map(UserOrder::Name),
     }
 }
@@ -168,7 +172,7 @@ fn position(order: &UserOrder, bytes: &[u8]) -> Option<UserOrder> {
         ("role" = Option<String>, Query, description = "Only those who hold this role now.", example = "cadre"),
         ("disabled" = Option<bool>, Query, description = "Only those who may no longer sign in, or only those who may."),
         ("name" = Option<String>, Query, description = "Only those whose name to sign in with begins so.", example = "vu."),
-        ("sort" = Option<String>, Query, description = "`added` (unless said) or `username`.", example = "username"),
+        ("sort" = Option<String>, Query, description = "`added` (unless said: the earliest first), `newest` or `username`.", example = "username"),
         ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
     ),
@@ -189,14 +193,16 @@ pub async fn get_users(
     let mut params = Params::read(&request)?;
     let (below, role) = (params.id("below"), params.one_of("role", &roles()));
     let (disabled, prefix) = (params.flag("disabled"), params.text("name").unwrap_or_default());
-    let by_name = params.one_of("sort", &[("added", false), ("username", true)]).unwrap_or_default();
-    let first = if by_name { UserOrder::Name(String::new()) } else { UserOrder::Added(None) };
-    let (limit, after, cursor) = params.finish_with(|bytes| position(&first, bytes))?;
-    let order = after.unwrap_or(first);
+    let added = |newest_first| UserOrder::Added(ById { newest_first, after: None });
+    let named = UserOrder::Name(String::new());
+    let sorts = [("added", &added(false)), ("newest", &added(true)), ("username", &named)];
+    let first = params.one_of("sort", &sorts).unwrap_or(sorts[0].1);
+    let (limit, after, cursor) = params.finish_with(|bytes| position(first, bytes))?;
+    let order = after.unwrap_or_else(|| first.clone());
     let found = list_users(&app, &who, UserQuery { below, role, disabled, prefix, order, limit }).await?;
-    let next = found.next.map(|last| match by_name {
-        true => cursor.written(last.username.as_bytes()),
-        false => cursor.written(last.id.uuid().as_bytes()),
+    let next = found.next.map(|last| match first {
+        UserOrder::Name(_) => cursor.written(last.username.as_bytes()),
+        UserOrder::Added(_) => cursor.written(last.id.uuid().as_bytes()),
     });
     Ok(Json(PageBody { items: found.items.into_iter().map(UserBody::from).collect(), next }))
 }

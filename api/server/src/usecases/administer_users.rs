@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use muong_domain::access::{HeldGrant, Role};
 use muong_domain::account::User;
 use muong_domain::id::{UnitId, UserId};
-use muong_store::users::{self, UserFilter, UserOrder};
+use muong_store::users::{self, Holding, UserFilter, UserOrder};
 use muong_store::{Reading, StoreError, grants};
 use std::collections::{HashMap, HashSet};
 
@@ -49,8 +49,10 @@ pub async fn list_users(app: &App, who: &Authenticated, query: UserQuery) -> Res
     look(app, who, move |snapshot, administrator| {
         let everybody = administrator.is_of_a_whole_tree() && query.below.is_none() && query.role.is_none();
         let filter = UserFilter {
-            below: (!everybody).then(|| administrator.tops_below(query.below)),
-            role: query.role.map(|role| (role, administrator.now())),
+            holding: (!everybody).then(|| Holding {
+                below: administrator.tops_below(query.below),
+                role: query.role.map(|role| (role, administrator.now())),
+            }),
             disabled: query.disabled,
             prefix: query.prefix.clone(),
         };

@@ -11,7 +11,7 @@ use muong_domain::access::{HeldGrant, Role};
 use muong_domain::id::{GrantId, UnitId, UserId};
 use muong_domain::refusal::Finding;
 use muong_store::grants::{self, GrantFilter, GrantRefusal, GrantState, NewGrant};
-use muong_store::{Tx, users};
+use muong_store::{ById, Tx, users};
 
 /// A grant, and whose it is.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ pub struct GrantQuery {
     pub role: Option<Role>,
     /// Only in this state.
     pub state: Option<GrantState>,
-    /// After this one.
-    pub after: Option<GrantId>,
+    /// In which order.
+    pub order: ById<GrantId>,
     /// At most so many.
     pub limit: usize,
 }
@@ -54,7 +54,7 @@ pub async fn list_grants(
             user: query.user,
             role: query.role,
             state: query.state.map(|state| (state, now)),
-            after: query.after,
+            order: query.order,
         };
         let found = grants::list(snapshot, &filter, one_more(query.limit))?;
         let page = Page::new(found, query.limit, |(_, held)| held.id);

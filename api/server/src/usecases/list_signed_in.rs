@@ -10,7 +10,7 @@ use muong_domain::access::Authority;
 use muong_domain::account::Device;
 use muong_domain::id::{DeviceId, SessionId, UserId};
 use muong_store::sessions::Listed;
-use muong_store::{Reading, StoreError, devices, grants, sessions, users};
+use muong_store::{ById, Reading, StoreError, devices, grants, sessions, users};
 
 /// Whose, and which page.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +19,8 @@ pub struct SignedInQuery<P> {
     pub user: Option<UserId>,
     /// Only what may no longer be used, or has ended.
     pub over: Option<bool>,
-    /// After this one.
-    pub after: Option<P>,
+    /// In which order.
+    pub order: ById<P>,
     /// At most so many.
     pub limit: usize,
 }
@@ -54,7 +54,7 @@ pub async fn list_devices(
 ) -> Result<Page<Device, DeviceId>, Failure> {
     let (actor, whose) = (who.user, query.user.unwrap_or(who.user));
     let found = read(app, move |app, snapshot| match require(app, snapshot, actor, whose)? {
-        Ok(()) => devices::of_user(snapshot, whose, query.over, query.after, one_more(query.limit)).map(Ok),
+        Ok(()) => devices::of_user(snapshot, whose, query.over, query.order, one_more(query.limit)).map(Ok),
         Err(refused) => Ok(Err(refused)),
     })
     .await??;
@@ -70,7 +70,7 @@ pub async fn list_sessions(
     let (actor, whose) = (who.user, query.user.unwrap_or(who.user));
     let ended = query.over.unwrap_or(false);
     let found = read(app, move |app, snapshot| match require(app, snapshot, actor, whose)? {
-        Ok(()) => sessions::of_user(snapshot, whose, ended, query.after, one_more(query.limit)).map(Ok),
+        Ok(()) => sessions::of_user(snapshot, whose, ended, query.order, one_more(query.limit)).map(Ok),
         Err(refused) => Ok(Err(refused)),
     })
     .await??;
