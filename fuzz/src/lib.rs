@@ -34,7 +34,7 @@ fn check(form: &Form, submission: &Submission) {
     let Checked { changes, .. } = normalise_and_check(form, submission, &context());
     let twice = normalise_and_check(form, submission, &context());
     assert_eq!(changes, twice.changes, "one submission, two readings");
-    let view = View::from_paths(form, changes.into_iter().map(|change| (change.path, change.to)));
+    let view = View::from_paths(form, changes.iter().map(|change| (&change.path, &change.to)));
     let _broken = check_merged(form, &view, &context());
     json::parse(view.to_json().to_string().as_bytes()).expect("what is kept can be read again");
 }
@@ -42,7 +42,7 @@ fn check(form: &Form, submission: &Submission) {
 /// The body of a push, inflated: cut into items, each item read and checked against its form.
 pub fn push_body(body: &[u8]) {
     let Ok((_frame, items)) = frame(body, &LIMITS) else { return };
-    assert!(items.iter().map(Vec::len).sum::<usize>() < body.len(), "items are cut out of the body");
+    assert!(items.iter().map(|item| item.len()).sum::<usize>() < body.len(), "items are cut out of the body");
     for item in items {
         said(&item);
     }
@@ -50,10 +50,10 @@ pub fn push_body(body: &[u8]) {
 
 fn said(item: &[u8]) {
     let said = Said::read(item, &LIMITS);
-    assert_eq!(said.body, item, "nothing is lost");
+    assert_eq!(*said.body, *item, "nothing is lost");
     let Ok(submission) = &said.submission else { return };
     let canonical = json::canonical(&json::parse(item).expect("a submission is JSON"));
-    let again = Said::read(&canonical, &LIMITS);
+    let again = Said::read(canonical, &LIMITS);
     assert_eq!((again.id, again.hash), (said.id, said.hash), "the same thing in other bytes is the same thing");
     // Also against the forms that it does not name: they share no rule that could rely on the name.
     for form in FORMS.iter() {

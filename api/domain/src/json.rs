@@ -53,7 +53,65 @@ const NUL: &str = "U+0000";
 
 /// The canonical text: the same bytes for the same value, whatever order its members came in.
 pub fn canonical(value: &Value) -> Vec<u8> {
-    serde_json_canonicalizer::to_vec(value).expect("a parsed value has a canonical text")
+    canonical_without(value, &[])
+}
+
+/// The canonical text of a value without some of its own members.
+pub fn canonical_without(value: &Value, left_out: &[&str]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(512);
+    match value {
+        Value::Object(members) => {
+            write_members(members.iter().filter(|(name, _)| !left_out.contains(&name.as_str())), &mut text);
+        }
+        other => write_canonical(other, &mut text),
+    }
+    text
+}
+
+fn write_canonical(value: &Value, text: &mut Vec<u8>) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            // The shortest digits, in the notation of ECMAScript: the crate's business.
+            let written = serde_json_canonicalizer::to_vec(number);
+            text.extend(written.expect("a parsed number has a canonical text"));
+        }
+        Value::Array(items) => {
+            text.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    text.push(b',');
+                }
+                write_canonical(item, text);
+            }
+            text.push(b']');
+        }
+        Value::Object(members) => write_members(members.iter(), text),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => write_plain(value, text),
+    }
+}
+
+/// In the order of their names as UTF-16, in which they mostly stand already.
+fn write_members<'v>(members: impl Iterator<Item = (&'v String, &'v Value)>, text: &mut Vec<u8>) {
+    let mut members: Vec<_> = members.collect();
+    members.sort_by(|(a, _), (b, _)| match a.is_ascii() && b.is_ascii() {
+        true => a.cmp(b),
+        false => a.encode_utf16().cmp(b.encode_utf16()),
+    });
+    text.push(b'{');
+    for (index, (name, value)) in members.into_iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        write_plain(name, text);
+        text.push(b':');
+        write_canonical(value, text);
+    }
+    text.push(b'}');
+}
+
+/// What serde_json writes as RFC 8785 does: texts, whole numbers and the three words.
+fn write_plain(value: &(impl serde::Serialize + ?Sized), text: &mut Vec<u8>) {
+    serde_json::to_writer(text, value).expect("a buffer takes everything");
 }
 
 #[derive(Clone, Copy)]
@@ -134,6 +192,7 @@ impl<'de> Visitor<'de> for Strict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_name_that_stands_twice_is_refused() {
@@ -185,5 +244,38 @@ mod tests {
         let one = parse(br#"{"b":1,"a":[1.0,"\u00e9"]}"#).expect("I-JSON");
         let two = parse("{ \"a\" : [1,\"é\"], \"b\" : 1.0 }".as_bytes()).expect("I-JSON");
         assert_eq!(canonical(&one), canonical(&two));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-MAX_INTEGER..MAX_INTEGER).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            // Names whose order as UTF-16 is not their order as UTF-8 (U+FF01 and U+1F600) among them.
+            let name = prop_oneof![".{0,3}", "[a-c]{1,2}", "[\u{e9}\u{ff01}\u{1f600}]{1,2}"];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(name, inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_text_is_that_of_rfc_8785(value in any_json()) {
+            let expected = serde_json_canonicalizer::to_vec(&value).expect("a value");
+            prop_assert_eq!(String::from_utf8(canonical(&value)), String::from_utf8(expected));
+        }
+    }
+
+    #[test]
+    fn members_are_left_out_of_the_outermost_object_alone() {
+        let value = parse(br#"{"n":1,"a":{"n":2}}"#).expect("I-JSON");
+        assert_eq!(canonical_without(&value, &["n"]), br#"{"a":{"n":2}}"#);
     }
 }

@@ -158,18 +158,17 @@ impl Merging<'_> {
             // What the author changed was never there, or may not be shown: emptiness itself is a candidate.
             cell.claims.push(Claim { value: Value::Null, by: BTreeSet::new() });
         }
-        let before = cell.shown().clone();
+        let already = *cell.shown() == change.to;
         let knew_contest = cell.contest.as_ref().is_some_and(|contest| self.author.knew_contest(contest));
         let shown_taken = self.supersede(cell, change, knew_contest);
         self.claim(cell, &change.to, shown_taken && !self.care.withheld);
-        self.judge(cell, change, &before, knew_contest)
+        self.judge(cell, already, knew_contest)
     }
 
     /// Takes away what the author had seen and changed; answers whether the value shown is gone.
     fn supersede(&self, cell: &mut Cell, change: &PathChange, knew_contest: bool) -> bool {
         let seen = |seq: &Seq| self.author.saw(*seq, self.writers.get(seq), self.care.guarded);
         let own = |seq: &Seq| self.author.is_own(self.writers.get(seq));
-        let shown = cell.claims.first().map(|claim| claim.value.clone());
         let saw_shown = cell.claims.first().is_some_and(|c| c.value == change.from && c.by.iter().all(seen));
         for (index, claim) in cell.claims.iter_mut().enumerate() {
             let withheld_shown = self.care.withheld && index == 0;
@@ -181,8 +180,10 @@ impl Merging<'_> {
             }
         }
         let emptiness_stays = !change.from.is_null() || self.care.withheld;
-        cell.claims.retain(|claim| !claim.by.is_empty() || (emptiness_stays && claim.value.is_null()));
-        cell.claims.first().map(|claim| &claim.value) != shown.as_ref()
+        let stays = |claim: &Claim| !claim.by.is_empty() || (emptiness_stays && claim.value.is_null());
+        let shown_goes = cell.claims.first().is_some_and(|shown| !stays(shown));
+        cell.claims.retain(stays);
+        shown_goes
     }
 
     /// Adds the author's claim, as the one shown when what was shown is gone.
@@ -200,13 +201,13 @@ impl Merging<'_> {
         }
     }
 
-    fn judge(&self, cell: &mut Cell, change: &PathChange, before: &Value, knew_contest: bool) -> PathOutcome {
+    fn judge(&self, cell: &mut Cell, already: bool, knew_contest: bool) -> PathOutcome {
         if cell.claims.len() > 1 {
             cell.open(self.v, if self.care.withheld { "merge.key_taken" } else { "merge.conflict" });
         } else if !knew_contest {
             cell.contest = None; // all agree, and nobody closed over another's head
         }
-        match (&cell.contest, *before == change.to) {
+        match (&cell.contest, already) {
             (Some(_), _) => PathOutcome::Conflict,
             (None, true) => PathOutcome::Already,
             (None, false) => PathOutcome::Applied,

@@ -303,36 +303,53 @@ impl Record {
 }
 
 /// What the store keeps of a record beside its columns. Personal paths are kept apart, so that they can be sealed.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     cells: BTreeMap<Path, Cell>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     deletions: Vec<Deletion>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     questions: BTreeMap<Path, Contest>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     rounds: BTreeMap<Path, u32>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     writers: BTreeMap<Seq, Writer>,
+}
+
+/// The same, as it is written, from where it stands.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    cells: BTreeMap<&'a Path, &'a Cell>,
+    #[serde(flatten)]
+    rest: Option<Rest<'a>>,
+}
+
+/// What belongs to the record and not to any path.
+#[derive(Serialize)]
+struct Rest<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    deletions: &'a [Deletion],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    questions: &'a BTreeMap<Path, Contest>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    rounds: &'a BTreeMap<Path, u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    writers: &'a BTreeMap<Seq, Writer>,
 }
 
 impl Record {
     /// The state as two JSON texts: what is open, and (if there is any) what is personal.
     pub fn to_documents(&self, is_personal: impl Fn(&Path) -> bool) -> (String, Option<String>) {
         let (personal, open): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            self.cells.clone().into_iter().partition(|(path, _)| is_personal(path));
-        let open = Kept {
-            cells: open,
-            deletions: self.deletions.clone(),
-            questions: self.questions.clone(),
-            rounds: self.rounds.clone(),
-            writers: self.writers.clone(),
-        };
-        let text = |kept: &Kept| serde_json::to_string(kept).expect("plain values serialise");
-        let personal = (!personal.is_empty()).then(|| text(&Kept { cells: personal, ..Kept::default() }));
-        (text(&open), personal)
+            self.cells.iter().partition(|(path, _)| is_personal(path));
+        let Self { deletions, questions, rounds, writers, .. } = self;
+        let rest = Some(Rest { deletions, questions, rounds, writers });
+        let text = |written: &Written<'_>| serde_json::to_string(written).expect("plain values serialise");
+        let personal = (!personal.is_empty()).then(|| text(&Written { cells: personal, rest: None }));
+        (text(&Written { cells: open, rest }), personal)
     }
 
     /// Takes the state back from the two texts.

@@ -12,6 +12,7 @@ use crate::submission::{Change, Kind, Submission};
 use chrono::NaiveDate;
 use inspection::{ContextValues, Inspection};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -58,8 +59,6 @@ pub struct PathChange {
     pub from: Value,
     /// What its author wants to stand.
     pub to: Value,
-    /// The place in the submission, for findings about this path.
-    pub pointer: String,
 }
 
 /// A submission after validation.
@@ -67,6 +66,8 @@ pub struct PathChange {
 pub struct Checked {
     /// What it changes, by path.
     pub changes: Vec<PathChange>,
+    /// The record as the submission alone shows it.
+    pub view: View,
     /// Why it cannot be merged as it stands.
     pub errors: Vec<Finding>,
     /// What its author should know.
@@ -126,30 +127,24 @@ struct Reading<'a> {
     /// The day by which coded lists are read.
     on: NaiveDate,
     checked: Checked,
-    view: View,
-    /// Values of fields as they were seen and as they are to be.
+    /// Values of grouped fields as they were seen and as they are to be.
     values: BTreeMap<&'a str, (Value, Value)>,
-    /// What the submission says: fields, and `list/key/field`.
-    said: BTreeSet<String>,
+    /// What an edit says: fields, and `list/key/field`. A create says everything.
+    said: BTreeSet<Cow<'a, str>>,
     /// What it says wrongly; rules that read it are not asked.
     faulty: BTreeSet<String>,
 }
 
 impl<'a> Reading<'a> {
     fn new(form: &'a Form, submission: &'a Submission, context: &'a Context) -> Self {
-        let mut dated = View::default();
-        for (name, change) in &submission.set {
-            dated.set(name, change.to.clone());
-        }
-        let on = form.occurred_on(&dated).unwrap_or(context.today);
-        let (checked, view) = (Checked::default(), View::default());
+        let said = |name: &str| submission.set.get(name).map(|change| &change.to);
+        let on = form.day_of(said).unwrap_or(context.today);
         Self {
             form,
             submission,
             context,
             on,
-            checked,
-            view,
+            checked: Checked::default(),
             values: BTreeMap::new(),
             said: BTreeSet::new(),
             faulty: BTreeSet::new(),
@@ -169,40 +164,41 @@ impl<'a> Reading<'a> {
     fn read_fields(&mut self) {
         let (form, submission) = (self.form, self.submission);
         for (name, change) in &submission.set {
-            let at = format!("/set/{}", escaped(name));
+            let at = || format!("/set/{}", escaped(name));
             let Some(parts) = form.parts().get(name) else {
-                self.checked.errors.push(Finding::new("form.unknown_field", at).with("field", shortened(name)));
+                self.checked.errors.push(Finding::new("form.unknown_field", at()).with("field", shortened(name)));
                 continue;
             };
-            self.said.insert(name.clone());
+            self.say(Cow::Borrowed(name));
             let (from, to) = self.typed(parts, change, &at, name);
             if parts.derived.is_some() {
                 continue;
             }
+            self.checked.view.set(name, to.clone());
             if parts.field.group.is_none() {
-                self.checked.changes.push(PathChange {
-                    path: Path::field(name),
-                    from: from.clone(),
-                    to: to.clone(),
-                    pointer: at,
-                });
+                self.checked.changes.push(PathChange { path: Path::field(name), from, to });
+            } else {
+                self.values.insert(&parts.field.name, (from, to));
             }
-            self.view.set(name, to.clone());
-            self.values.insert(&parts.field.name, (from, to));
+        }
+    }
+
+    fn say(&mut self, name: Cow<'a, str>) {
+        if !self.is_create() {
+            self.said.insert(name);
         }
     }
 
     /// Both ends of a change. A `from` that the form would refuse is kept as it is: it may stem from an older version.
-    fn typed(&mut self, parts: &FieldParts, change: &Change, at: &str, name: &str) -> (Value, Value) {
-        let normalise =
-            |value: &Value| crate::form::normalise(&parts.field, parts.pattern.as_ref(), value, self.on, at);
+    fn typed(&mut self, parts: &FieldParts, change: &Change, at: &dyn Fn() -> String, name: &str) -> (Value, Value) {
+        let normalise = |value: &Value| crate::form::normalise(&parts.field, parts.pattern.as_ref(), value, self.on);
         let from = if self.submission.kind == Kind::Create {
             Value::Null
         } else {
             normalise(&change.from).unwrap_or_else(|_| change.from.clone())
         };
         let to = normalise(&change.to).unwrap_or_else(|finding| {
-            self.checked.errors.push(finding.with("field", parts.field.label.clone()));
+            self.checked.errors.push(Finding { pointer: at(), ..finding.with("field", parts.field.label.clone()) });
             self.faulty.insert(name.to_owned());
             Value::Null
         });
@@ -212,23 +208,26 @@ impl<'a> Reading<'a> {
     fn read_groups(&mut self) {
         let form = self.form;
         for (group, members) in form.groups() {
-            let sent: Vec<&String> = members.iter().filter(|name| self.values.contains_key(name.as_str())).collect();
-            let Some(first) = sent.first() else { continue };
-            let pointer = format!("/set/{first}");
-            if !self.is_create() && sent.len() < members.len() {
+            let is_sent = |name: &&String| self.values.contains_key(name.as_str());
+            let Some(first) = members.iter().find(is_sent) else { continue };
+            if !self.is_create() && !members.iter().all(|name| is_sent(&name)) {
                 let missing: Vec<Value> =
-                    members.iter().filter(|name| !sent.contains(name)).map(|name| self.label(name)).collect();
-                let finding = Finding::new("form.group_incomplete", pointer).with("missing", missing);
+                    members.iter().filter(|name| !is_sent(name)).map(|name| self.label(name)).collect();
+                let finding = Finding::new("form.group_incomplete", format!("/set/{first}")).with("missing", missing);
                 self.checked.errors.push(finding);
                 continue;
             }
             let (from, to) = self.group_values(members);
+            for (name, value) in &to {
+                if self.checked.view.get(name) != Some(value) {
+                    self.checked.view.set(name, value.clone());
+                }
+            }
             for name in members {
-                self.view.set(name, to.get(name).cloned().unwrap_or_default());
-                self.said.insert(name.clone());
+                self.say(Cow::Borrowed(name));
             }
             let (from, to) = (group_value(from), group_value(to));
-            self.checked.changes.push(PathChange { path: Path::field(group), from, to, pointer });
+            self.checked.changes.push(PathChange { path: Path::field(group), from, to });
         }
     }
 
@@ -238,16 +237,16 @@ impl<'a> Reading<'a> {
     }
 
     /// Both ends of a group, with defaults where nothing was said. A group that was empty before stays so.
-    fn group_values(&self, members: &BTreeSet<String>) -> (Map<String, Value>, Map<String, Value>) {
+    fn group_values(&mut self, members: &BTreeSet<String>) -> (Map<String, Value>, Map<String, Value>) {
         let (mut from, mut to) = (Map::new(), Map::new());
         let was_empty =
             members.iter().all(|name| self.values.get(name.as_str()).is_none_or(|(from, _)| from.is_null()));
         let is_emptied = members.iter().all(|name| self.values.get(name.as_str()).is_none_or(|(_, to)| to.is_null()));
         for name in members {
-            let default = self.form.field(name).map(|field| field.default.clone()).unwrap_or_default();
-            let (old, new) = self.values.get(name.as_str()).cloned().unwrap_or_default();
-            from.insert(name.clone(), if old.is_null() && !was_empty { default.clone() } else { old });
-            to.insert(name.clone(), if new.is_null() && !is_emptied { default } else { new });
+            let default = || self.form.field(name).map(|field| field.default.clone()).unwrap_or_default();
+            let (old, new) = self.values.remove(name.as_str()).unwrap_or_default();
+            from.insert(name.clone(), if old.is_null() && !was_empty { default() } else { old });
+            to.insert(name.clone(), if new.is_null() && !is_emptied { default() } else { new });
         }
         (from, to)
     }
@@ -278,32 +277,35 @@ impl<'a> Reading<'a> {
 
     fn read_item(&mut self, list: &str, parts: &ListParts, key: &str, changes: &BTreeMap<String, Change>, at: &str) {
         for (name, change) in changes {
-            let at = format!("{at}/{}", escaped(name));
+            let at = || format!("{at}/{}", escaped(name));
             let Some(field) = parts.fields.get(name) else {
-                self.checked.errors.push(Finding::new("form.unknown_field", at).with("field", shortened(name)));
+                self.checked.errors.push(Finding::new("form.unknown_field", at()).with("field", shortened(name)));
                 continue;
             };
             let path = Path::item(list, key, name);
             let (from, to) = self.typed(field, change, &at, path.as_str());
-            self.said.insert(path.as_str().to_owned());
+            self.say(Cow::Owned(path.as_str().to_owned()));
             if !to.is_null() {
-                self.view.set_item(list, key, name, to.clone());
+                self.checked.view.set_item(list, key, name, to.clone());
             }
-            self.checked.changes.push(PathChange { path, from, to, pointer: at });
+            self.checked.changes.push(PathChange { path, from, to });
         }
     }
 
     /// A create is checked as the record that it would be; an edit as far as it says all that a rule reads.
     fn check(mut self) -> Checked {
-        self.view.derive(self.form);
+        self.checked.view.derive(self.form);
         self.check_derived();
-        let is_create = self.is_create();
-        let known = |name: &str, of: &str| {
-            let asked = if of.is_empty() { name.to_owned() } else { format!("{of}/{name}") };
-            !self.faulty.contains(&asked) && (is_create || self.said.contains(&asked))
+        let (is_create, all_good) = (self.is_create(), self.faulty.is_empty());
+        let known = |name: &str, of: Option<(&str, &str)>| {
+            if is_create && all_good {
+                return true;
+            }
+            let asked = of.map_or(Cow::Borrowed(name), |(list, key)| Cow::Owned(format!("{list}/{key}/{name}")));
+            !self.faulty.contains(&*asked) && (is_create || self.said.contains(&*asked))
         };
         let context = ContextValues::new(self.context);
-        let broken = Inspection { form: self.form, view: &self.view, context, known: &known }.run();
+        let broken = Inspection { form: self.form, view: &self.checked.view, context, known: &known }.run();
         for Broken { level, finding, .. } in broken {
             match level {
                 Level::Error => self.checked.errors.push(finding),
@@ -317,13 +319,13 @@ impl<'a> Reading<'a> {
     fn check_derived(&mut self) {
         for (name, change) in &self.submission.set {
             let Some(parts) = self.form.parts().get(name).filter(|parts| parts.derived.is_some()) else { continue };
-            let expected = self.view.get(name).cloned().unwrap_or_default();
-            let at = format!("/set/{name}");
-            let sent = crate::form::normalise(&parts.field, None, &change.to, self.on, &at).unwrap_or_default();
+            let expected = self.checked.view.get(name).cloned().unwrap_or_default();
+            let sent = crate::form::normalise(&parts.field, None, &change.to, self.on).unwrap_or_default();
             if sent.is_null() || expected.is_null() || sent == expected {
                 continue;
             }
-            let finding = Finding::new("form.derived_sent_differs", at).with("field", parts.field.label.clone());
+            let finding = Finding::new("form.derived_sent_differs", format!("/set/{name}"))
+                .with("field", parts.field.label.clone());
             let open = !parts.field.personal;
             let expected = parts
                 .field

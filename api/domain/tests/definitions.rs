@@ -259,7 +259,8 @@ fn an_overflow_counts_as_broken_rather_than_passing() {
     let form = parse(&changed("/rules/0/expr", json!("stayed * stayed * came >= 0")));
     let largest = 1_i64 << 53;
     let paths = [(Path::field("tally"), json!({"came": largest, "stayed": largest}))];
-    let broken = check_merged(&form, &View::from_paths(&form, paths), &context());
+    let broken =
+        check_merged(&form, &View::from_paths(&form, paths.iter().map(|(path, value)| (path, value))), &context());
     let rule = broken.iter().find(|broken| broken.code.as_str() == "form.rule_unevaluable").expect("a broken rule");
     assert_eq!(rule.finding.args["rule"], "visit.stayed");
     assert_eq!(rule.reads, [Path::field("tally")]);
@@ -286,7 +287,9 @@ fn a_view_is_written_whole_or_without_persons() {
             (Path::item("notes", "1", "page"), json!(4)),
             (Path::item("notes", "1", "by"), json!("Páo")),
             (Path::item("notes", "2", "page"), Value::Null),
-        ],
+        ]
+        .iter()
+        .map(|(path, value)| (path, value)),
     );
     let person = Uuid::from_u128(7).to_string();
     assert_eq!(
@@ -303,7 +306,7 @@ fn a_view_is_written_whole_or_without_persons() {
 #[test]
 fn a_merged_record_tells_what_it_lacks() {
     let form = parse(&definition());
-    let view = View::from_paths(&form, [(Path::item("notes", "1", "by"), json!("Páo"))]);
+    let view = View::from_paths(&form, [(&Path::item("notes", "1", "by"), &json!("Páo"))]);
     let broken = check_merged(&form, &view, &context());
     let mut pointers: Vec<&str> = broken.iter().map(|broken| broken.finding.pointer.as_str()).collect();
     pointers.sort_unstable();

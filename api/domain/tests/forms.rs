@@ -125,7 +125,7 @@ fn sorted(written: &[String]) -> Vec<String> {
 }
 
 fn view_of(form: &Form, checked: &Checked) -> View {
-    View::from_paths(form, checked.changes.iter().map(|change| (change.path.clone(), change.to.clone())))
+    View::from_paths(form, checked.changes.iter().map(|change| (&change.path, &change.to)))
 }
 
 fn differences(case: &Case, form: &Form, checked: &Checked, context: &Context) -> Vec<String> {

@@ -52,7 +52,7 @@ fn submissions(chains: &[Vec<Deed>]) -> Vec<Vec<Said>> {
                 Deed::Delete => None,
                 Deed::Edit { path, to } => {
                     let from = view.insert(*path, json!(to)).expect("every path has a value");
-                    Some(PathChange { path: Path::field(PATHS[*path]), from, to: json!(to), pointer: String::new() })
+                    Some(PathChange { path: Path::field(PATHS[*path]), from, to: json!(to) })
                 }
             };
             said.push(Said { device, n, change });
@@ -79,12 +79,7 @@ fn beginning() -> Record {
         n: 1,
         seen: Seen::UpTo(Seq::ZERO),
     };
-    let changes = PATHS.map(|path| PathChange {
-        path: Path::field(path),
-        from: Value::Null,
-        to: json!(0),
-        pointer: String::new(),
-    });
+    let changes = PATHS.map(|path| PathChange { path: Path::field(path), from: Value::Null, to: json!(0) });
     merge::merge(&mut record, &author, Seq(1), &changes, care);
     record
 }
@@ -184,7 +179,7 @@ proptest! {
 }
 
 fn edit(device: usize, n: i64, path: &str, from: u8, to: u8) -> Said {
-    let change = PathChange { path: Path::field(path), from: json!(from), to: json!(to), pointer: String::new() };
+    let change = PathChange { path: Path::field(path), from: json!(from), to: json!(to) };
     Said { device, n, change: Some(change) }
 }
 
@@ -266,7 +261,7 @@ fn a_question_asked_anew_is_another_one_and_tidying_up_a_withdrawn_record_leaves
     };
     merge::begin_anew(&mut record, &anew);
     for (v, (device, to)) in (6..).zip([(6, 7_u8), (7, 8)]) {
-        let change = PathChange { path: path.clone(), from: Value::Null, to: json!(to), pointer: String::new() };
+        let change = PathChange { path: path.clone(), from: Value::Null, to: json!(to) };
         let said = Said { device, n: 1, change: Some(change) };
         apply(&mut record, &said, Seq(v), Seen::UpTo(Seq(5)));
     }

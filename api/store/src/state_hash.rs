@@ -67,7 +67,7 @@ fn hash_submissions(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), St
         let page = submissions::page(read, last, PAGE)?;
         after = page.last().map(|stored| stored.seq);
         for s in page {
-            let told = s.told.map(|told| (told.body, told.result));
+            let told = s.told.map(|told| (told.body.to_vec(), told.result));
             feed_hash(hash, &("submission", s.seq, s.id, s.unit, s.record, s.subject, s.status, told));
         }
     }

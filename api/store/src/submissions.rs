@@ -15,6 +15,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
+use std::sync::Arc;
 
 /// A received submission.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ pub struct StoredSubmission {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
     /// The bytes as they came.
-    pub body: Vec<u8>,
+    pub body: Arc<[u8]>,
     /// The answer, as JSON.
     pub result: Vec<u8>,
 }
@@ -136,7 +137,7 @@ impl Row {
             status: self.status,
             subject: self.subject.map(|id| RecordId::new(id.0)),
             owner,
-            told: body.zip(result).map(|(body, result)| Told { body, result }),
+            told: body.zip(result).map(|(body, result)| Told { body: body.into(), result }),
         })
     }
 

@@ -115,24 +115,30 @@ insert_rows!(LogRow => "log" {
     hash: Vec<u8>, Binary, "bytea";
 } "");
 
+fn hash_optional(hash: &mut Sha256, bytes: Option<&[u8]>) {
+    let Some(bytes) = bytes else { return hash.update([0]) };
+    hash.update([1]);
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}
+
 impl LogRow {
-    /// The hash that this row must have when `previous` is the hash of the row before it.
+    /// The hash that this row must have when `previous` is the hash of the row before it: SHA-256 over that and the
+    /// columns in their order. What may be missing or long says so first (0 or 1, and the length), so no two rows give the
+    /// same bytes; numbers stand in eight bytes, the first the greatest.
     pub fn expected_hash(&self, previous: &[u8]) -> Vec<u8> {
-        let id = |id: Option<Id>| id.map(|i| i.0);
-        let text = serde_json::to_vec(&(
-            self.seq,
-            self.received_at.0.timestamp_micros(),
-            id(self.actor),
-            id(self.device_id),
-            id(self.grant_id),
-            &self.kind,
-            self.reference.0,
-            &self.outcome,
-            &self.content_hash,
-            &self.command,
-        ))
-        .expect("plain values serialise");
-        Sha256::new().chain_update(previous).chain_update(text).finalize().to_vec()
+        let mut hash = Sha256::new().chain_update(previous);
+        hash.update(self.seq.to_be_bytes());
+        hash.update(self.received_at.0.timestamp_micros().to_be_bytes());
+        for id in [self.actor, self.device_id, self.grant_id] {
+            hash_optional(&mut hash, id.as_ref().map(|id| id.0.as_bytes().as_slice()));
+        }
+        hash_optional(&mut hash, Some(self.kind.as_bytes()));
+        hash_optional(&mut hash, Some(self.reference.0.as_bytes()));
+        hash_optional(&mut hash, Some(self.outcome.as_bytes()));
+        hash_optional(&mut hash, Some(&self.content_hash));
+        hash_optional(&mut hash, self.command.as_deref().map(str::as_bytes));
+        hash.finalize().to_vec()
     }
 }
 

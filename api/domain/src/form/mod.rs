@@ -6,6 +6,9 @@
 mod catalog;
 mod check;
 mod definition;
+mod program;
+#[cfg(test)]
+mod program_tests;
 mod rule;
 mod value;
 mod view;
@@ -161,7 +164,12 @@ impl Form {
 
     /// The day that the record is about; a month counts from its first day.
     pub fn occurred_on(&self, view: &View) -> Option<NaiveDate> {
-        let texts = self.definition.occurred_on.iter().filter_map(|name| view.get(name)?.as_str());
+        self.day_of(|name| view.get(name))
+    }
+
+    /// The same, of values wherever they stand.
+    pub(crate) fn day_of<'v>(&self, value: impl Fn(&str) -> Option<&'v Value>) -> Option<NaiveDate> {
+        let texts = self.definition.occurred_on.iter().filter_map(|name| value(name)?.as_str());
         texts.filter_map(|text| value::date(text).or_else(|| value::first_of(text))).next()
     }
 
@@ -198,12 +206,12 @@ impl Form {
         &self.rules
     }
 
-    /// The merged fields that a name stands for: a derived field is what it reads.
-    pub(crate) fn merged_fields<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
-        match self.fields.get(name).and_then(|parts| parts.derived.as_ref()) {
-            Some(derived) => derived.reads().collect(),
-            None => vec![name],
-        }
+    /// The merged fields that a variable stands for: a derived field is what it reads; none for the context.
+    pub(crate) fn read_for<'a>(&'a self, variable: &'a str) -> impl Iterator<Item = &'a str> {
+        let parts = self.fields.get(variable);
+        let derived = parts.and_then(|parts| parts.derived.as_ref());
+        let itself = parts.filter(|_| derived.is_none()).map(|parts| parts.field.name.as_str());
+        derived.into_iter().flat_map(rule::Expression::reads).chain(itself)
     }
 
     fn item_field(&self, list: &str, field: &str) -> Option<&FieldParts> {

@@ -1,16 +1,19 @@
 //! The expressions of forms: a small, typed, bounded subset of CEL that a phone evaluates alike.
 //!
+//! Checked here, tried at publication by the CEL crate; run by `program.rs`.
 //! Refuses at publication what would cost without bound (comprehensions), differ between engines (division, regular
 //! expressions, mixed number types) or fail only on some record (wrong types). Knows values, not forms.
 //!
 //! Dates, times and months are ISO 8601 texts: they compare as texts do, in Rust and in JavaScript.
 
 use super::definition::FieldType;
+use super::program::Node;
+use super::value::{any_date, any_time};
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators as op};
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::{Context, ExecutionError, Program};
-use chrono::{Datelike, Months, NaiveDate, NaiveTime};
+use chrono::{Datelike, Months};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -88,11 +91,11 @@ impl Scope for Values {
 /// A compiled expression.
 #[derive(Debug)]
 pub(crate) struct Expression {
-    tree: IdedExpr,
+    program: Node,
     variables: BTreeMap<String, Type>,
 }
 
-/// Reads a scope with the types of the form: the same JSON `3` is an integer here and a decimal there.
+/// What the CEL crate reads while an expression is tried.
 struct Typed<'a> {
     scope: &'a dyn Scope,
     variables: &'a BTreeMap<String, Type>,
@@ -118,17 +121,6 @@ fn to_cel(value: &Value, kind: Type) -> cel::Value {
     }
 }
 
-fn from_cel(value: &cel::Value) -> Option<Value> {
-    Some(match value {
-        cel::Value::Null => Value::Null,
-        cel::Value::Bool(flag) => Value::Bool(*flag),
-        cel::Value::Int(number) => Value::from(*number),
-        cel::Value::Float(number) => super::value::canonical_number(*number)?,
-        cel::Value::String(text) => Value::String(text.as_ref().clone()),
-        _ => return None,
-    })
-}
-
 /// The functions of all expressions, registered once.
 static LIBRARY: LazyLock<Context<'static, 'static>> = LazyLock::new(|| {
     let mut library = Context::default();
@@ -148,27 +140,22 @@ fn spanned(name: &str, a: &str, b: &str, span: fn(&str, &str) -> Option<i64>) ->
     span(a, b).ok_or_else(|| ExecutionError::function_error(name, "not a date or time that it can count from"))
 }
 
-fn date(text: &str) -> Option<NaiveDate> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
-}
-
 /// The greatest n for which a + n months ≤ b; a day that the month lacks is its last (29 February, 31st).
-fn full_months(a: &str, b: &str) -> Option<i64> {
-    let (a, b) = (date(a)?, date(b)?);
+pub(super) fn full_months(a: &str, b: &str) -> Option<i64> {
+    let (a, b) = (any_date(a)?, any_date(b)?);
     let apart = i64::from(b.year() - a.year()) * 12 + i64::from(b.month()) - i64::from(a.month());
     let count = Months::new(u32::try_from(apart.unsigned_abs()).ok()?);
     let reached = if apart < 0 { a.checked_sub_months(count)? } else { a.checked_add_months(count)? };
     Some(if reached <= b { apart } else { apart - 1 })
 }
 
-fn full_years(a: &str, b: &str) -> Option<i64> {
+pub(super) fn full_years(a: &str, b: &str) -> Option<i64> {
     full_months(a, b).map(|months| months.div_euclid(12))
 }
 
 /// Minutes from one time of day to another of the same day; negative when it is earlier.
-fn full_minutes(a: &str, b: &str) -> Option<i64> {
-    let time = |text| NaiveTime::parse_from_str(text, "%H:%M").ok();
-    Some((time(b)? - time(a)?).num_minutes())
+pub(super) fn full_minutes(a: &str, b: &str) -> Option<i64> {
+    Some((any_time(b)? - any_time(a)?).num_minutes())
 }
 
 impl Expression {
@@ -190,10 +177,12 @@ impl Expression {
         if found != wanted {
             return Err(format!("yields {found:?}, not {wanted:?}"));
         }
-        let types = checker.reads.iter().map(|name| (name.clone(), variables[name].kind)).collect();
-        let expression = Self { tree: program.expression().clone(), variables: types };
-        expression.probe(variables, nullable)?;
-        Ok(expression)
+        let types: BTreeMap<String, Type> =
+            checker.reads.iter().map(|name| (name.clone(), variables[name].kind)).collect();
+        probe(program.expression(), variables, &types, nullable)?;
+        let program = Node::of(program.expression(), &|name| types.get(name).copied());
+        let program = program.ok_or("uses a part of CEL that forms may not use")?;
+        Ok(Self { program, variables: types })
     }
 
     /// The variables that it reads.
@@ -203,53 +192,60 @@ impl Expression {
 
     /// Its value; `None` when it cannot be evaluated (an overflow), which is the definition's fault.
     pub(crate) fn value(&self, scope: &dyn Scope) -> Option<Value> {
-        self.run(scope).ok().and_then(|value| from_cel(&value))
+        self.program.run(scope)?.into_value()
     }
 
     /// Whether it holds; `None` when it cannot be evaluated.
     pub(crate) fn holds(&self, scope: &dyn Scope) -> Option<bool> {
-        match self.run(scope) {
-            Ok(cel::Value::Bool(holds)) => Some(holds),
-            _ => None,
+        self.program.holds(scope)
+    }
+}
+
+/// What the CEL crate makes of an expression.
+pub(super) fn run(
+    tree: &IdedExpr,
+    variables: &BTreeMap<String, Type>,
+    scope: &dyn Scope,
+) -> Result<cel::Value, ExecutionError> {
+    let typed = Typed { scope, variables };
+    let library: &Context<'_, '_> = &LIBRARY;
+    let mut context = library.new_inner_scope();
+    context.set_variable_resolver(&typed);
+    context.resolve(tree)
+}
+
+/// Tries it on samples of all that it reads, so that an expression which fails is refused before a phone has it.
+fn probe(
+    tree: &IdedExpr,
+    variables: &BTreeMap<String, Variable>,
+    types: &BTreeMap<String, Type>,
+    nullable: bool,
+) -> Result<(), String> {
+    let mut probes = vec![Values::new()];
+    for name in types.keys() {
+        let mut samples = variables[name].samples.clone();
+        if nullable {
+            samples.push(Value::Null);
         }
-    }
-
-    fn run(&self, scope: &dyn Scope) -> Result<cel::Value, ExecutionError> {
-        let typed = Typed { scope, variables: &self.variables };
-        let library: &Context<'_, '_> = &LIBRARY;
-        let mut context = library.new_inner_scope();
-        context.set_variable_resolver(&typed);
-        context.resolve(&self.tree)
-    }
-
-    /// Tries it on samples of all that it reads, so that an expression which fails is refused before a phone has it.
-    fn probe(&self, variables: &BTreeMap<String, Variable>, nullable: bool) -> Result<(), String> {
-        let mut probes = vec![Values::new()];
-        for name in self.variables.keys() {
-            let mut samples = variables[name].samples.clone();
-            if nullable {
-                samples.push(Value::Null);
-            }
-            if probes.len() * samples.len() > MAX_PROBES {
-                return Err("reads too many fields to be tried".to_owned());
-            }
-            probes = probes
-                .iter()
-                .flat_map(|probe| {
-                    samples.iter().map(|sample| {
-                        let mut next = probe.clone();
-                        next.insert(name.clone(), sample.clone());
-                        next
-                    })
+        if probes.len() * samples.len() > MAX_PROBES {
+            return Err("reads too many fields to be tried".to_owned());
+        }
+        probes = probes
+            .iter()
+            .flat_map(|probe| {
+                samples.iter().map(|sample| {
+                    let mut next = probe.clone();
+                    next.insert(name.clone(), sample.clone());
+                    next
                 })
-                .collect();
-        }
-        match probes.iter().find_map(|probe| self.run(probe).err().map(|error| (probe, error))) {
-            None => Ok(()),
-            Some((probe, error)) => {
-                let values = serde_json::to_string(probe).unwrap_or_default();
-                Err(format!("cannot be evaluated for {values}: {}", first_line(&error.to_string())))
-            }
+            })
+            .collect();
+    }
+    match probes.iter().find_map(|probe| run(tree, types, probe).err().map(|error| (probe, error))) {
+        None => Ok(()),
+        Some((probe, error)) => {
+            let values = serde_json::to_string(probe).unwrap_or_default();
+            Err(format!("cannot be evaluated for {values}: {}", first_line(&error.to_string())))
         }
     }
 }

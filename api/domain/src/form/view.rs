@@ -30,16 +30,16 @@ impl Scope for ViewScope<'_> {
 impl View {
     /// From the shown values of a record's paths. Groups are opened into their fields. An item all of whose fields
     /// are null is no item: so one is removed. A path that this version of the form lacks is kept under its name.
-    pub fn from_paths(form: &Form, paths: impl IntoIterator<Item = (Path, Value)>) -> Self {
+    pub fn from_paths<'v>(form: &Form, paths: impl IntoIterator<Item = (&'v Path, &'v Value)>) -> Self {
         let mut view = Self::default();
         for (path, value) in paths {
             match (path.as_item(), value) {
                 (_, Value::Null) => {}
-                (Some((list, key, field)), value) => view.set_item(list, key, field, value),
-                (None, Value::Object(members)) if form.is_group(&path) => view.fields.extend(members),
-                (None, value) => {
-                    view.fields.insert(path.as_str().to_owned(), value);
+                (Some((list, key, field)), value) => view.set_item(list, key, field, value.clone()),
+                (None, Value::Object(members)) if form.is_group(path) => {
+                    view.fields.extend(members.iter().map(|(name, value)| (name.clone(), value.clone())));
                 }
+                (None, value) => view.set(path.as_str(), value.clone()),
             }
         }
         view.derive(form);

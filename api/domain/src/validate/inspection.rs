@@ -44,13 +44,16 @@ impl Scope for RuleScope<'_> {
 /// An item that a rule runs on: its list, its key, its values.
 type Item<'a> = (&'a str, &'a str, &'a BTreeMap<String, Value>);
 
+/// Whether a field is known, of the record or of the item of a list and key.
+pub(super) type Known<'a> = &'a dyn Fn(&str, Option<(&str, &str)>) -> bool;
+
 /// A record, or the part of it that a submission tells, held against the form.
 pub(super) struct Inspection<'a> {
     pub(super) form: &'a Form,
     pub(super) view: &'a View,
     pub(super) context: ContextValues,
-    /// Whether the field (of the item `list/key`) is known here.
-    pub(super) known: &'a dyn Fn(&str, &str) -> bool,
+    /// What is known here.
+    pub(super) known: Known<'a>,
 }
 
 impl Inspection<'_> {
@@ -82,45 +85,45 @@ impl Inspection<'_> {
         RuleScope { view: self.view, context: &self.context, item: item.map(|(_, _, values)| values) }
     }
 
-    /// The merged fields, or fields of the item, that a variable stands for; none for the context.
-    fn fields<'b>(&'b self, variable: &'b str) -> Vec<&'b str> {
+    fn is_known(&self, variable: &str, item: Option<Item<'_>>) -> bool {
+        let known = self.known;
         match variable.strip_prefix("item.") {
-            Some(field) => vec![field],
-            None if self.form.field(variable).is_some() => self.form.merged_fields(variable),
-            None => Vec::new(),
+            Some(field) => known(field, item.map(|(list, key, _)| (list, key))),
+            None => self.form.read_for(variable).all(|field| known(field, None)),
         }
     }
 
-    fn is_known(&self, variable: &str, item: Option<Item<'_>>) -> bool {
-        let of = match (variable.starts_with("item."), item) {
-            (true, Some((list, key, _))) => format!("{list}/{key}"),
-            _ => String::new(),
-        };
-        self.fields(variable).into_iter().all(|field| (self.known)(field, &of))
-    }
-
     fn paths<'b>(&self, variables: impl Iterator<Item = &'b str>, item: Option<Item<'_>>) -> Vec<Path> {
-        let paths: BTreeSet<Path> = variables
-            .flat_map(|variable| {
-                let of_item = item.filter(|_| variable.starts_with("item."));
-                let path = move |field: &str| match of_item {
-                    Some((list, key, _)) => Path::item(list, key, field),
-                    None => self.form.path_of(field),
-                };
-                self.fields(variable).into_iter().map(path).collect::<Vec<_>>()
-            })
-            .collect();
+        let mut paths: BTreeSet<Path> = BTreeSet::new();
+        for variable in variables {
+            match (variable.strip_prefix("item."), item) {
+                (Some(field), Some((list, key, _))) => {
+                    paths.insert(Path::item(list, key, field));
+                }
+                (Some(field), None) => {
+                    paths.insert(self.form.path_of(field));
+                }
+                (None, _) => paths.extend(self.form.read_for(variable).map(|field| self.form.path_of(field))),
+            }
+        }
         paths.into_iter().collect()
     }
 
     fn missing(&self, parts: &FieldParts, item: Option<Item<'_>>) -> Option<Broken> {
         let name = parts.field.name.as_str();
-        let variable = if item.is_some() { format!("item.{name}") } else { name.to_owned() };
         let scope = self.scope(item);
-        if !scope.value(&variable).is_null() || !self.is_known(&variable, item) {
+        let value = match item {
+            Some((_, _, values)) => values.get(name),
+            None => self.view.get(name),
+        };
+        let condition = parts.required_when.as_ref();
+        if value.is_some_and(|value| !value.is_null()) || (!parts.field.required && condition.is_none()) {
             return None;
         }
-        let condition = parts.required_when.as_ref();
+        let variable = if item.is_some() { format!("item.{name}") } else { name.to_owned() };
+        if !self.is_known(&variable, item) {
+            return None;
+        }
         let asked = condition
             .is_some_and(|when| when.reads().all(|read| self.is_known(read, item)) && when.holds(&scope) == Some(true));
         if !parts.field.required && !asked {

@@ -12,7 +12,7 @@ use crate::usecases::push::PushRefusal;
 use crate::usecases::push::bounds;
 use crate::usecases::push::outcome::{ConflictNote, FieldOutcome, ItemResult, Pushed, Recorded, Since, Status};
 use crate::usecases::push::receive::receive;
-use crate::usecases::push::said::{Origin, YEARS, is_of_our_time};
+use crate::usecases::push::said::{Origin, Raw, YEARS, is_of_our_time};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -22,6 +22,7 @@ use muong_store::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -202,11 +203,11 @@ impl From<&Since> for NowBody {
 impl From<&ItemResult> for ResultBody {
     fn from(result: &ItemResult) -> Self {
         match result {
-            ItemResult::Recorded(recorded) => recorded.into(),
+            ItemResult::Recorded(recorded) => recorded.as_ref().into(),
             ItemResult::Duplicate(original, now) => Self {
                 id: original.id.uuid(),
                 status: "duplicate",
-                original: Some(Box::new(original.into())),
+                original: Some(Box::new(original.as_ref().into())),
                 now: now.as_ref().map(NowBody::from),
                 ..Self::default()
             },
@@ -242,8 +243,8 @@ fn refused(refusal: PushRefusal) -> Problem {
 }
 
 /// The frame of a push and its items as the bytes that came. What is not UTF-8 inside an item is that item's fault:
-/// the frame is read from a copy of the same length in which such bytes are question marks.
-pub fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Vec<u8>>), Problem> {
+/// the frame is then read from a copy of the same length in which such bytes are question marks.
+pub fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Raw>), Problem> {
     let shadow = shadow(body);
     let PushBody { protocol, device, client, sent_at, submissions } = body::parse_borrowed(&shadow)?;
     if protocol != PROTOCOL {
@@ -264,7 +265,7 @@ pub fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Vec<u8>>), Prob
     let start = shadow.as_ptr() as usize;
     let slice = |raw: &&RawValue| {
         let from = raw.get().as_ptr() as usize - start;
-        body[from..from + raw.get().len()].to_vec()
+        Raw::from(&body[from..from + raw.get().len()])
     };
     let items = submissions.iter().map(slice).collect();
     Ok((Frame { device, client, sent_at }, items))
@@ -278,13 +279,16 @@ pub struct Frame {
     sent_at: Option<DateTime<FixedOffset>>,
 }
 
-fn shadow(body: &[u8]) -> Vec<u8> {
+fn shadow(body: &[u8]) -> Cow<'_, [u8]> {
+    if std::str::from_utf8(body).is_ok() {
+        return Cow::Borrowed(body);
+    }
     let mut shadow = Vec::with_capacity(body.len());
     for chunk in body.utf8_chunks() {
         shadow.extend_from_slice(chunk.valid().as_bytes());
         shadow.resize(shadow.len() + chunk.invalid().len(), b'?');
     }
-    shadow
+    Cow::Owned(shadow)
 }
 
 /// Push a batch
@@ -366,7 +370,7 @@ pub async fn post_submission(
     let client = request.headers().get("user-agent").and_then(|agent| agent.to_str().ok()).map(str::to_owned);
     let client = client.filter(|client| client.len() <= MAX_CLIENT);
     let origin = Origin { user: who.user, device: who.device, client, sent_at: None };
-    match receive(&app, &who, origin, vec![body.to_vec()]).await? {
+    match receive(&app, &who, origin, vec![Raw::from(&*body)]).await? {
         Outcome::Refuse(refusal) => Err(refused(refusal)),
         Outcome::Commit(pushed) => {
             let result = pushed.results.first().ok_or_else(|| Problem::new("server.internal"))?;

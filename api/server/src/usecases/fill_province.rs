@@ -151,7 +151,7 @@ fn send(app: &App, batch: Batch) -> Result<Sent, FillError> {
     let reference = reference_now(&app.database, &app.reference)?;
     let said = submissions.iter().map(|submission| {
         let text = serde_json::to_vec(submission).expect("a submission serialises");
-        Said::read(&text, &app.config.limits)
+        Said::read(text, &app.config.limits)
     });
     let origin = Origin { user: pushed_by, device, client: Some("demo".to_owned()), sent_at: Some(received_at) };
     let mut prepared = Prepared::new(origin, said.collect(), &reference, received_at);

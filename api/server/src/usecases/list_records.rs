@@ -163,8 +163,7 @@ impl RecordQuery {
 }
 
 fn name_of(form: &Form, stored: &StoredRecord) -> String {
-    let shown = stored.record.shown().map(|(path, value)| (path.clone(), value.clone()));
-    View::from_paths(form, shown).text(NAME).unwrap_or_default().to_owned()
+    View::from_paths(form, stored.record.shown()).text(NAME).unwrap_or_default().to_owned()
 }
 
 /// Whether a name, or the rest of it from one of its words on, begins so, whatever its marks.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The data of a record, derived fields included.
 pub fn data(form: &Form, record: &Record, values: Values) -> Value {
-    let view = View::from_paths(form, record.shown().map(|(path, value)| (path.clone(), value.clone())));
+    let view = View::from_paths(form, record.shown());
     match values {
         Values::Whole => view.to_json(),
         Values::Masked => view.to_masked_json(form),

@@ -98,7 +98,7 @@ impl Releasing<'_> {
         let stored = submissions::by_ids(tx, &[waiting.submission])?.pop();
         let stored = stored.ok_or_else(|| review::not_loaded("a quarantined submission"))?;
         let Some(told) = &stored.told else { return Ok(Err(vec![Finding::new("person.erased", "")])) };
-        let said = Said::read(&told.body, self.limits);
+        let said = Said::read(Arc::clone(&told.body), self.limits);
         let submission = match &said.submission {
             Err(finding) => return Ok(Err(vec![(**finding).clone()])),
             // Kept under another id because its own was taken: it can only be said again under a new one.

@@ -254,7 +254,7 @@ fn retell_submission(
     let seq = tx.head().reference_seq;
     let reference = cache.get(tx, seq)?;
     let told = stored.told.as_ref().ok_or_else(|| StoreError::corrupt("a submission", "erased"))?;
-    let mut said = Said::read(&told.body, limits);
+    let mut said = Said::read(Arc::clone(&told.body), limits);
     said.name(tx)?;
     let assessed = Assessed::of(&said, &reference, local_date(tx.received_at()));
     let items = [(said, assessed)];

@@ -346,7 +346,7 @@ impl Resolving<'_> {
 }
 
 fn view(form: &Form, record: &Record) -> View {
-    View::from_paths(form, record.shown().map(|(path, value)| (path.clone(), value.clone())))
+    View::from_paths(form, record.shown())
 }
 
 fn candidate(record: &Record, path: &Path, submission: SubmissionId) -> Option<Value> {

@@ -15,6 +15,7 @@ use muong_store::submissions::StoredSubmission;
 use muong_store::{Database, Snapshot, StoreError, conflicts, decisions, log, quarantine, records, submissions};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// Something that became part of a record, as entry `v`.
@@ -91,7 +92,7 @@ fn read(snapshot: &mut Snapshot<'_>) -> Result<History, StoreError> {
             }
             _ => continue,
         };
-        let said = Said::read(&told(&submission).body, &Default::default());
+        let said = Said::read(Arc::clone(&told(&submission).body), &Default::default());
         let assessed = Assessed::of(&said, &reference, local_date(entry.received_at())).expect("it was readable");
         let said = *said.submission.expect("it was readable");
         let mut changes = assessed.checked.changes;

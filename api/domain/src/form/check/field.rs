@@ -103,7 +103,7 @@ fn check_default(field: &Field, place: &str) -> Checked<()> {
         &place,
         "stands on a field outside of a group, or on a derived one",
     )?;
-    let typed = value::normalise(field, None, &field.default, NaiveDate::MAX, "");
+    let typed = value::normalise(field, None, &field.default, NaiveDate::MAX);
     ensure(typed.is_ok_and(|value| value == field.default), place, "is not a value of the field, as it would be stored")
 }
 

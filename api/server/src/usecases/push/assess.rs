@@ -10,7 +10,7 @@ use muong_domain::form::{Field, Form, ReferenceKind, View};
 use muong_domain::id::UnitId;
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Change, Kind, Submission};
-use muong_domain::validate::{Checked, Context, PathChange, escaped, normalise_and_check};
+use muong_domain::validate::{Checked, Context, escaped, normalise_and_check};
 use std::sync::Arc;
 
 /// What is known of a submission before anything is looked up.
@@ -54,7 +54,7 @@ fn assess(submission: &Submission, reference: &Reference, today: NaiveDate) -> A
     }
     if let (Some(form), Some(context)) = (&assessed.form, &assessed.context) {
         assessed.checked = normalise_and_check(form, submission, context);
-        assessed.view = view_of(form, &assessed.checked.changes);
+        assessed.view = std::mem::take(&mut assessed.checked.view);
         assessed.key = form.natural_key(&assessed.view, submission.unit);
         errors.extend(unknown_units(form, submission, reference));
     }
@@ -104,10 +104,6 @@ fn unknown_unit(field: &Field, change: &Change, reference: &Reference, at: impl 
     let Some(unit) = reference.units.get(id) else { return told("form.reference_unknown") };
     let fits = |kind: &String| field.unit_kinds.is_empty() || field.unit_kinds.contains(kind);
     if unit.versions.iter().any(|version| fits(&version.kind)) { None } else { told("form.reference_kind") }
-}
-
-fn view_of(form: &Form, changes: &[PathChange]) -> View {
-    View::from_paths(form, changes.iter().map(|change| (change.path.clone(), change.to.clone())))
 }
 
 /// The version that the phone filled in. Old ones stay valid for old drafts: for what was captured while they were in

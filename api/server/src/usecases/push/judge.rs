@@ -23,6 +23,7 @@ use muong_store::records::StoredRecord;
 use muong_store::seal::Owner;
 use muong_store::{Head, Reading, StoreError};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -136,6 +137,8 @@ struct Merging<'a> {
     author: Author,
     before: Option<&'a StoredRecord>,
     alias: Option<RecordId>,
+    /// What the submission alone shows, and its key.
+    alone: (&'a View, Option<&'a str>),
 }
 
 impl Trial<'_> {
@@ -206,7 +209,7 @@ impl Trial<'_> {
         }
     }
 
-    fn target(&self, set: &mut WorkingSet, tx: &mut impl Reading, key: Option<&String>) -> Result<Target, StoreError> {
+    fn target(&self, set: &mut WorkingSet, tx: &mut impl Reading, key: Option<&str>) -> Result<Target, StoreError> {
         let Submission { record, unit, kind, .. } = *self.submission;
         if let Some(stored) = set.resolve(record, unit) {
             return Ok(Target::Existing { id: stored.record.id, alias: None });
@@ -230,7 +233,7 @@ impl Trial<'_> {
     /// The person is named as the phone knows them: an alias stands for its record, in this unit alone. From here on only
     /// the record's own id is used, so that no rule ever looks at a person of another unit. Answers whether anything was
     /// named otherwise.
-    fn name_subject(&self, set: &WorkingSet, form: &Form, changes: &mut [PathChange]) -> bool {
+    fn name_subject(&self, set: &WorkingSet, form: &Form, changes: &mut Cow<'_, [PathChange]>) -> bool {
         let Subject::Field(field) = &form.definition().subject else { return false };
         let path = form.path_of(field);
         let mut renamed = false;
@@ -242,7 +245,7 @@ impl Trial<'_> {
                 renamed = true;
             }
         };
-        for change in changes.iter_mut().filter(|change| change.path == path) {
+        for change in changes.to_mut().iter_mut().filter(|change| change.path == path) {
             for side in [&mut change.from, &mut change.to] {
                 match side {
                     Value::Object(members) => members.get_mut(field).into_iter().for_each(&mut canonical),
@@ -266,21 +269,22 @@ impl Trial<'_> {
 
     fn judge_change(&self, set: &mut WorkingSet, tx: &mut impl Reading, grant: Grant) -> Result<Verdict, StoreError> {
         let Some(form) = self.assessed.form.clone() else { return Ok(Exclusion::rejected(Vec::new())) };
-        let mut changes = self.assessed.checked.changes.clone();
-        let key = match self.name_subject(set, &form, &mut changes) {
+        let mut changes = Cow::Borrowed(self.assessed.checked.changes.as_slice());
+        let (alone, key) = match self.name_subject(set, &form, &mut changes) {
             true => {
-                let alone = changes.iter().map(|change| (change.path.clone(), change.to.clone()));
-                form.natural_key(&View::from_paths(&form, alone), self.submission.unit)
+                let alone = View::from_paths(&form, changes.iter().map(|change| (&change.path, &change.to)));
+                let key = form.natural_key(&alone, self.submission.unit).map(Cow::Owned);
+                (Cow::Owned(alone), key)
             }
-            false => self.assessed.key.clone(),
+            false => (Cow::Borrowed(&self.assessed.view), self.assessed.key.as_deref().map(Cow::Borrowed)),
         };
-        let (before, mut record, alias) = match self.target(set, tx, key.as_ref())? {
+        let (before, id, alias) = match self.target(set, tx, key.as_deref())? {
             Target::Unknown => {
                 return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
             }
-            Target::New { id, alias } => (None, Record::new(id, form.code(), self.submission.unit, self.v), alias),
+            Target::New { id, alias } => (None, id, alias),
             Target::Existing { id, alias } => {
-                let stored = set.record(id).cloned().ok_or_else(|| StoreError::corrupt("a record", "not loaded"))?;
+                let stored = set.held(id).ok_or_else(|| StoreError::corrupt("a record", "not loaded"))?;
                 if stored.record.form != form.code() && self.submission.kind == Kind::Create {
                     // An alias cannot help, as it does across units: the feed has one meaning of an id in a unit.
                     return Ok(Exclusion::rejected(vec![Finding::new("submission.record_taken", "/record")]));
@@ -288,17 +292,24 @@ impl Trial<'_> {
                 if stored.record.form != form.code() {
                     return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
                 }
-                let record = stored.record.clone();
-                (Some(stored), record, alias)
+                (Some(stored), id, alias)
             }
         };
+        let (before, alone) = (before.as_deref(), (&*alone, key.as_deref()));
         let author = self.author(before.is_some());
+        self.merge(set, tx, id, &Merging { form: &form, grant, changes: &changes, author, before, alias, alone })
+    }
+
+    /// The record as it is before anything of this submission is merged.
+    fn untouched(&self, id: RecordId, merging: &Merging<'_>) -> Record {
+        let mut record = match merging.before {
+            Some(stored) => stored.record.clone(),
+            None => Record::new(id, merging.form.code(), self.submission.unit, self.v),
+        };
         if self.submission.kind == Kind::Create {
-            merge::begin_anew(&mut record, &author);
-            changes.iter_mut().for_each(|change| change.from = Value::Null);
+            merge::begin_anew(&mut record, &merging.author);
         }
-        let merging = Merging { form: &form, grant, changes: &changes, author, before: before.as_ref(), alias };
-        self.merge(set, tx, record, &merging)
+        record
     }
 
     fn author(&self, existing: bool) -> Author {
@@ -315,15 +326,22 @@ impl Trial<'_> {
         &self,
         set: &mut WorkingSet,
         tx: &mut impl Reading,
-        record: Record,
+        id: RecordId,
         merging: &Merging<'_>,
     ) -> Result<Verdict, StoreError> {
         let attempt = |withheld: &BTreeSet<Path>| {
-            let mut merged = record.clone();
+            let mut merged = self.untouched(id, merging);
             let care = |path: &Path| Care { guarded: merging.form.is_guarded(path), withheld: withheld.contains(path) };
             let outcomes = merge::merge(&mut merged, &merging.author, self.v, merging.changes, care);
-            let view = view(merging.form, &merged);
-            let key = merging.form.natural_key(&view, merged.unit);
+            let (view, key) = match (merging.before, withheld.is_empty()) {
+                // A new record shows what the submission alone shows.
+                (None, true) => (Cow::Borrowed(merging.alone.0), merging.alone.1.map(str::to_owned)),
+                _ => {
+                    let view = view(merging.form, &merged);
+                    let key = merging.form.natural_key(&view, merged.unit);
+                    (Cow::Owned(view), key)
+                }
+            };
             (merged, outcomes, view, key)
         };
         let (mut merged, mut outcomes, mut view, mut key) = attempt(&BTreeSet::new());
@@ -535,7 +553,7 @@ fn is_own_fault(merged: &Record, merging: &Merging<'_>, rule: &Broken) -> bool {
 }
 
 fn view(form: &Form, record: &Record) -> View {
-    View::from_paths(form, record.shown().map(|(path, value)| (path.clone(), value.clone())))
+    View::from_paths(form, record.shown())
 }
 
 /// Up to where a base reaches. One of another epoch counts up to where the present one began: both share that past.

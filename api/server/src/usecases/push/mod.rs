@@ -28,7 +28,7 @@ use muong_store::submissions::{StoredSubmission, Told};
 use muong_store::{LogEntry, Outcome, Reading, StoreError, Tx};
 use outcome::{ItemResult, Pushed, Recorded, Since, Status};
 use said::{Origin, Said, content_digest};
-use serde_json::json;
+use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
 use working_set::{Item, Known, WorkingSet};
@@ -283,9 +283,7 @@ impl Desk<'_> {
         let recorded = self.apply(said.id, admission, v);
         let (submission, assessed) = (Some(trial.submission), Some(trial.assessed));
         let facts = Facts { id: said.id, v, submission, assessed, place: None };
-        let kept = Kept { owner, subject, content_hash };
-        self.receive(said, &facts, kept, &recorded);
-        Ok(ItemResult::Recorded(recorded))
+        Ok(self.receive(said, &facts, Kept { owner, subject, content_hash }, recorded))
     }
 
     /// Lets what was judged become part of the record, as entry `v`.
@@ -354,7 +352,6 @@ impl Desk<'_> {
         recorded.quarantine = Some(quarantine);
         recorded.errors = bounds::bounded(exclusion.errors);
         let facts = Facts { id, v, submission, assessed, place };
-        let kept = Kept { owner, subject, content_hash };
         let code = recorded.errors.first().map_or_else(String::new, |finding| finding.code.as_str().to_owned());
         let waiting = StoredQuarantine {
             id: quarantine,
@@ -371,8 +368,7 @@ impl Desk<'_> {
             outcome: None,
         };
         self.set.wait(waiting, submission.map(|s| s.record));
-        self.receive(said, &facts, kept, &recorded);
-        Ok(ItemResult::Recorded(recorded))
+        Ok(self.receive(said, &facts, Kept { owner, subject, content_hash }, recorded))
     }
 
     /// What waits about somebody is kept under that person's key; about nobody, or somebody erased, under one of its own.
@@ -419,7 +415,7 @@ impl Desk<'_> {
     }
 
     /// Notes a submission as received, with its answer.
-    fn receive(&mut self, said: &Said, facts: &Facts<'_>, kept: Kept, recorded: &Recorded) {
+    fn receive(&mut self, said: &Said, facts: &Facts<'_>, kept: Kept, recorded: Recorded) -> ItemResult {
         let Kept { owner, subject, content_hash } = kept;
         let submission = facts.submission;
         let reused = facts.id != said.id;
@@ -440,12 +436,13 @@ impl Desk<'_> {
             subject,
             owner,
             told: Some(Told {
-                body: said.body.clone(),
-                result: serde_json::to_vec(recorded).expect("a result serialises"),
+                body: Arc::clone(&said.body),
+                result: serde_json::to_vec(&recorded).expect("a result serialises"),
             }),
         };
-        let (digest, author) = (content_hash.to_vec(), self.origin.user);
-        self.set.receive(stored, Known { digest, owner, author, result: Some(recorded.clone()) });
+        let (digest, author, recorded) = (content_hash.to_vec(), self.origin.user, Arc::new(recorded));
+        self.set.receive(stored, Known { digest, owner, author, result: Some(Arc::clone(&recorded)) });
+        ItemResult::Recorded(recorded)
     }
 }
 
@@ -489,7 +486,7 @@ struct Kept {
 /// The answer under the id that its author knows it by.
 fn named(mut result: ItemResult, id: SubmissionId) -> ItemResult {
     if let ItemResult::Recorded(recorded) | ItemResult::Duplicate(recorded, _) = &mut result {
-        recorded.id = id;
+        Arc::make_mut(recorded).id = id;
     }
     result
 }
@@ -503,15 +500,25 @@ pub fn kind(kind: Kind) -> &'static str {
     }
 }
 
+/// What is kept of a submission's way here.
+#[derive(Serialize)]
+struct Way<'a> {
+    client: Option<&'a str>,
+    form_version: Option<i32>,
+    on_behalf_of: Option<UserId>,
+    pushed_by: UserId,
+    sent_at: Option<DateTime<Utc>>,
+}
+
 fn origin_text(origin: &Origin, submission: Option<&Submission>) -> String {
-    json!({
-        "pushed_by": origin.user,
-        "on_behalf_of": submission.and_then(|s| s.on_behalf_of),
-        "client": origin.client,
-        "sent_at": origin.sent_at,
-        "form_version": submission.and_then(|s| s.form_version),
-    })
-    .to_string()
+    let way = Way {
+        client: origin.client.as_deref(),
+        form_version: submission.and_then(|s| s.form_version),
+        on_behalf_of: submission.and_then(|s| s.on_behalf_of),
+        pushed_by: origin.user,
+        sent_at: origin.sent_at,
+    };
+    serde_json::to_string(&way).expect("plain values serialise")
 }
 
 /// What has been decided about a submission since it was quarantined.

@@ -8,6 +8,7 @@ use muong_domain::refusal::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The statuses that are recorded. `duplicate` and `deferred` are answers, never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -142,9 +143,9 @@ pub struct Since {
 #[derive(Clone, PartialEq, Debug)]
 pub enum ItemResult {
     /// Recorded now.
-    Recorded(Recorded),
+    Recorded(Arc<Recorded>),
     /// Recorded before; what has been decided since.
-    Duplicate(Recorded, Option<Since>),
+    Duplicate(Arc<Recorded>, Option<Since>),
     /// Recorded before, about somebody who has been erased since: nothing but that is known of it any more.
     Erased(SubmissionId),
     /// Something that it builds on has not arrived. Not recorded: send it again later.

@@ -27,7 +27,7 @@ pub type Card = (RecordId, Option<String>);
 /// The shown values of a record, by the newest version of its form.
 pub fn view_of(set: &WorkingSet, record: &Record) -> View {
     match set.reference.catalog.newest(&record.form) {
-        Some(form) => View::from_paths(form, record.shown().map(|(path, value)| (path.clone(), value.clone()))),
+        Some(form) => View::from_paths(form, record.shown()),
         None => View::default(),
     }
 }

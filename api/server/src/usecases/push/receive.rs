@@ -1,7 +1,7 @@
 //! A push on its way through the process: read and assessed before it is handed over to be taken.
 
 use super::outcome::Pushed;
-use super::said::{Origin, Said};
+use super::said::{Origin, Raw, Said};
 use super::{Prepared, PushRefusal, together};
 use crate::reference::Reference;
 use crate::state::App;
@@ -18,7 +18,7 @@ pub async fn receive(
     app: &App,
     who: &Authenticated,
     origin: Origin,
-    items: Vec<Vec<u8>>,
+    items: Vec<Raw>,
 ) -> Result<Outcome<Pushed, PushRefusal>, Failure> {
     let prepared = prepare(app, origin, items).await?;
     let outcome = together::push(app, who.clone(), prepared).await?;
@@ -29,12 +29,12 @@ pub async fn receive(
 }
 
 /// Everything that can be done before the lock.
-async fn prepare(app: &App, origin: Origin, items: Vec<Vec<u8>>) -> Result<Prepared, Failure> {
+async fn prepare(app: &App, origin: Origin, items: Vec<Raw>) -> Result<Prepared, Failure> {
     let reference = reference(app).await?;
     let (limits, now) = (app.config.limits, app.clock.now());
-    let is_small = items.iter().map(Vec::len).sum::<usize>() <= SMALL;
+    let is_small = items.iter().map(|item| item.len()).sum::<usize>() <= SMALL;
     let assess = move || {
-        let said = items.iter().map(|bytes| Said::read(bytes, &limits)).collect();
+        let said = items.into_iter().map(|item| Said::read(item, &limits)).collect();
         Prepared::new(origin, said, &reference, now)
     };
     if is_small { Ok(assess()) } else { work(app, assess).await }

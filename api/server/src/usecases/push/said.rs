@@ -10,8 +10,10 @@ use muong_domain::refusal::Finding;
 use muong_domain::submission::Submission;
 use muong_store::seal::{self, Owner};
 use muong_store::{StoreError, Tx};
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What of the envelope does not belong to the content: the same thing said again under another number, from another
@@ -27,6 +29,9 @@ pub fn is_of_our_time(at: &DateTime<Utc>) -> bool {
     YEARS.contains(&at.year())
 }
 
+/// The bytes of one item, as they came.
+pub type Raw = Arc<[u8]>;
+
 /// One item, read as far as it can be.
 #[derive(Clone, Debug)]
 pub struct Said {
@@ -37,7 +42,7 @@ pub struct Said {
     /// The unit that it names, as far as that can be read.
     pub unit: Option<UnitId>,
     /// The bytes as they came.
-    pub body: Vec<u8>,
+    pub body: Raw,
     /// The submission, or why it cannot be read.
     pub submission: Result<Box<Submission>, Box<Finding>>,
 }
@@ -57,37 +62,36 @@ pub struct Origin {
 
 impl Said {
     /// Reads one item.
-    pub fn read(bytes: &[u8], limits: &Limits) -> Self {
-        if bytes.len() > limits.submission_bytes {
+    pub fn read(body: impl Into<Raw>, limits: &Limits) -> Self {
+        let body = body.into();
+        if body.len() > limits.submission_bytes {
             let finding = Finding::new("submission.too_large", "")
                 .with("limit", crate::http::body::size(limits.submission_bytes));
-            return Self::unreadable(bytes, (None, None), finding);
+            return Self::unreadable(body, (None, None), finding);
         }
-        let value = match json::parse(bytes) {
+        let value = match json::parse(&body) {
             Ok(value) => value,
-            Err(error) => return Self::unreadable(bytes, (None, None), unreadable(&error)),
+            Err(error) => return Self::unreadable(body, (None, None), unreadable(&error)),
         };
-        let member = |name| value.get(name).and_then(Value::as_str);
-        let names = (member("id").and_then(|id| id.parse().ok()), member("unit").and_then(|unit| unit.parse().ok()));
-        match serde_path_to_error::deserialize::<_, Submission>(Objects(&value)) {
-            Ok(submission) if submission.n < 1 => Self::unreadable(bytes, names, malformed("/n")),
-            Ok(submission) if submission.captured_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) => {
-                Self::unreadable(bytes, names, malformed("/captured_at"))
-            }
+        match submission(&value) {
             Ok(submission) => {
-                let (id, unit, body) = (submission.id, Some(submission.unit), bytes.to_vec());
-                Self { id, hash: content_hash(value), unit, body, submission: Ok(Box::new(submission)) }
+                let (id, unit, hash) = (submission.id, Some(submission.unit), content_hash(&value));
+                Self { id, hash, unit, body, submission: Ok(Box::new(submission)) }
             }
-            Err(error) => Self::unreadable(bytes, names, misshapen(&error)),
+            Err(finding) => {
+                let member = |name| value.get(name).and_then(Value::as_str);
+                let (id, unit) = (member("id").and_then(|id| id.parse().ok()), member("unit"));
+                Self::unreadable(body, (id, unit.and_then(|unit| unit.parse().ok())), finding)
+            }
         }
     }
 
     /// `names`: the ids of itself and of its unit, as far as they can be read.
-    fn unreadable(bytes: &[u8], names: (Option<SubmissionId>, Option<UnitId>), finding: Finding) -> Self {
+    fn unreadable(body: Raw, names: (Option<SubmissionId>, Option<UnitId>), finding: Finding) -> Self {
         let (id, unit) = names;
-        let hash: [u8; 32] = Sha256::digest(bytes).into();
+        let hash: [u8; 32] = Sha256::digest(&body).into();
         let id = id.unwrap_or_else(|| SubmissionId::new(Uuid::nil()));
-        Self { id, hash, unit, body: bytes.to_vec(), submission: Err(Box::new(finding)) }
+        Self { id, hash, unit, body, submission: Err(Box::new(finding)) }
     }
 
     /// Gives an item that names no id one that follows from its bytes, so that it is the same when it comes again. By the
@@ -113,11 +117,22 @@ pub fn content_digest(tx: &mut Tx<'_>, owner: Owner, hash: &[u8; 32]) -> Result<
     seal::digest(tx, owner, hash)?.ok_or_else(|| StoreError::corrupt("a submission", "its key has been destroyed"))
 }
 
-fn content_hash(mut value: Value) -> [u8; 32] {
-    if let Some(members) = value.as_object_mut() {
-        for name in NOT_CONTENT {
-            members.remove(name);
-        }
+/// The submission that a value is, or why it is none.
+fn submission(value: &Value) -> Result<Submission, Finding> {
+    let Ok(submission) = Submission::deserialize(Objects(value)) else {
+        // Once more, to tell where: whoever writes it right does not pay for that.
+        let error = serde_path_to_error::deserialize::<_, Submission>(Objects(value)).err();
+        return Err(error.map_or_else(|| malformed(""), |error| misshapen(&error)));
+    };
+    if submission.n < 1 {
+        return Err(malformed("/n"));
     }
-    Sha256::digest(json::canonical(&value)).into()
+    if submission.captured_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) {
+        return Err(malformed("/captured_at"));
+    }
+    Ok(submission)
+}
+
+fn content_hash(value: &Value) -> [u8; 32] {
+    Sha256::digest(json::canonical_without(value, &NOT_CONTENT)).into()
 }

@@ -38,7 +38,7 @@ pub struct Known {
     /// Who said it.
     pub author: UserId,
     /// How it was answered; none when whom it was about has been erased.
-    pub result: Option<Recorded>,
+    pub result: Option<Arc<Recorded>>,
 }
 
 /// One item of a push, read and assessed; what cannot be read has nothing to assess.
@@ -53,7 +53,7 @@ pub struct WorkingSet {
     /// The first received first.
     waiting: HashMap<(RecordId, UnitId), Vec<SubmissionId>>,
     aliases: HashMap<(RecordId, UnitId), RecordId>,
-    records: HashMap<RecordId, StoredRecord>,
+    records: HashMap<RecordId, Arc<StoredRecord>>,
     keys: HashMap<String, RecordId>,
     /// Keys whose holder has been asked for: what stands not in `keys` then is held by nobody.
     asked: HashSet<String>,
@@ -188,7 +188,7 @@ impl WorkingSet {
         for stored in found {
             if !self.records.contains_key(&stored.record.id) {
                 self.index(&stored);
-                self.records.insert(stored.record.id, stored);
+                self.records.insert(stored.record.id, Arc::new(stored));
             }
         }
     }
@@ -221,7 +221,7 @@ impl WorkingSet {
     /// The record that an id stands for in a unit. One of another unit does not exist there.
     pub fn resolve(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
         let canonical = self.aliases.get(&(id, unit)).copied().unwrap_or(id);
-        self.records.get(&canonical).filter(|stored| stored.record.unit == unit)
+        self.record(canonical).filter(|stored| stored.record.unit == unit)
     }
 
     /// Whether the id is taken, by whatever unit's record.
@@ -231,7 +231,12 @@ impl WorkingSet {
 
     /// A record by its canonical id.
     pub fn record(&self, id: RecordId) -> Option<&StoredRecord> {
-        self.records.get(&id)
+        self.records.get(&id).map(AsRef::as_ref)
+    }
+
+    /// The same, to be kept while the batch goes on.
+    pub fn held(&self, id: RecordId) -> Option<Arc<StoredRecord>> {
+        self.records.get(&id).map(Arc::clone)
     }
 
     /// The record that holds a natural key.
@@ -264,7 +269,7 @@ impl WorkingSet {
     pub fn steps_of(&self, person: RecordId) -> impl Iterator<Item = &StoredRecord> {
         let unit = self.records.get(&person).map(|stored| stored.record.unit);
         let ids = self.about.get(&person).into_iter().flatten();
-        ids.filter_map(|id| self.records.get(id)).filter(move |step| step.live && Some(step.record.unit) == unit)
+        ids.filter_map(|id| self.record(*id)).filter(move |step| step.live && Some(step.record.unit) == unit)
     }
 
     /// The person of this id, who is there, in this unit.
@@ -287,7 +292,7 @@ impl WorkingSet {
         }
         self.index(&stored);
         self.written.records.insert(stored.record.id, grant);
-        self.records.insert(stored.record.id, stored);
+        self.records.insert(stored.record.id, Arc::new(stored));
     }
 
     fn note_conflicts(&mut self, before: &[OpenConflict], stored: &StoredRecord) {
@@ -342,7 +347,7 @@ impl WorkingSet {
         for (id, grant) in written.records {
             let Some(stored) = self.records.remove(&id) else { continue };
             stamps.push(stamp(id.uuid(), stored.record.unit, &stored.record.form, stored.record.version, stored.live));
-            changes.push(self.change(grant, stored));
+            changes.push(self.change(grant, Arc::unwrap_or_clone(stored)));
         }
         records::save(tx, &written.rekeyed.into_iter().collect::<Vec<_>>(), changes)?;
         records::insert_aliases(tx, &written.aliases)?;
@@ -367,7 +372,7 @@ fn readable<'i>(items: &'i [&Item]) -> impl Iterator<Item = (&'i Submission, &'i
 }
 
 fn known(stored: &StoredSubmission) -> Result<Known, StoreError> {
-    let result = stored.told.as_ref().map(|told| serde_json::from_slice(&told.result)).transpose();
+    let result = stored.told.as_ref().map(|told| serde_json::from_slice(&told.result).map(Arc::new)).transpose();
     Ok(Known {
         digest: stored.content_hash.clone(),
         owner: stored.owner,
