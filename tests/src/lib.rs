@@ -9,6 +9,7 @@ pub mod database;
 pub mod province;
 pub mod replay;
 pub mod review;
+pub mod said;
 pub mod socket;
 
 pub use app::TestApp;

@@ -20,6 +20,7 @@ mod acceptance {
     mod checks;
     mod decided_people;
     mod erasure;
+    mod erasure_ledger;
     mod forms;
     mod founding;
     mod fuzz_corpus;
@@ -33,6 +34,7 @@ mod acceptance {
     mod properties;
     mod push_protocol;
     mod reading;
+    mod restore;
     mod review;
     mod rules_of_meetings;
     mod s1_a_clean_report;
