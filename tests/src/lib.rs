@@ -11,6 +11,7 @@ pub mod replay;
 pub mod review;
 pub mod said;
 pub mod socket;
+pub mod standby;
 
 pub use app::TestApp;
 pub use builders::{Submission, id};

@@ -18,6 +18,7 @@ mod acceptance {
     mod browsers;
     mod cards_and_places;
     mod checks;
+    mod compaction;
     mod decided_people;
     mod erasure;
     mod erasure_ledger;
@@ -31,6 +32,7 @@ mod acceptance {
     mod openapi;
     mod operations;
     mod overload;
+    mod promotion;
     mod properties;
     mod push_protocol;
     mod reading;

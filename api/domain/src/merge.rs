@@ -173,10 +173,19 @@ impl Merging<'_> {
             cell.claims.push(Claim { value: Value::Null, by: BTreeSet::new() });
         }
         let before = cell.shown().clone();
-        let knew_contest = cell.contest.as_ref().is_some_and(|contest| self.author.knew_contest(contest));
+        let knew = |contest| self.author.knew_contest(contest) || self.must_have_known(cell, change);
+        let knew_contest = cell.contest.as_ref().is_some_and(knew);
         let shown_taken = self.supersede(cell, change, knew_contest);
         self.claim(cell, &change.to, shown_taken && !self.care.withheld);
         self.judge(cell, change, &before, knew_contest)
+    }
+
+    /// Whoever has proposed another value and then changes the one shown has seen that theirs is contested. For an author of
+    /// whom it is not certain what they had seen.
+    fn must_have_known(&self, cell: &Cell, change: &PathChange) -> bool {
+        let own = |claim: &Claim| claim.by.iter().any(|seq| self.author.is_own(self.writers.get(seq)));
+        let changes_shown = cell.claims.first().is_some_and(|claim| claim.value == change.from && !own(claim));
+        matches!(self.author.seen, Seen::AtLeast(_)) && changes_shown && cell.claims.iter().skip(1).any(own)
     }
 
     /// Takes away what the author had seen and changed; answers whether the value shown is gone.
