@@ -10,7 +10,7 @@ use crate::dialect;
 use crate::error::StoreError;
 use crate::migrate;
 use crate::schema::{attempts, feed_head, log as log_table, refresh_tokens};
-use crate::transaction::{Head, LogEntry, LogRow, Reading, Snapshot, Tx};
+use crate::transaction::{Head, LogEntry, LogRow, Reading, Snapshot, Tx, look_at_head};
 use crate::vault::Vault;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::connection::DefaultLoadingMode;
@@ -774,6 +774,10 @@ pub fn note_finished(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let conn = &mut database.url().open_for_writing()?;
+    // Promoted, and no server has noticed yet: without a key this is not the one to begin an epoch.
+    if look_at_head(conn)?.1 {
+        return Ok(false);
+    }
     let mut tx = Tx::begin(conn, None, || now)?;
     if tx.head().epoch != contents.head.epoch {
         tx.rollback();
