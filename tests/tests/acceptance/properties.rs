@@ -351,7 +351,7 @@ fn restored(store: &Store, lines: &[u8], backend: Backend) -> Store {
     migrate(&mut url.open().expect("a database")).expect("migrations");
     let now = "2026-03-10T02:11:00Z".parse().expect("an instant");
     let target = muong_store::backup::Target { url: &url, vault: province::vault(), replace: false, now };
-    muong_store::backup::restore(&target, lines, |tx| seal::establish(tx)).expect("it is restored");
+    muong_store::backup::restore(&target, lines, seal::establish).expect("it is restored");
     let again = Store::open(kept);
     let heads = [store, &again].map(|store| store.database.read(|read| read.head()).expect("a head"));
     assert_ne!(heads[0].epoch, heads[1].epoch);
