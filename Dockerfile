@@ -21,8 +21,8 @@ COPY data/README.md /usr/share/doc/muong/DATA.md
 
 # By number, so that an orchestrator can tell that it is not root.
 USER 10001:10001
-# The defaults sqlite://muong.db and data_dir "." land here. On PostgreSQL nothing of lasting value does,
-# as long as the signing key comes from outside (MUONG_SIGNING_KEY_FILE).
+# The defaults sqlite://muong.db and data_dir "." land here. On PostgreSQL only the ledger of
+# erasures is of lasting value (MUONG_ERASURE_LEDGER; all replicas share it), as long as the signing key comes from outside (MUONG_SIGNING_KEY_FILE).
 WORKDIR /var/lib/muong
 VOLUME /var/lib/muong
 ENV MUONG_LISTEN=0.0.0.0:8080 \

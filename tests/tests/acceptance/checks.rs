@@ -26,7 +26,32 @@ on_each!(
     a_clock_that_went_back_is_named,
     a_certificate_that_has_expired_is_named,
     more_connections_than_the_system_allows_are_named,
+    a_missing_or_old_backup_and_a_missing_ledger_are_warned_of,
 );
+
+/// The warnings of one check.
+fn warnings(report: &Value, check: &str) -> Vec<String> {
+    let all = report["found"].as_array().expect("a list").iter();
+    let of = all.filter(|found| found["check"] == check && found["level"] == "warning");
+    of.map(|found| text(&found["says"]).to_owned()).collect()
+}
+
+fn a_missing_or_old_backup_and_a_missing_ledger_are_warned_of(backend: Backend) {
+    let app = TestApp::start(backend);
+    let folder = TempDir::with_prefix("muong-backups-").expect("a folder");
+    let (_, report) = found(&app, |_| {});
+    assert_eq!(warnings(&report, "backups"), ["there has never been a backup"]);
+    assert_eq!(warnings(&report, "ledger of erasures"), Vec::<String>::new(), "{report}");
+    app.back_up(folder.path());
+    assert_eq!(warnings(&found(&app, |_| {}).1, "backups"), Vec::<String>::new());
+    app.pass(chrono::TimeDelta::hours(40));
+    let (_, report) = found(&app, |config| config.erasure_ledger = Some(folder.path().join("none")));
+    let [old] = <[String; 1]>::try_from(warnings(&report, "backups")).expect("one warning");
+    assert!(old.contains("40 hours ago"), "{old}");
+    assert_eq!(warnings(&report, "ledger of erasures").len(), 1, "{report}");
+    let (ok, report) = found(&app, |config| config.erasure_ledger = Some(folder.path().to_owned()));
+    assert!(!ok && only_fault(&report, "ledger of erasures").contains("is no file"), "{report}");
+}
 
 /// What it finds with the configuration of a server, changed; and whether it ends well.
 fn found(app: &TestApp, change: impl FnOnce(&mut Config)) -> (bool, Value) {

@@ -100,7 +100,12 @@ fn what_waits_and_what_is_in_use_is_told(backend: Backend) {
     let said = secretary.says(meeting(HUOI_SANG).to("sitting", 1));
     let other = secretary.says(meeting(HUOI_SANG).to("held", "not a truth value"));
     assert_eq!(secretary.push(&[&said, &other]).statuses(), ["accepted", "rejected"]);
+    let folder = tempfile::TempDir::with_prefix("muong-backups-").expect("a folder");
+    app.back_up(folder.path());
+    app.pass(chrono::TimeDelta::minutes(2));
     let lines = lines(&scrape(&app));
+    assert_eq!(value(&lines, "muong_backup_age_seconds"), 120.0);
+    assert_eq!(value(&lines, "muong_backup_seq"), value(&lines, "muong_log_seq") - 1.0);
     assert_eq!(value(&lines, "muong_quarantine_open"), 1.0);
     assert_eq!(value(&lines, "muong_conflicts_open"), 0.0);
     assert!(value(&lines, "muong_log_seq") > 2.0);
