@@ -31,6 +31,10 @@ mod acceptance {
     mod operations;
     mod overload;
     mod properties;
+    mod pull;
+    mod pull_waiting;
+    mod pull_scopes;
+    mod pull_properties;
     mod push_protocol;
     mod reading;
     mod review;

@@ -153,6 +153,7 @@ diesel::table! {
         kind -> Text,
         name -> Text,
         parent_id -> Nullable<sql::Id>,
+        seq -> BigInt,
     }
 }
 
@@ -204,6 +205,7 @@ diesel::table! {
         valid_from -> sql::Instant,
         valid_to -> Nullable<sql::Instant>,
         seq -> BigInt,
+        given_seq -> BigInt,
     }
 }
 
@@ -359,6 +361,17 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql;
 
+    durable (id) {
+        id -> Integer,
+        epoch -> sql::Id,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
     data_keys (kind, owner) {
         kind -> Text,
         owner -> sql::Id,
@@ -427,5 +440,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     quarantine,
     decisions,
     feed,
+    durable,
     data_keys
 );

@@ -8,6 +8,7 @@ use super::query::Params;
 use crate::config::Limits;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
+use crate::usecases::pull::{LONGEST_WAIT, message};
 use crate::usecases::push::PushRefusal;
 use crate::usecases::push::outcome::{ConflictNote, FieldOutcome, ItemResult, Pushed, Recorded, Since, Status};
 use crate::usecases::push::receive::receive;
@@ -406,11 +407,20 @@ pub struct LimitsBody {
     /// Bytes of one submission.
     #[schema(example = 262_144)]
     submission_bytes: usize,
+    /// Messages in one page of a pull.
+    #[schema(example = 1000)]
+    pull_messages: usize,
+    /// Bytes of one page of a pull before compression, unless it is one message.
+    #[schema(example = 4_194_304)]
+    pull_bytes: usize,
+    /// Seconds that a pull waits at most for something new.
+    #[schema(example = 25)]
+    wait_seconds: u64,
     /// The values of `Content-Encoding` that are understood.
     encodings: [&'static str; 2],
 }
 
-/// What may one push carry?
+/// What may one push or pull carry?
 #[utoipa::path(
     tag = "sync",
     responses(
@@ -429,6 +439,9 @@ pub async fn get_limits(app: Data<App>, request: HttpRequest) -> Result<Json<Lim
         wire_bytes,
         inflated_bytes,
         submission_bytes,
+        pull_messages: message::MOST,
+        pull_bytes: message::MOST_BYTES,
+        wait_seconds: LONGEST_WAIT.as_secs(),
         encodings: ["gzip", "zstd"],
     }))
 }
