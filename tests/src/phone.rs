@@ -69,7 +69,8 @@ impl Phone {
     fn hears(&mut self, message: &Value) {
         match text(&message["t"]) {
             "put" => drop(self.things.insert(uuid(&message["id"]), message.clone())),
-            "tombstone" | "purge" => self.forgets(uuid(&message["id"])),
+            // Other ids stand until their unit is purged: a withdrawn record may come back.
+            "tombstone" | "purge" => drop(self.things.remove(&uuid(&message["id"]))),
             "alias" => {
                 let key = (uuid(&message["id"]), uuid(&message["unit"]));
                 self.aliases.insert(key, uuid(&message["record"]));
@@ -82,11 +83,6 @@ impl Phone {
             "notice" => self.notices.push(message.clone()),
             other => panic!("an unknown message: {other}"),
         }
-    }
-
-    fn forgets(&mut self, id: Uuid) {
-        self.things.remove(&id);
-        self.aliases.retain(|_, record| *record != id);
     }
 
     /// What it has of one kind, by id.

@@ -32,9 +32,9 @@ mod acceptance {
     mod overload;
     mod properties;
     mod pull;
-    mod pull_waiting;
-    mod pull_scopes;
     mod pull_properties;
+    mod pull_scopes;
+    mod pull_waiting;
     mod push_protocol;
     mod reading;
     mod review;

@@ -150,7 +150,7 @@ fn is_after(place: Place) -> IsAfter {
     feed::seq.gt(place.seq.0).or(feed::id.gt(Id(place.id)).or(later))
 }
 
-/// What is there in some scopes as of an entry, by scope and place. `after`: past that place, in the first of them.
+/// What is there in some scopes as of an entry, by scope and place.
 pub fn present_in(
     read: &mut impl Reading,
     scopes: &[UnitId],
@@ -182,7 +182,7 @@ pub fn rest_in(
         .filter(is_after(after))
         .filter(feed::seq.le(up_to.0))
         .filter(feed::present)
-        .order((feed::scope, feed::seq, feed::id))
+        .order((feed::seq + 0_i64, feed::id))
         .limit(limit)
         .select(Row::as_select())
         .load(c))?))
@@ -191,12 +191,13 @@ pub fn rest_in(
 /// The units themselves, without what lies in them, as of an entry.
 pub fn units_among(read: &mut impl Reading, units: &[UnitId], up_to: Seq) -> Result<Vec<FeedRow>, StoreError> {
     let units: Vec<Id> = units.iter().copied().map(Id::from).collect();
+    // Not `scope = id`: SQLite would conclude that the scopes are among these as well, and walk all that lies in them.
     Ok(told(on_backend!(read.conn(), c => feed::table
         .filter(among(feed::id, units.iter().copied()))
-        .filter(feed::scope.eq(feed::id))
+        .filter(dsl::sql::<Bool>("coalesce(feed.scope, feed.id) = feed.id"))
         .filter(feed::kind.eq(UNIT))
         .filter(feed::seq.le(up_to.0))
-        .order((feed::scope, feed::seq, feed::id))
+        .order(feed::id)
         .select(Row::as_select())
         .load(c))?))
 }

@@ -59,6 +59,6 @@ pub use scope::Scope;
 pub use state_hash::state_hash;
 pub use stock::Stock;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
-pub use waiting::{ANYTHING, TooMany, Waiter, Waiting};
 pub use vault::{Chance, MasterKey, Source, Vault};
+pub use waiting::{ANYTHING, TooMany, Waiter, Waiting};
 pub use writer::{Writer, WriterError, WriterMetrics, WriterOptions};

@@ -281,9 +281,9 @@ pub fn has_moved_since(read: &mut impl Reading, seq: Seq) -> Result<bool, StoreE
         .load(c))?;
     let ids: Vec<Id> = begun.iter().map(|(unit, _)| *unit).collect();
     let before = parents(read, seq, Some(&ids))?;
-    Ok(begun.iter().any(|(unit, parent)| {
-        before.get(&unit.0.into()).is_some_and(|known| *known != parent.map(|id| id.0.into()))
-    }))
+    Ok(begun
+        .iter()
+        .any(|(unit, parent)| before.get(&unit.0.into()).is_some_and(|known| *known != parent.map(|id| id.0.into()))))
 }
 
 /// What stood above each unit as of an entry.

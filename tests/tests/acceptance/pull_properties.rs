@@ -129,6 +129,9 @@ impl Days {
 
     fn decide(&mut self) {
         let commune = &self.people[COMMUNE];
+        if commune.get("/v1/conflicts").status == 403 {
+            return; // its grant has ended
+        }
         let Some(conflict) = open_conflicts(commune).into_iter().next() else { return };
         let by = |candidate: &Value| candidate["by"].as_array().cloned().unwrap_or_default();
         let seen: Vec<Uuid> =
@@ -141,9 +144,13 @@ impl Days {
     fn grant(&mut self, who: usize, role: usize, unit: usize) {
         self.app.pass(TimeDelta::seconds(1));
         let (login, given, over) = (LOGINS[who], ROLES[role], UNITS[unit]);
-        let at_first =
-            [(SECRETARY, Role::Cadre, HUOI_SANG), (OFFICER, Role::Liaison, HUOI_SANG), (NEIGHBOUR, Role::Cadre, NA_LONG),
-            (COMMUNE, Role::CommuneReviewer, MUONG_NHE), (OTHER_COMMUNE, Role::CommuneReviewer, MUONG_CHA)];
+        let at_first = [
+            (SECRETARY, Role::Cadre, HUOI_SANG),
+            (OFFICER, Role::Liaison, HUOI_SANG),
+            (NEIGHBOUR, Role::Cadre, NA_LONG),
+            (COMMUNE, Role::CommuneReviewer, MUONG_NHE),
+            (OTHER_COMMUNE, Role::CommuneReviewer, MUONG_CHA),
+        ];
         let key = (who, role, unit);
         if at_first.contains(&(login, given, over)) != self.held.contains(&key) {
             self.app.revoke(login, given, over);
@@ -247,7 +254,8 @@ fn live(backend: Backend, steps: &[Step]) -> Vec<String> {
 
 #[test]
 fn property_2_8_and_9_a_phone_ends_with_what_its_user_may_see_is_told_of_nothing_else_and_alike_on_both_databases() {
-    let config = ProptestConfig { cases: 10, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases: 6, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() };
     let days = prop::collection::vec(step(), 10..45);
     TestRunner::new(config)
         .run(&days, |steps| {

@@ -4,13 +4,12 @@
 use chrono::TimeDelta;
 use muong_domain::access::Role;
 use muong_tests::builders::{MEETING, PERSON, meeting, person};
-use muong_tests::client::{codes, text, uuid};
+use muong_tests::client::{text, uuid};
 use muong_tests::database::execute;
 use muong_tests::phone::kinds;
 use muong_tests::province::{
     ADMIN, COMMUNE, HUOI_SANG, MUONG_CHA, NA_LONG, NEIGHBOUR, OTHER_COMMUNE, PHIENG_SANG, SECRETARY, STRANGER,
 };
-use muong_tests::review::release;
 use muong_tests::{Backend, Phone, Reporter, TestApp, on_both};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -25,7 +24,6 @@ on_both!(
     scopes_that_change_in_the_middle_of_a_bootstrap_end_as_they_are,
     nothing_is_delivered_after_a_grant_has_ended_however_the_phone_asks,
     a_cursor_stays_short_whatever_its_user_may_see,
-    an_ended_grant_purges_the_unit_and_the_unsent_report_waits_for_a_reviewer,
 );
 
 fn reported(app: &TestApp, login: &str, unit: Uuid) -> Uuid {
@@ -138,7 +136,9 @@ fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
     for statement in [
         "UPDATE feed_head SET seq = seq + 1".to_owned(),
         format!("UPDATE records SET unit_id = {to} WHERE id = {record}"),
-        format!("UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {record} AND scope = {from}"),
+        format!(
+            "UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {record} AND scope = {from}"
+        ),
         format!(
             "INSERT INTO feed (id, scope, kind, seq, present) SELECT {record}, {to}, '{MEETING}', seq, true FROM feed_head \
              WHERE true ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = true"
@@ -246,28 +246,4 @@ fn a_cursor_stays_short_whatever_its_user_may_see(app: &TestApp) {
         }
     }
     assert_eq!(phone.of_kind("unit").len(), 43 + 1, "40, one's own, its commune, the other commune, the province");
-}
-
-fn an_ended_grant_purges_the_unit_and_the_unsent_report_waits_for_a_reviewer(app: &TestApp) {
-    let secretary = app.sign_in(SECRETARY);
-    let record = uuid(&secretary.reports_as("accepted", meeting(HUOI_SANG))["record"]);
-    let mut phone = Phone::default();
-    phone.pulls(&secretary);
-    let unsent = secretary.says(meeting(HUOI_SANG).to("period", "2026-02").to("held_on", "2026-02-05"));
-    app.pass(TimeDelta::seconds(5));
-    app.revoke(SECRETARY, Role::Cadre, HUOI_SANG);
-    let told = phone.pulls(&secretary);
-    assert!(purged(&told).contains(&HUOI_SANG) && !purged(&told).contains(&NA_LONG), "{told:?}");
-    assert!(!phone.things.contains_key(&record) && phone.records().is_empty());
-    let result = secretary.push(&[&unsent]).only();
-    assert_eq!((&result["status"], codes(&result["errors"])), (&json!("forbidden"), vec!["scope.no_grant"]));
-    let commune = app.sign_in(COMMUNE);
-    let mut reviewers = Phone::default();
-    reviewers.pulls(&commune);
-    release(&commune, &result["quarantine"], "Đồng chí còn giữ chức vụ khi họp.").expect(200);
-    let told = phone.pulls(&secretary);
-    assert_eq!(kinds(&told), ["notice"], "its author is told, and gets nothing of the unit");
-    assert_eq!((&told[0]["about"], &told[0]["code"]), (&json!(unsent.id()), &json!("quarantine.released")));
-    assert_eq!(kinds(&reviewers.pulls(&commune)), [MEETING]);
-    assert!(reviewers.things.contains_key(&unsent.record()));
 }

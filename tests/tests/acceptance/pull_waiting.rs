@@ -78,8 +78,8 @@ fn those_who_wait_hold_no_connection(app: &TestApp) {
     waiting(app, all.len());
     let readers = app.app().database.readers();
     assert!(all.len() > usize::try_from(readers).expect("few"), "more wait than there are connections");
-    eventually("every connection is free", || app.app().database.pool().in_use == 0);
-    assert_eq!(app.app().capacity.reads.waiting(), 0);
+    let (pool, reads) = (|| app.app().database.pool().in_use, || app.app().capacity.reads.waiting());
+    eventually("every connection is free, and nobody waits for one", || (pool(), reads()) == (0, 0));
     people[0].read("/v1/records");
     people[0].reports_as("accepted", meeting(HUOI_SANG));
     people[2].reports_as("accepted", meeting(NA_LONG));
@@ -182,6 +182,8 @@ fn who_waits_is_woken_by_what_another_process_writes() {
     let other = secretary.at(beside.address()).post("/v1/sync/pull", &json!({"cursor": phone.cursor})).expect(200);
     assert_eq!(other["messages"], json!([]));
     // What one process has written, the other can be asked to have reached.
-    let v = number(&officer.reports_as("accepted", meeting(HUOI_SANG).to("period", "2026-01").to("held_on", "2026-01-05"))["v"]);
+    let v = number(
+        &officer.reports_as("accepted", meeting(HUOI_SANG).to("period", "2026-01").to("held_on", "2026-01-05"))["v"],
+    );
     assert!(number(&phone.asks(&secretary, &json!({"at_least": v}))["head"]) >= v);
 }

@@ -184,7 +184,11 @@ fn status(code: &str) -> StatusCode {
         "request.not_found" | "access.not_found" => StatusCode::NOT_FOUND,
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
-        "server.busy" | "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down"
+        "server.busy"
+        | "server.unavailable"
+        | "server.unaudited"
+        | "server.not_ready"
+        | "server.shutting_down"
         | "sync.behind" => StatusCode::SERVICE_UNAVAILABLE,
         "auth.required"
         | "auth.invalid_token"

@@ -120,7 +120,7 @@ pub enum MessageBody {
     Put(PutBody),
     /// A record was withdrawn.
     Tombstone(TombstoneBody),
-    /// Another id of a record, within a unit.
+    /// Another id of a record, within a unit. It stands until the unit is purged, also when the record is withdrawn.
     Alias(AliasBody),
     /// A record is to be deleted from the phone. What the phone has not sent yet of it stays in the outbox.
     Purge(PurgeBody),

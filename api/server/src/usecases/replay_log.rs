@@ -27,8 +27,8 @@ use muong_store::remains::Erasures;
 use muong_store::submissions::{StoredSubmission, SubmissionCopy};
 use muong_store::units::Coverage;
 use muong_store::{
-    Database, Outcome, Snapshot, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, grants,
-    log, quarantine, records, seal, submissions, units,
+    Database, Outcome, Snapshot, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, grants, log,
+    quarantine, records, seal, submissions, units,
 };
 use serde::Deserialize;
 use std::convert::Infallible;

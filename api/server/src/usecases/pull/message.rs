@@ -91,7 +91,9 @@ impl Message {
     fn size(&self) -> usize {
         FRAME
             + match self {
-                Self::Record(state) => state.data.get().len() + state.open_conflicts.iter().map(String::len).sum::<usize>(),
+                Self::Record(state) => {
+                    state.data.get().len() + state.open_conflicts.iter().map(String::len).sum::<usize>()
+                }
                 Self::Unit(seen, _) => {
                     let names = seen.unit.versions.iter().map(|version| FRAME + version.name.len());
                     names.sum::<usize>() + seen.unit.codes.len() * FRAME
@@ -129,15 +131,7 @@ impl Page {
         self.bytes = self.bytes.saturating_sub(message.size());
         self.messages.push(message);
     }
-
-    /// How many rows to look at next: what is left, and one more, which tells whether there is more.
-    pub fn to_look_at(&self) -> i64 {
-        i64::try_from(self.room.min(LOOK) + 1).unwrap_or(i64::MAX)
-    }
 }
-
-/// How many rows are looked at together: as many records are in memory at once.
-const LOOK: usize = 99;
 
 #[cfg(test)]
 mod tests {

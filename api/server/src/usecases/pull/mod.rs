@@ -167,12 +167,7 @@ async fn look(app: &App, who: &Authenticated, asking: &Asking, has_waited: bool)
     looked
 }
 
-fn look_once(
-    app: &App,
-    snapshot: &mut Snapshot<'_>,
-    who: &Authenticated,
-    asking: &Asking,
-) -> Result<Looked, Failure> {
+fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking: &Asking) -> Result<Looked, Failure> {
     let head = snapshot.head()?;
     let cursor = match &asking.cursor {
         None => None,

@@ -15,6 +15,8 @@ use muong_store::{Head, Snapshot, StoreError};
 const TOGETHER: usize = 64;
 /// Who sees more scopes than this reads all changes and leaves out what lies elsewhere.
 const FEW: usize = 256;
+/// How many rows are looked at together, however few messages are asked for: as many records are in memory at once.
+const LOOKED_AT: i64 = 100;
 /// Past everything in a scope.
 const END: Seq = Seq(i64::MAX);
 
@@ -148,12 +150,9 @@ impl<'a> Pulling<'a> {
     ) -> Result<Filled, StoreError> {
         let units: Vec<UnitId> =
             scopes.iter().filter(|change| self.shown(to, change).is_some()).map(|change| change.scope).collect();
-        let (up_to, limit) = (self.cursor.complete(), self.page.to_look_at());
-        let rows = if whole {
-            feed::present_in(read, &units, up_to, limit)?
-        } else {
-            feed::units_among(read, &units, up_to)?
-        };
+        let (up_to, limit) = (self.cursor.complete(), LOOKED_AT);
+        let rows =
+            if whole { feed::present_in(read, &units, up_to, limit)? } else { feed::units_among(read, &units, up_to)? };
         if self.backfill(read, to, &rows)? == Filled::Full {
             return Ok(Filled::Full);
         }
@@ -163,7 +162,11 @@ impl<'a> Pulling<'a> {
             if self.rest(read, to, scopes[at], Place::of(last))? == Filled::Full {
                 return Ok(Filled::Full);
             }
-            return if at + 1 < scopes.len() { self.several(read, to, &scopes[at + 1..], whole) } else { Ok(Filled::All) };
+            return if at + 1 < scopes.len() {
+                self.several(read, to, &scopes[at + 1..], whole)
+            } else {
+                Ok(Filled::All)
+            };
         }
         if let Some(last) = scopes.last() {
             self.arrive_at_end(last.scope);
@@ -189,7 +192,7 @@ impl<'a> Pulling<'a> {
                 }
             }
             Some(_) => loop {
-                let limit = self.page.to_look_at();
+                let limit = LOOKED_AT;
                 let rows = feed::rest_in(read, change.scope, at, self.cursor.complete(), limit)?;
                 if self.backfill(read, to, &rows)? == Filled::Full {
                     return Ok(Filled::Full);
@@ -233,7 +236,7 @@ impl<'a> Pulling<'a> {
         }
         let few = self.few_scopes(read)?;
         loop {
-            let (limit, after) = (self.page.to_look_at(), self.cursor.place);
+            let (limit, after) = (LOOKED_AT, self.cursor.place);
             let rows = match &few {
                 Some(scopes) => feed::changed_in(read, scopes, after, limit)?,
                 None => feed::changed(read, after, limit)?,

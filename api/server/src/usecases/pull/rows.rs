@@ -58,7 +58,9 @@ impl<'a> Rows<'a> {
         let conflicts = conflicts::by_ids(read, &of(feed::CONFLICT).map(ConflictId::new).collect::<Vec<_>>())?;
         let aliases = records::aliases(read, &of(feed::ALIAS).map(RecordId::new).collect::<Vec<_>>())?;
         let is_shown = |row: &&FeedRow| {
-            is_record(&row.kind) && shows(reader, &row.kind, level(row.scope)) && (row.present || purpose == Purpose::Follow)
+            is_record(&row.kind)
+                && shows(reader, &row.kind, level(row.scope))
+                && (row.present || purpose == Purpose::Follow)
         };
         let mut ids: Vec<RecordId> = rows.iter().filter(is_shown).map(|row| RecordId::new(row.id)).collect();
         ids.extend(aliases.iter().map(|(_, _, record)| *record));

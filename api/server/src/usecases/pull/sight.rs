@@ -65,11 +65,8 @@ impl<'a> Sight<'a> {
         moment: AsOf,
     ) -> Result<Self, StoreError> {
         let has_moved = head.reference_seq > moment.seq && units::has_moved_since(read, moment.seq)?;
-        let trees = if has_moved {
-            Trees::Then(units::parents_at(read, moment.seq)?)
-        } else {
-            Trees::Now(&reference.units)
-        };
+        let trees =
+            if has_moved { Trees::Then(units::parents_at(read, moment.seq)?) } else { Trees::Now(&reference.units) };
         let held = grants.iter().filter_map(|known| known.as_of(moment.seq)).collect();
         Ok(Self::of(&Actor { user, grants: held }, moment, trees))
     }
@@ -118,11 +115,7 @@ impl<'a> Sight<'a> {
     }
 
     /// Every scope of which another amount is seen than before, in order.
-    pub fn changes_from(
-        &self,
-        before: Option<&Sight<'_>>,
-        read: &mut impl Reading,
-    ) -> Result<Vec<Change>, StoreError> {
+    pub fn changes_from(&self, before: Option<&Sight<'_>>, read: &mut impl Reading) -> Result<Vec<Change>, StoreError> {
         if before.is_some_and(|before| before.equals(self)) {
             return Ok(Vec::new());
         }
