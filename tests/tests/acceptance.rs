@@ -35,6 +35,10 @@ mod acceptance {
     mod overload;
     mod promotion;
     mod properties;
+    mod pull;
+    mod pull_properties;
+    mod pull_scopes;
+    mod pull_waiting;
     mod push_protocol;
     mod reading;
     mod restore;

@@ -180,6 +180,8 @@ pub struct Capacity {
     pub bodies: Budget,
     /// Reads of the database: as many as there are connections, and so many more that wait.
     pub reads: Gate,
+    /// Pulls that have waited and look again: half of the connections, so that others read beside them.
+    pub woken: Gate,
     /// Work for the processor (inflating, parsing, assessing) off the threads that serve connections.
     pub work: Gate,
 }
@@ -193,9 +195,14 @@ impl Capacity {
             requests: Budget::new(http.requests.get()),
             bodies: Budget::new(http.body_bytes),
             reads: Gate::new(config.readers, http.waiting),
+            woken: Gate::new(half(config.readers), http.waiting_pulls),
             work: Gate::new(config.workers, http.waiting),
         }
     }
+}
+
+fn half(number: NonZeroUsize) -> NonZeroUsize {
+    NonZeroUsize::new(number.get() / 2).unwrap_or(NonZeroUsize::MIN)
 }
 
 #[cfg(test)]

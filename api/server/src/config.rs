@@ -179,6 +179,10 @@ pub struct Throttle {
     pub push_requests_burst: u32,
     /// The same a minute. Default 1200.
     pub push_requests_per_minute: u32,
+    /// Pulls of one device: a phone that begins anew takes one for each page. Default 3000.
+    pub pull_requests_burst: u32,
+    /// The same a minute. Default 1200.
+    pub pull_requests_per_minute: u32,
     /// Submissions of one device. Default 50000: years of reports, in case a phone has to send all again.
     pub push_submissions_burst: u32,
     /// The same a minute. Default 30000.
@@ -194,6 +198,8 @@ impl Default for Throttle {
             address_per_minute: 60,
             push_requests_burst: 1_000,
             push_requests_per_minute: 1_200,
+            pull_requests_burst: 3_000,
+            pull_requests_per_minute: 1_200,
             push_submissions_burst: 50_000,
             push_submissions_per_minute: 30_000,
         }

@@ -1,15 +1,18 @@
 //! Open and closed questions. Their candidates stand in the record.
 
+use crate::among::among;
 use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
+use crate::feed::{self, FeedRow};
 use crate::schema::{conflicts, unit_closure};
 use crate::scope::Scope;
+use crate::submissions;
 use crate::transaction::{Reading, Tx};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
-use muong_domain::id::{ConflictId, RecordId, Seq, UnitId};
+use muong_domain::id::{ConflictId, RecordId, Seq, UnitId, UserId};
 use muong_domain::record::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -48,7 +51,7 @@ pub struct StoredConflict {
 #[diesel(table_name = conflicts, treat_none_as_default_value = false)]
 pub(crate) struct Row {
     pub id: Id,
-    record_id: Id,
+    pub record_id: Id,
     form: String,
     unit_id: Id,
     path: String,
@@ -122,6 +125,32 @@ pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> 
             .execute(c))?;
     }
     Ok(())
+}
+
+/// Tells everybody who has said something of a record that a question about it was decided, by entry `v`.
+pub fn tell_decided(tx: &mut Tx<'_>, conflict: ConflictId, record: RecordId, v: Seq) -> Result<(), StoreError> {
+    let authors = submissions::authors_of(tx, record, v)?;
+    let told = |author: UserId| FeedRow {
+        id: conflict.uuid(),
+        scope: UnitId::new(author.uuid()),
+        kind: feed::CONFLICT.to_owned(),
+        seq: v,
+        present: true,
+    };
+    feed::stamp(tx, authors.into_iter().map(told).collect())
+}
+
+/// Questions by id.
+pub fn by_ids(read: &mut impl Reading, ids: &[ConflictId]) -> Result<Vec<StoredConflict>, StoreError> {
+    let mut found: Vec<Row> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let ids = chunk.iter().copied().map(Id::from);
+        found.extend(on_backend!(read.conn(), c => conflicts::table
+            .filter(among(conflicts::id, ids))
+            .select(Row::as_select())
+            .load::<Row>(c))?);
+    }
+    found.into_iter().map(StoredConflict::try_from).collect()
 }
 
 /// One question.

@@ -105,6 +105,11 @@ pub fn insert(tx: &mut Tx<'_>, _grant: &Grant, decision: &StoredDecision) -> Res
 pub struct DecisionCopy(Row);
 
 impl DecisionCopy {
+    /// What was decided.
+    pub fn target(&self) -> Uuid {
+        self.0.target.0
+    }
+
     /// The entry that recorded it.
     pub fn seq(&self) -> Seq {
         Seq(self.0.seq)

@@ -4,6 +4,7 @@
 use crate::by_id::ById;
 use crate::columns::{Id, Instant};
 use crate::error::StoreError;
+use crate::feed::{self, FeedRow};
 use crate::schema::{grants, unit_closure, unit_codes, unit_versions, units, users};
 use crate::transaction::{LogEntry, Reading, Tx};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -102,6 +103,39 @@ pub fn of_user(r: &mut impl Reading, user: UserId) -> Result<Vec<HeldGrant>, Sto
         .select(GrantRow::as_select())
         .load(c))?;
     rows.into_iter().map(HeldGrant::try_from).collect()
+}
+
+/// A grant, and the entries that gave it and changed it last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KnownGrant {
+    /// The grant as it is now.
+    pub held: HeldGrant,
+    /// The entry that gave it.
+    pub given: Seq,
+    /// The entry that changed it last: that gave it, or set an end to it.
+    pub changed: Seq,
+}
+
+impl KnownGrant {
+    /// The grant as it was after an entry, as far as it matters for an instant at which that was the last entry; none
+    /// before it was given. An end that was set later came later: who had ended by then cannot be ended again.
+    pub fn as_of(&self, seq: Seq) -> Option<HeldGrant> {
+        let was = HeldGrant { valid_to: self.held.valid_to.filter(|_| self.changed <= seq), ..self.held.clone() };
+        (self.given <= seq).then_some(was)
+    }
+}
+
+/// Every grant that a user holds, held or will hold, with its history.
+pub fn known_of_user(r: &mut impl Reading, user: UserId) -> Result<Vec<KnownGrant>, StoreError> {
+    let rows: Vec<(GrantRow, i64, i64)> = on_backend!(r.conn(), c => grants::table
+        .filter(grants::user_id.eq(Id::from(user)))
+        .order((grants::valid_from, grants::id))
+        .select((GrantRow::as_select(), grants::given_seq, grants::seq))
+        .load(c))?;
+    let known = |(row, given, changed): (GrantRow, i64, i64)| {
+        Ok(KnownGrant { held: row.try_into()?, given: Seq(given), changed: Seq(changed) })
+    };
+    rows.into_iter().map(known).collect()
 }
 
 /// Every grant of these users, of each the earliest first.
@@ -308,13 +342,30 @@ fn put(tx: &mut Tx<'_>, authority: &Authority, grant: &NewGrant, outcome: &'stat
     let command = serde_json::to_value(grant).expect("a grant is plain data");
     let seq = tx.append(LogEntry::of_reference("grant", grant.id.uuid(), outcome, &command).by(authority));
     tx.touch_access();
-    write(tx, grant, seq)
+    write(tx, grant, seq)?;
+    tell(tx, grant, seq)
 }
 
 /// Repeats an entry of the log: the grant becomes what the entry says.
 pub fn replay(tx: &mut Tx<'_>, command: &str, seq: Seq) -> Result<(), StoreError> {
-    let grant = serde_json::from_str(command).map_err(|error| StoreError::corrupt("grant of the log", error))?;
-    write(tx, &grant, seq)
+    let grant = read(command)?;
+    write(tx, &grant, seq)?;
+    tell(tx, &grant, seq)
+}
+
+/// Repeats of an entry of the log what phones are told: where there are no users, there are no grants.
+pub fn replay_feed(tx: &mut Tx<'_>, command: &str, seq: Seq) -> Result<(), StoreError> {
+    tell(tx, &read(command)?, seq)
+}
+
+fn read(command: &str) -> Result<NewGrant, StoreError> {
+    serde_json::from_str(command).map_err(|error| StoreError::corrupt("grant of the log", error))
+}
+
+/// Into the feed, in the scope of the one who holds it.
+fn tell(tx: &mut Tx<'_>, grant: &NewGrant, seq: Seq) -> Result<(), StoreError> {
+    let (id, scope) = (grant.id.uuid(), UnitId::new(grant.user.uuid()));
+    feed::stamp(tx, vec![FeedRow { id, scope, kind: feed::GRANT.to_owned(), seq, present: true }])
 }
 
 fn write(tx: &mut Tx<'_>, grant: &NewGrant, seq: Seq) -> Result<(), StoreError> {
@@ -328,6 +379,7 @@ fn write(tx: &mut Tx<'_>, grant: &NewGrant, seq: Seq) -> Result<(), StoreError> 
             grants::valid_from.eq(Instant(grant.valid_from)),
             grants::valid_to.eq(valid_to),
             grants::seq.eq(seq.0),
+            grants::given_seq.eq(seq.0),
         ))
         .on_conflict(grants::id)
         .do_update()

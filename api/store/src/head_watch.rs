@@ -1,9 +1,16 @@
 //! The head of the log as this process knows it without asking: its own commits at once, those of others by looking a few
 //! times a second. Whoever may not act on anything older reads the head in its own transaction.
+//!
+//! Whoever waits for a change ([`Waiting`]) is woken from here: what was committed is looked up once for all of them, and
+//! only as long as somebody waits.
 
 use crate::connection::{Connection, DatabaseUrl};
+use crate::error::StoreError;
 use crate::transaction::{Head, look_at_head};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use crate::waiting::{ANYTHING, Changed, Waiting};
+use crate::{feed, log};
+use muong_domain::id::Seq;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,7 +38,16 @@ struct Known {
 #[derive(Debug, Default)]
 pub struct HeadWatch {
     known: RwLock<Known>,
-    stop: Mutex<Option<Sender<()>>>,
+    look: Mutex<Option<SyncSender<()>>>,
+    waiting: Arc<Waiting>,
+}
+
+/// What the thread that looks has, from one look to the next.
+#[derive(Default)]
+struct Looked {
+    conn: Option<Connection>,
+    /// The head up to which those who wait have been told what changed.
+    told: Option<Head>,
 }
 
 impl HeadWatch {
@@ -42,14 +58,14 @@ impl HeadWatch {
         url: DatabaseUrl,
         turned: impl Fn() + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
-        let (stop, stopped) = channel();
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
+        let (look, asked) = sync_channel(1);
+        *self.look.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
         let watch = Arc::clone(self);
         std::thread::Builder::new().name("head".to_owned()).spawn(move || {
-            let mut conn = None;
+            let mut looked = Looked::default();
             loop {
-                watch.look(&url, &mut conn, &turned);
-                if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
+                watch.look(&url, &mut looked, &turned);
+                if asked.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
                     break;
                 }
             }
@@ -58,26 +74,63 @@ impl HeadWatch {
 
     /// Ends the thread.
     pub fn stop(&self) {
-        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.waiting.close();
+        drop(self.look.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    fn look(&self, url: &DatabaseUrl, kept: &mut Option<Connection>, turned: &impl Fn()) {
+    /// Those who wait for a change.
+    pub fn waiting(&self) -> &Arc<Waiting> {
+        &self.waiting
+    }
+
+    /// Has the thread look now. It is behind by one look at most, so one request at a time is enough.
+    fn look_now(&self) {
+        if let Some(look) = &*self.look.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _it_is_about_to = look.try_send(());
+        }
+    }
+
+    fn look(&self, url: &DatabaseUrl, looked: &mut Looked, turned: &impl Fn()) {
         let at = Instant::now();
-        let conn = match kept.take() {
+        let conn = match looked.conn.take() {
             Some(conn) => Ok(conn),
             None => url.open(),
         };
-        let read = conn.and_then(|mut conn| Ok((look_at_head(&mut conn)?, conn)));
+        let read = conn.and_then(|mut conn| {
+            let (head, has_turned) = look_at_head(&mut conn)?;
+            self.tell(&mut conn, &head, &mut looked.told)?;
+            Ok((head, has_turned, conn))
+        });
         match read {
-            Ok(((head, has_turned), conn)) => {
+            Ok((head, has_turned, conn)) => {
                 self.see(head, at);
                 if has_turned {
                     turned();
                 }
-                *kept = Some(conn);
+                looked.conn = Some(conn);
             }
             Err(error) => tracing::debug!(%error, "the head could not be read"),
         }
+    }
+
+    /// Wakes those whom it concerns what came after the last head that they were told of.
+    fn tell(&self, conn: &mut Connection, head: &Head, told: &mut Option<Head>) -> Result<(), StoreError> {
+        // Read before it is asked whether anybody waits: who begins to wait now will see this head.
+        if told.as_ref().is_some_and(|before| (before.epoch, before.seq) == (head.epoch, head.seq)) {
+            return Ok(());
+        }
+        if self.waiting.count() > 0 {
+            let changed = match told {
+                Some(before) if (before.epoch, before.reference_seq) == (head.epoch, head.reference_seq) => {
+                    changed_between(conn, before.seq, head.seq)?
+                }
+                // Another history, or other units and forms.
+                _ => Changed::Anything,
+            };
+            self.waiting.wake(&changed);
+        }
+        *told = Some(head.clone());
+        Ok(())
     }
 
     /// Takes note of a head that was read, or committed, at an instant.
@@ -89,6 +142,14 @@ impl HeadWatch {
             return;
         }
         known.seen = Some(Seen { head: Arc::new(head), at });
+    }
+
+    /// Takes note of a head that this process has committed, and tells those who wait.
+    pub(crate) fn committed(&self, head: Head, at: Instant) {
+        self.see(head, at);
+        if self.waiting.count() > 0 {
+            self.look_now();
+        }
     }
 
     /// The head, unless what is known of it is too old to act upon.
@@ -103,6 +164,22 @@ impl HeadWatch {
         let forgotten = Known { seen: None, not_before: Some(Instant::now()) };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = forgotten;
     }
+}
+
+/// More changes at once than this are not looked at one by one.
+const LOOKED_AT: i64 = 2_000;
+
+/// Whom it concerns what came after one entry, up to another: the scopes of what was stamped and the units above them; and
+/// what the entries are about that are no submissions (a session that ended, a device, a user).
+fn changed_between(conn: &mut Connection, after: Seq, up_to: Seq) -> Result<Changed, StoreError> {
+    let (Some(mut keys), Some(others)) =
+        (feed::touched(conn, after, up_to, LOOKED_AT)?, log::touched(conn, after, up_to, LOOKED_AT)?)
+    else {
+        return Ok(Changed::Anything);
+    };
+    keys.extend(others);
+    keys.push(ANYTHING);
+    Ok(Changed::Keys(keys))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod scope_hash;
 mod state_hash;
 mod transaction;
 mod vault;
+mod waiting;
 mod writer;
 
 pub mod backup;
@@ -65,4 +66,5 @@ pub use state_hash::state_hash;
 pub use stock::Stock;
 pub use transaction::{Head, LogEntry, Outcome, Reading, Snapshot, Tx, establish_epoch};
 pub use vault::{Chance, MasterKey, Source, Vault};
+pub use waiting::{ANYTHING, TooMany, Waiter, Waiting};
 pub use writer::{Writer, WriterError, WriterMetrics, WriterOptions};

@@ -1,5 +1,7 @@
 //! The log, read back: page by page, for replay and for the check of its chain.
 
+use crate::columns::Id;
+use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::schema::log;
 use crate::trail::IS_NO_SUBMISSION;
@@ -72,6 +74,24 @@ pub fn of_kind(read: &mut impl Reading, kind: &str) -> Result<Vec<StoredEntry>, 
         .load(c))?;
     rows.sort_unstable_by_key(|row| row.seq);
     Ok(rows.into_iter().map(StoredEntry).collect())
+}
+
+/// What the entries after one, up to another, are about that are no submissions; none when there are more than `limit`.
+pub(crate) fn touched(
+    conn: &mut Connection,
+    after: Seq,
+    up_to: Seq,
+    limit: i64,
+) -> Result<Option<Vec<Uuid>>, StoreError> {
+    let about: Vec<Id> = on_backend!(conn, c => log::table
+        .filter(log::seq.gt(after.0))
+        .filter(log::seq.le(up_to.0))
+        .filter(log::kind.ne("submission"))
+        .limit(limit + 1)
+        .select(log::reference)
+        .load(c))?;
+    let few = i64::try_from(about.len()).is_ok_and(|found| found <= limit);
+    Ok(few.then(|| about.into_iter().map(|id| id.0).collect()))
 }
 
 /// Walks the whole chain. Answers the first seq that is missing, out of order or does not hash to what stands there;

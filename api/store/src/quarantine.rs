@@ -4,6 +4,7 @@ use crate::among::among;
 use crate::columns::{Id, hex};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
+use crate::feed::{self, FeedRow};
 use crate::schema::{quarantine, submissions, unit_closure};
 use crate::scope::Scope;
 use crate::seal::{self, Keyring, Owner, owner_of};
@@ -94,6 +95,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// What its author is told in the feed: that it waits no more.
+    fn told(&self) -> Option<FeedRow> {
+        let (id, scope, kind) = (self.id.0, UnitId::new(self.author.0), feed::QUARANTINE.to_owned());
+        Some(FeedRow { id, scope, kind, seq: Seq(self.closed_seq?), present: true })
+    }
+
     fn place(&self) -> Place {
         Place { column: "quarantine/outcome", row: self.id.0, version: self.closed_seq.unwrap_or_default() }
     }
@@ -201,7 +208,7 @@ pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> 
             ))
             .execute(c))?;
     }
-    Ok(())
+    feed::stamp(tx, rows.iter().filter_map(Row::told).collect())
 }
 
 /// One by its id.
@@ -212,6 +219,19 @@ pub fn find(read: &mut impl Reading, id: QuarantineId) -> Result<Option<StoredQu
         .first(c)
         .optional())?;
     Ok(domain(read, row.into_iter().collect())?.pop())
+}
+
+/// Those of these ids.
+pub fn by_ids(read: &mut impl Reading, ids: &[QuarantineId]) -> Result<Vec<StoredQuarantine>, StoreError> {
+    let mut found: Vec<Row> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let ids = chunk.iter().copied().map(Id::from);
+        found.extend(on_backend!(read.conn(), c => quarantine::table
+            .filter(among(quarantine::id, ids))
+            .select(Row::as_select())
+            .load::<Row>(c))?);
+    }
+    domain(read, found)
 }
 
 /// All of them after an id, in order of id; for whoever walks the whole store.

@@ -13,7 +13,7 @@ use crate::submissions::{self, StoredSubmission};
 use crate::transaction::{Reading, Tx};
 use crate::{conflicts, quarantine, records};
 use diesel::prelude::*;
-use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId, UserId};
+use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -359,6 +359,13 @@ impl Erasures {
             }
         }
         Ok(())
+    }
+
+    /// The record that a question is about, when it was one about somebody who was erased later.
+    pub fn record_of(&self, conflict: ConflictId) -> Option<RecordId> {
+        let erased = self.targets.get(&conflict.uuid())?;
+        let rows = &self.all.get(erased)?.conflicts;
+        rows.iter().find(|row| row.id.0 == conflict.uuid()).map(|row| RecordId::new(row.record_id.0))
     }
 
     /// Puts back what remained after the erasure of that entry; answers it.

@@ -155,6 +155,7 @@ diesel::table! {
         kind -> Text,
         name -> Text,
         parent_id -> Nullable<sql::Id>,
+        seq -> BigInt,
     }
 }
 
@@ -206,6 +207,7 @@ diesel::table! {
         valid_from -> sql::Instant,
         valid_to -> Nullable<sql::Instant>,
         seq -> BigInt,
+        given_seq -> BigInt,
     }
 }
 
@@ -361,6 +363,17 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql;
 
+    durable (id) {
+        id -> Integer,
+        epoch -> sql::Id,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
     data_keys (kind, owner) {
         kind -> Text,
         owner -> sql::Id,
@@ -453,5 +466,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     quarantine,
     decisions,
     feed,
+    durable,
     data_keys
 );

@@ -219,6 +219,14 @@ pub fn digest(tx: &mut Tx<'_>, owner: Owner, value: &[u8]) -> Result<Option<[u8;
     Ok(key(tx, owner)?.map(|key| key.digest(value)))
 }
 
+/// A tag by which the store knows again what it has given out: nobody can make one without a key of the store's own,
+/// which all its processes have. A tag for one purpose is none for another.
+pub fn tag(read: &mut impl Reading, purpose: &str, value: &[u8]) -> Result<[u8; 32], StoreError> {
+    learn(read, [Owner::Store])?;
+    let bytes = [purpose.as_bytes(), &[0], value].concat();
+    Ok(read.parts().1.index()?.digest(&bytes))
+}
+
 /// Writes the keys that the transaction has made.
 pub(crate) fn flush(conn: &mut Connection, keyring: &mut Keyring) -> Result<(), StoreError> {
     let made = std::mem::take(&mut keyring.made);

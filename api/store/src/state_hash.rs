@@ -196,13 +196,13 @@ fn hash_erased(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreEr
 /// The trees, with all that they were.
 fn hash_units(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
     type Day = chrono::NaiveDate;
-    type Version = (Id, Day, Option<Day>, String, String, Option<Id>);
+    type Version = (Id, Day, Option<Day>, String, String, Option<Id>, i64);
     let conn = read.conn();
     let versions: Vec<Version> = on_backend!(conn, c => unit_versions::table
         .order((unit_versions::unit_id, unit_versions::valid_from))
         .load(c))?;
-    for (unit, from, to, kind, name, parent) in versions {
-        feed_hash(hash, &("unit", unit.0, from, to, kind, name, parent.map(|id| id.0)));
+    for (unit, from, to, kind, name, parent, began) in versions {
+        feed_hash(hash, &("unit", unit.0, from, to, kind, name, parent.map(|id| id.0), began));
     }
     // In an order that no collation decides.
     let mut codes: Vec<(String, String, Day, Id, Option<Day>)> = on_backend!(conn, c => unit_codes::table.load(c))?;

@@ -369,3 +369,16 @@ pub fn of_record(
         .load(c))?;
     open(read, rows)
 }
+
+/// Who had said, before an entry, what has become part of a record; in order.
+pub(crate) fn authors_of(read: &mut impl Reading, record: RecordId, before: Seq) -> Result<Vec<UserId>, StoreError> {
+    let mut found: Vec<Id> = on_backend!(read.conn(), c => submissions::table
+        .filter(submissions::record_id.eq(Some(Id::from(record))))
+        .filter(submissions::seq.lt(before.0))
+        .filter(submissions::status.eq_any(["accepted", "merged", "conflict"]))
+        .select(submissions::author)
+        .load(c))?;
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.into_iter().map(|id| UserId::new(id.0)).collect())
+}

@@ -1,5 +1,6 @@
 //! Units, their versions, codes, coverage and the closure of their trees.
 
+use crate::among::among;
 use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
@@ -31,6 +32,7 @@ struct VersionRow {
     kind: String,
     name: String,
     parent_id: Option<Id>,
+    seq: i64,
 }
 
 #[derive(Insertable, Queryable)]
@@ -126,7 +128,7 @@ pub fn insert(tx: &mut Tx<'_>, _authority: &Authority, added: &[Unit], seq: Seq)
     let heads: Vec<UnitRow> = (added.iter())
         .map(|unit| UnitRow { id: unit.id.into(), tree: unit.tree.as_str(), founded_on: unit.founded_on, seq: seq.0 })
         .collect();
-    let versions: Vec<VersionRow> = added.iter().flat_map(version_rows).collect();
+    let versions: Vec<VersionRow> = added.iter().flat_map(|unit| version_rows(unit, seq)).collect();
     let codes: Vec<CodeRow> = added.iter().flat_map(code_rows).collect();
     let conn = tx.conn();
     for chunk in heads.chunks(BIND_CHUNK) {
@@ -141,14 +143,16 @@ pub fn insert(tx: &mut Tx<'_>, _authority: &Authority, added: &[Unit], seq: Seq)
     Ok(())
 }
 
-fn version_rows(unit: &Unit) -> impl Iterator<Item = VersionRow> {
-    unit.versions.iter().map(|version| VersionRow {
+/// Of a version that was there before, the entry that began it stays.
+fn version_rows(unit: &Unit, seq: Seq) -> impl Iterator<Item = VersionRow> {
+    unit.versions.iter().map(move |version| VersionRow {
         unit_id: unit.id.into(),
         valid_from: version.valid_from,
         valid_to: version.valid_to,
         kind: version.kind.clone(),
         name: version.name.clone(),
         parent_id: version.parent.map(Id::from),
+        seq: seq.0,
     })
 }
 
@@ -196,7 +200,7 @@ pub fn write(tx: &mut Tx<'_>, _authority: &Authority, unit: &Unit, seq: Seq) -> 
     on_backend!(conn, c => diesel::update(units::table.find(Id::from(unit.id)))
         .set(units::seq.eq(seq.0))
         .execute(c))?;
-    for row in version_rows(unit) {
+    for row in version_rows(unit, seq) {
         on_backend!(conn, c => diesel::insert_into(unit_versions::table)
             .values(&row)
             .on_conflict((unit_versions::unit_id, unit_versions::valid_from))
@@ -252,4 +256,67 @@ pub fn rebuild_closure(tx: &mut Tx<'_>, _authority: &Authority, all: &Units) -> 
         on_backend!(conn, c => diesel::insert_into(unit_closure::table).values(chunk).execute(c))?;
     }
     Ok(())
+}
+
+/// Every unit below one of these, itself among them.
+pub fn below(read: &mut impl Reading, tops: &[UnitId]) -> Result<Vec<UnitId>, StoreError> {
+    let mut found: Vec<Id> = Vec::new();
+    for chunk in tops.chunks(BIND_CHUNK) {
+        found.extend(on_backend!(read.conn(), c => unit_closure::table
+            .filter(among(unit_closure::ancestor_id, chunk.iter().copied().map(Id::from)))
+            .select(unit_closure::descendant_id)
+            .load::<Id>(c))?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.into_iter().map(|id| id.0.into()).collect())
+}
+
+/// Whether any unit that was there at an entry has another unit above it since.
+pub fn has_moved_since(read: &mut impl Reading, seq: Seq) -> Result<bool, StoreError> {
+    type Begun = (Id, Option<Id>);
+    let begun: Vec<Begun> = on_backend!(read.conn(), c => unit_versions::table
+        .filter(unit_versions::seq.gt(seq.0))
+        .select((unit_versions::unit_id, unit_versions::parent_id))
+        .load(c))?;
+    let ids: Vec<Id> = begun.iter().map(|(unit, _)| *unit).collect();
+    let before = parents(read, seq, Some(&ids))?;
+    Ok(begun
+        .iter()
+        .any(|(unit, parent)| before.get(&unit.0.into()).is_some_and(|known| *known != parent.map(|id| id.0.into()))))
+}
+
+/// What stood above each unit as of an entry.
+pub fn parents_at(read: &mut impl Reading, seq: Seq) -> Result<HashMap<UnitId, Option<UnitId>>, StoreError> {
+    parents(read, seq, None)
+}
+
+fn parents(
+    read: &mut impl Reading,
+    seq: Seq,
+    of: Option<&[Id]>,
+) -> Result<HashMap<UnitId, Option<UnitId>>, StoreError> {
+    type Version = (Id, Option<Id>);
+    let mut versions: Vec<Version> = Vec::new();
+    let columns = (unit_versions::unit_id, unit_versions::parent_id);
+    let order = (unit_versions::unit_id, unit_versions::valid_from);
+    match of {
+        None => versions.extend(on_backend!(read.conn(), c => unit_versions::table
+            .filter(unit_versions::seq.le(seq.0))
+            .order(order)
+            .select(columns)
+            .load::<Version>(c))?),
+        Some(units) => {
+            for chunk in units.chunks(BIND_CHUNK) {
+                versions.extend(on_backend!(read.conn(), c => unit_versions::table
+                    .filter(unit_versions::seq.le(seq.0))
+                    .filter(among(unit_versions::unit_id, chunk.iter().copied()))
+                    .order(order)
+                    .select(columns)
+                    .load::<Version>(c))?);
+            }
+        }
+    }
+    // The oldest first, so that the latest stays.
+    Ok(versions.into_iter().map(|(unit, parent)| (unit.0.into(), parent.map(|id| id.0.into()))).collect())
 }

@@ -332,7 +332,7 @@ impl Worker {
         let committed = tx.commit();
         metrics.commit.record(done.elapsed());
         metrics.group.record(asked.elapsed());
-        self.watch.see(committed?, done);
+        self.watch.committed(committed?, done);
         self.traces |= destroys;
         if self.traces {
             self.remove_traces();

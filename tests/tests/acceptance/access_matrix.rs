@@ -98,6 +98,7 @@ const CASES: &[Case] = &[
     ("get /v1/forms/{code}/versions/{version}", "", |_, who, _| who.get("/v1/forms/person/versions/1")),
     ("post /v1/forms", "", |w, who, _| who.post("/v1/forms", &w.form())),
     ("get /v1/sync/limits", "", |_, who, _| who.get("/v1/sync/limits")),
+    ("post /v1/sync/pull", "from the beginning", |_, who, _| who.post("/v1/sync/pull", &json!({"limit": 1}))),
     ("post /v1/sync/push", "a meeting", |w, who, u| who.tries_to_push(&[&who.says(w.meeting(u))])),
     ("post /v1/sync/push", "a person", |w, who, u| who.tries_to_push(&[&who.says(w.person(u))])),
     ("post /v1/submissions", "a meeting", |w, who, u| who.post("/v1/submissions", who.says(w.meeting(u)).json())),

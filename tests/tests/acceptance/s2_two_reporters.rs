@@ -4,7 +4,7 @@ use muong_tests::builders::{MEETING, meeting};
 use muong_tests::client::{text, uuid};
 use muong_tests::province::{COMMUNE, HUOI_SANG, OFFICER, SECRETARY};
 use muong_tests::review::{candidates, open_conflicts, resolve};
-use muong_tests::{Submission, TestApp, on_both};
+use muong_tests::{Phone, Submission, TestApp, on_both};
 use serde_json::{Value, json};
 
 on_both!(
@@ -12,6 +12,7 @@ on_both!(
     neither_report_overwrites_the_other_and_both_are_told_apart,
     the_officers_id_leads_to_the_same_meeting,
     a_reviewer_decides_with_a_reason_and_the_meeting_is_no_longer_disputed,
+    both_phones_learn_the_outcome_by_pull,
 );
 
 /// The officer's report: another record, 12 present and nobody unexcused.
@@ -84,4 +85,37 @@ fn a_reviewer_decides_with_a_reason_and_the_meeting_is_no_longer_disputed(app: &
     assert!(open_conflicts(&commune).is_empty());
     let closed = commune.read(&format!("/v1/conflicts/{conflict}"));
     assert!(closed.to_string().contains("Đã đối chiếu biên bản họp."), "the reason is kept: {closed}");
+}
+
+fn both_phones_learn_the_outcome_by_pull(app: &TestApp) {
+    let (secretary, officer) = (app.sign_in(SECRETARY), app.sign_in(OFFICER));
+    let (mut hers, mut his) = (Phone::default(), Phone::default());
+    hers.pulls(&secretary);
+    his.pulls(&officer);
+    let reported = secretary.says(meeting(HUOI_SANG));
+    secretary.push(&[&reported]);
+    hers.pulls(&secretary);
+    let too = officer.says(officers_report());
+    officer.push(&[&too]);
+    for (phone, who) in [(&mut hers, &secretary), (&mut his, &officer)] {
+        phone.pulls(who);
+        let known = phone.of_kind(MEETING);
+        assert_eq!(known.keys().collect::<Vec<_>>(), [&reported.record()], "one meeting");
+        let meeting = known[&reported.record()];
+        assert_eq!((&meeting["data"]["present"], &meeting["open_conflicts"]), (&json!(11), &json!(["roll"])));
+        assert_eq!(phone.aliases[&(too.record(), HUOI_SANG)], reported.record());
+        assert!(phone.notices.is_empty());
+    }
+    let commune = app.sign_in(COMMUNE);
+    let conflict = open_conflicts(&commune).pop().expect("an open conflict");
+    let choice = json!({"candidate": too.id()});
+    resolve(&commune, &conflict, &choice, &[reported.id(), too.id()], "Đã đối chiếu biên bản họp.").expect(200);
+    for (phone, who) in [(&mut hers, &secretary), (&mut his, &officer)] {
+        phone.pulls(who);
+        let meeting = phone.of_kind(MEETING)[&reported.record()];
+        assert_eq!((&meeting["data"]["present"], &meeting["open_conflicts"]), (&json!(12), &json!([])));
+        let [notice] = phone.notices.as_slice() else { panic!("one notice: {:?}", phone.notices) };
+        assert_eq!((&notice["code"], &notice["about"]), (&json!("conflict.decided"), &json!(reported.record())));
+        assert_eq!(text(&notice["conflict"]), conflict);
+    }
 }

@@ -1,14 +1,15 @@
-//! S7: nothing leaks, nothing is lost: what push and reading decide about scope.
+//! S7: nothing leaks, nothing is lost: what push, pull and reading decide about scope.
 
 use chrono::TimeDelta;
 use muong_domain::access::Role;
-use muong_tests::builders::{meeting, person, step};
+use muong_tests::builders::{MEETING, meeting, person, step};
 use muong_tests::client::{codes, text, uuid};
+use muong_tests::phone::kinds;
 use muong_tests::province::{
     COMMUNE, DEPARTMENT, HUOI_SANG, NEIGHBOUR, NOWHERE, OFFICER, OTHER_COMMUNE, PHIENG_SANG, SECRETARY, STRANGER,
 };
 use muong_tests::review::{quarantined, release};
-use muong_tests::{TestApp, id, on_both};
+use muong_tests::{Phone, TestApp, id, on_both};
 use serde_json::json;
 
 on_both!(
@@ -16,6 +17,7 @@ on_both!(
     another_branchs_meeting_does_not_exist_for_a_cadre,
     a_report_for_another_branch_is_forbidden_kept_and_seen_by_its_author_and_the_reviewer_above,
     a_report_that_arrives_after_its_grant_has_ended_waits_and_can_be_released,
+    an_ended_grant_purges_the_unit_and_the_unsent_report_waits_for_a_reviewer,
     a_report_for_a_unit_that_does_not_exist_is_answered_like_one_out_of_scope,
     nothing_tells_whether_a_record_exists_in_another_unit,
 );
@@ -96,4 +98,28 @@ fn nothing_tells_whether_a_record_exists_in_another_unit(app: &TestApp) {
         result
     });
     assert_eq!(answers[0], answers[1]);
+}
+
+fn an_ended_grant_purges_the_unit_and_the_unsent_report_waits_for_a_reviewer(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let record = uuid(&secretary.reports_as("accepted", meeting(HUOI_SANG))["record"]);
+    let mut phone = Phone::default();
+    phone.pulls(&secretary);
+    let unsent = secretary.says(meeting(HUOI_SANG).to("period", "2026-02").to("held_on", "2026-02-05"));
+    app.pass(TimeDelta::seconds(5));
+    app.revoke(SECRETARY, Role::Cadre, HUOI_SANG);
+    let told = phone.pulls(&secretary);
+    assert!(told.contains(&json!({"t": "purge_scope", "unit": HUOI_SANG})), "{told:?}");
+    assert!(!phone.things.contains_key(&record) && phone.records().is_empty());
+    let result = secretary.push(&[&unsent]).only();
+    assert_eq!((&result["status"], codes(&result["errors"])), (&json!("forbidden"), vec!["scope.no_grant"]));
+    let commune = app.sign_in(COMMUNE);
+    let mut reviewers = Phone::default();
+    reviewers.pulls(&commune);
+    release(&commune, &result["quarantine"], "Đồng chí còn giữ chức vụ khi họp.").expect(200);
+    let told = phone.pulls(&secretary);
+    assert_eq!(kinds(&told), ["notice"], "its author is told, and gets nothing of the unit");
+    assert_eq!((&told[0]["about"], &told[0]["code"]), (&json!(unsent.id()), &json!("quarantine.released")));
+    assert_eq!(kinds(&reviewers.pulls(&commune)), [MEETING]);
+    assert!(reviewers.things.contains_key(&unsent.record()));
 }

@@ -85,8 +85,11 @@ pub struct Http {
     pub backlog: u16,
     /// TLS handshakes at a time. Default 256.
     pub handshakes: NonZeroUsize,
-    /// Requests that are being answered; more are answered 503. Default 2,000.
+    /// Requests that are being answered, those that wait among them; more are answered 503. Default 4,000.
     pub requests: NonZeroUsize,
+    /// Pulls that wait for something new; more are answered 503. Default 2,500. Fewer than `requests`, or there would be no
+    /// place for anybody else.
+    pub waiting_pulls: usize,
     /// Reads, and pushes to be assessed, that wait for their turn; more are answered 503. Default 1,000.
     pub waiting: usize,
     /// Bytes of all bodies in memory at once, as they came and as they were inflated; more are answered 503.
@@ -117,7 +120,8 @@ impl Default for Http {
             connections_per_address: at_least_one(2_000),
             backlog: 1_024,
             handshakes: at_least_one(256),
-            requests: at_least_one(2_000),
+            requests: at_least_one(4_000),
+            waiting_pulls: 2_500,
             waiting: 1_000,
             body_bytes: 64 << 20,
             head_seconds: 30,

@@ -48,7 +48,7 @@ impl Problem {
                 // RFC 6750 §3: a client learns from this that a new token will help.
                 problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
-            "server.busy" => problem.retry_after(1),
+            "server.busy" | "sync.behind" => problem.retry_after(1),
             "server.unavailable"
             | "server.unaudited"
             | "server.unledgered"
@@ -192,7 +192,8 @@ fn status(code: &str) -> StatusCode {
         | "server.unaudited"
         | "server.unledgered"
         | "server.not_ready"
-        | "server.shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
+        | "server.shutting_down"
+        | "sync.behind" => StatusCode::SERVICE_UNAVAILABLE,
         "auth.required"
         | "auth.invalid_token"
         | "auth.expired_token"

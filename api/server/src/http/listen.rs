@@ -54,6 +54,8 @@ where
     let upkeep = actix_web::rt::spawn(keep_up(app.clone()));
     stop.await?;
     tracing::info!("stopping: no new connections, finishing the accepted requests");
+    // Who waits for something new is answered at once.
+    app.head.waiting().close();
     handle.stop(true).await;
     let ended = serving.await.map_err(io::Error::other);
     // Last, so that the stop itself can be watched.

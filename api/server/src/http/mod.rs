@@ -27,6 +27,7 @@ pub mod me;
 pub mod openapi;
 pub mod page;
 pub mod publishing;
+pub mod pull;
 pub mod push;
 pub mod quarantine;
 pub mod query;

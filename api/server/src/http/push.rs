@@ -8,6 +8,7 @@ use super::query::Params;
 use crate::config::Limits;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
+use crate::usecases::pull::{LONGEST_WAIT, message};
 use crate::usecases::push::PushRefusal;
 use crate::usecases::push::bounds;
 use crate::usecases::push::outcome::{ConflictNote, FieldOutcome, ItemResult, Pushed, Recorded, Since, Status};
@@ -417,11 +418,20 @@ pub struct LimitsBody {
     /// Errors, and warnings, that one answer names; how many more there are is told by `submission.more_findings`.
     #[schema(example = 50)]
     findings: usize,
+    /// Messages in one page of a pull.
+    #[schema(example = 1000)]
+    pull_messages: usize,
+    /// Bytes of one page of a pull before compression, unless it is one message.
+    #[schema(example = 4_194_304)]
+    pull_bytes: usize,
+    /// Seconds that a pull waits at most for something new.
+    #[schema(example = 25)]
+    wait_seconds: u64,
     /// The values of `Content-Encoding` that are understood.
     encodings: [&'static str; 2],
 }
 
-/// What may one push carry?
+/// What may one push or pull carry?
 #[utoipa::path(
     tag = "sync",
     responses(
@@ -442,6 +452,9 @@ pub async fn get_limits(app: Data<App>, request: HttpRequest) -> Result<Json<Lim
         submission_bytes,
         replaces: bounds::MAX_REPLACES,
         findings: bounds::MAX_FINDINGS,
+        pull_messages: message::MOST,
+        pull_bytes: message::MOST_BYTES,
+        wait_seconds: LONGEST_WAIT.as_secs(),
         encodings: ["gzip", "zstd"],
     }))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     audit, conflicts, credentials, decisions, docs, erasure, forms, grants, health, importing, jwks, me, publishing,
-    push, quarantine, records, sessions, signed_in, unit_changes, units, users,
+    pull, push, quarantine, records, sessions, signed_in, unit_changes, units, users,
 };
 use actix_web::http::Method;
 use actix_web::web;
@@ -62,6 +62,7 @@ pub fn table(config: &mut ServiceConfig) {
         // sync
         .service(push::post_push)
         .service(push::get_limits)
+        .service(pull::post_pull)
         .service(push::post_submission)
         // records
         .service(records::get_records)

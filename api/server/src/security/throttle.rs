@@ -28,6 +28,8 @@ pub struct Throttle {
     pub second_factor: Backoff,
     /// What a device pushes. In the memory of this process.
     pub push: DeviceBudget,
+    /// How often a device pulls. In the memory of this process.
+    pub pull: Limiter<DeviceId>,
     /// Devices that a user registers without a password, from one that is signed in: each has budgets of its own.
     pub devices: Limiter<UserId>,
 }
@@ -43,6 +45,7 @@ impl Throttle {
             },
             second_factor: SECOND_FACTOR,
             devices: Limiter::new(DEVICES, REMEMBERED),
+            pull: Limiter::new(Quota::new(config.pull_requests_burst, config.pull_requests_per_minute), REMEMBERED),
             push: DeviceBudget::new(
                 Quota::new(config.push_requests_burst, config.push_requests_per_minute),
                 Quota::new(config.push_submissions_burst, config.push_submissions_per_minute),

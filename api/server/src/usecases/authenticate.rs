@@ -68,12 +68,24 @@ enum Found {
 /// Who presents this token.
 pub async fn authenticate(app: &App, token: &str) -> Result<Authenticated, Failure> {
     let claims = believe(app, token)?;
-    let session = claims.sid;
+    let standing = standing(app, claims.sid).await?;
+    standing.of(&claims).ok_or_else(|| Failure::refused("auth.invalid_token"))
+}
+
+/// The same person some time later within one request: whether the session still stands, and with the grants as they are
+/// now.
+pub async fn authenticate_again(app: &App, who: &Authenticated) -> Result<Authenticated, Failure> {
+    let standing = standing(app, who.session).await?;
+    let again = Authenticated { asked: who.asked, ..standing.authenticated() };
+    if again.must_enrol(app) { Err(Failure::refused("auth.totp_enrolment_required")) } else { Ok(again) }
+}
+
+async fn standing(app: &App, session: SessionId) -> Result<Arc<Standing>, Failure> {
     // Known without asking the store, as long as nobody's rights have changed since.
     if let Some(head) = app.head.recent()
         && let Some(standing) = app.standings.get(&session).filter(|known| known.as_of == (head.epoch, head.access_seq))
     {
-        return standing.of(&claims).ok_or_else(|| Failure::refused("auth.invalid_token"));
+        return Ok(standing);
     }
     let found = read(app, move |app, snapshot| {
         let head = snapshot.head()?;
@@ -85,7 +97,7 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Authenticated, Failu
     })
     .await?;
     match found {
-        Found::Standing(standing) => standing.of(&claims).ok_or_else(|| Failure::refused("auth.invalid_token")),
+        Found::Standing(standing) => Ok(standing),
         Found::Ended(code) => {
             app.standings.forget(&session);
             Err(Failure::refused(code))
@@ -134,8 +146,13 @@ fn look_up(app: &App, r: &mut impl Reading, session: SessionId, as_of: (Uuid, Se
 impl Standing {
     /// The token and the store must agree: a key that signs for two databases must not open the other one.
     fn of(&self, claims: &AccessClaims) -> Option<Authenticated> {
+        let Session { user, device, .. } = self.session;
+        ((user, device) == (claims.sub, claims.dev)).then(|| self.authenticated())
+    }
+
+    fn authenticated(&self) -> Authenticated {
         let Session { id: session, user, device, .. } = self.session;
-        ((user, device) == (claims.sub, claims.dev)).then(|| Authenticated {
+        Authenticated {
             actor: Arc::clone(&self.actor),
             user,
             device,
@@ -143,6 +160,6 @@ impl Standing {
             as_of: self.as_of,
             asked: Asked::default(),
             has_second_factor: self.has_second_factor,
-        })
+        }
     }
 }

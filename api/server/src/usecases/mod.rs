@@ -34,6 +34,7 @@ pub mod mask;
 pub mod open_session;
 pub mod prove_password;
 pub mod publish_form;
+pub mod pull;
 pub mod push;
 pub mod read_conflict;
 pub mod read_quarantined;

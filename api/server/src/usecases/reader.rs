@@ -97,7 +97,7 @@ pub async fn read_as<T: Send + 'static>(
         let seq = snapshot.head()?.reference_seq;
         let reference = app.reference.get(snapshot, seq)?;
         let (actor, reason) = (Arc::clone(&actor), reason.clone());
-        let reader = Reader { actor, reference, now, reason, seen: RefCell::default() };
+        let reader = Reader::new(actor, reference, now, reason);
         match reading(snapshot, &reader) {
             Err(Failure::Store(error)) => Err(error),
             other => Ok(other.map(|done| (done, reader.account()))),
@@ -111,6 +111,11 @@ pub async fn read_as<T: Send + 'static>(
 }
 
 impl Reader {
+    /// Somebody who reads, with these grants, at a moment of which units and forms are known.
+    pub fn new(actor: Arc<Actor>, reference: Arc<Reference>, now: DateTime<Utc>, reason: Option<Reason>) -> Self {
+        Self { actor, reference, now, reason, seen: RefCell::default() }
+    }
+
     /// Who.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -302,7 +307,7 @@ impl Reader {
     }
 
     /// What is to be accounted for of this reading, if anything.
-    fn account(&self) -> Option<Note> {
+    pub fn account(&self) -> Option<Note> {
         let Seen { kind, subjects, values } = self.seen.take();
         let reason = self.reason.as_ref().map(|reason| without(reason.as_str(), &values));
         Some(Note { kind: kind?, outcome: "ok".to_owned(), reason, subjects, ..Note::default() })

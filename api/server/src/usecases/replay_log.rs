@@ -17,7 +17,7 @@ use crate::reference::ReferenceCache;
 use muong_domain::access::{Action, Grant};
 use muong_domain::development::Basis;
 use muong_domain::form::Form;
-use muong_domain::id::{GrantId, QuarantineId, RecordId, SubmissionId, UnitId, UserId};
+use muong_domain::id::{ConflictId, GrantId, QuarantineId, RecordId, SubmissionId, UnitId, UserId};
 use muong_domain::time::local_date;
 use muong_domain::unit::Unit;
 use muong_store::decisions::{DecisionCopy, StoredDecision};
@@ -28,7 +28,7 @@ use muong_store::submissions::{StoredSubmission, SubmissionCopy};
 use muong_store::units::Coverage;
 use muong_store::{
     Database, Outcome, Snapshot, StoreError, Tx, Writer, WriterError, compaction, conflicts, decisions, feed, forms,
-    log, quarantine, records, seal, submissions, units,
+    grants, log, quarantine, records, seal, submissions, units,
 };
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -182,6 +182,11 @@ fn take_over(
         Copied::Submission(copy) => submissions::take_over(tx, copy)?,
         Copied::Decision(copy) => decisions::take_over(tx, copy)?,
     }
+    if let (Copied::Decision(copy), "resolve") = (copied, entry.kind())
+        && let Some(record) = erasures.record_of(ConflictId::new(copy.target()))
+    {
+        conflicts::tell_decided(tx, ConflictId::new(copy.target()), record, v)?;
+    }
     if entry.kind() != "erase" {
         return erasures.put_back_of(tx, v);
     }
@@ -222,6 +227,11 @@ fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told)
         }
         ("unit", ..) => retell_unit(tx, &told.entry),
         ("form", ..) => retell_form(tx, &told.entry),
+        ("grant", ..) => {
+            let v = append_copy(tx, &told.entry);
+            let command = told.entry.command().ok_or_else(|| review::not_loaded("a command of the log"))?;
+            grants::replay_feed(tx, command, v)
+        }
         ("epoch", ..) => {
             let lineage = tx.head().lineage.clone();
             tx.begin_epoch(told.entry.reference(), lineage);

@@ -331,6 +331,7 @@ impl Resolving<'_> {
         set.put(self.grant, &before.record.open_conflicts(), stored);
         set.decided(self.conflict.id, self.decision.id);
         set.flush(tx)?;
+        conflicts::tell_decided(tx, self.conflict.id, self.conflict.record, v)?;
         let decision = StoredDecision {
             id: self.decision.id,
             seq: v,

@@ -1,0 +1,217 @@
+//! A pull: what a phone is told so that it has what its user may see, and nothing else. One snapshot for the head, the
+//! grants and the rows; what is shown of persons is accounted for before it is answered. Waits, if asked to, without
+//! holding a connection.
+
+pub mod cursor;
+pub mod message;
+pub mod page;
+pub mod rows;
+pub mod sight;
+
+use super::account_for::account_for;
+use super::authenticate::{Authenticated, authenticate_again};
+use super::failure::{Failure, read};
+use super::reader::Reader;
+use crate::state::App;
+use chrono::{DateTime, Utc};
+use cursor::Cursor;
+use message::Message;
+use muong_domain::access::Actor;
+use muong_domain::id::Seq;
+use muong_store::feed::{self, Place};
+use muong_store::{ANYTHING, Head, Note, Snapshot, StoreError, Waiter, grants};
+use page::{Filled, Pulling};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+/// The longest wait for something new.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(25);
+/// How long an entry is waited for that another process has just written, when no wait was asked for.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
+
+/// What a phone asks for.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// Where it stands; none: it has nothing.
+    pub cursor: Option<String>,
+    /// At most so many messages.
+    pub limit: usize,
+    /// How long to wait until there is something new.
+    pub wait: Duration,
+    /// The answer must be as new as this entry.
+    pub at_least: Option<Seq>,
+}
+
+/// Why a phone has to begin anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reset {
+    /// Another history of the store.
+    Epoch,
+    /// What has gone since is not known any more.
+    Compacted,
+    /// It has seen what this store has never written.
+    Ahead,
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// Which history.
+    pub epoch: Uuid,
+    /// The last entry of the log.
+    pub head: Seq,
+    /// What it is told, or why it has to begin anew.
+    pub told: Result<Told, Reset>,
+}
+
+/// A page.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Where the phone stands when it has taken in the messages.
+    pub cursor: String,
+    /// Whether there is more.
+    pub more: bool,
+    /// What is kept in a finished backup.
+    pub durable_before: Seq,
+    /// What it is told.
+    pub messages: Vec<Message>,
+}
+
+/// One look at the store.
+struct Looked {
+    pulled: Pulled,
+    note: Option<Note>,
+    /// When a grant of the user begins or ends next.
+    due: Option<DateTime<Utc>>,
+}
+
+impl Looked {
+    /// Whether the phone is to be told at once.
+    fn is_worth_telling(&self) -> bool {
+        self.pulled.told.as_ref().map_or(true, |told| told.more || !told.messages.is_empty())
+    }
+
+    fn has_reached(&self, at_least: Option<Seq>) -> bool {
+        // In another history the number means nothing: the phone is told so.
+        self.pulled.told.is_err() || at_least.is_none_or(|seq| self.pulled.head >= seq)
+    }
+}
+
+/// Pulls.
+pub async fn pull_changes(app: &App, mut who: Authenticated, asking: Asking) -> Result<Pulled, Failure> {
+    let waits = asking.wait.min(LONGEST_WAIT);
+    let until = Instant::now() + if asking.at_least.is_some() { waits.max(SHORT_WAIT) } else { waits };
+    let enter = |who: &Authenticated| {
+        let (waiting, most) = (app.head.waiting(), app.config.http.waiting_pulls);
+        waiting.enter(keys(app, who, &asking), most).map_err(|_too_many| Failure::Busy)
+    };
+    // Before the first look: what is written after it wakes us.
+    let mut waiter = if waits > Duration::ZERO || asking.at_least.is_some() { Some(enter(&who)?) } else { None };
+    let mut has_waited = false;
+    loop {
+        let looked = look(app, &who, &asking, has_waited).await?;
+        let reached = looked.has_reached(asking.at_least);
+        let is_over = Instant::now() >= until || app.head.waiting().is_closed();
+        let is_enough = waits == Duration::ZERO || looked.is_worth_telling();
+        if reached && (is_enough || is_over) {
+            if let Some(note) = looked.note {
+                account_for(app, &who, note).await?;
+            }
+            return Ok(looked.pulled);
+        }
+        if is_over {
+            return Err(Failure::refused("sync.behind"));
+        }
+        wait(app, waiter.as_ref(), until, looked.due).await;
+        who = authenticate_again(app, &who).await?;
+        // Grants that were given meanwhile reach other units. Who waited gives way first, so that there is room.
+        drop(waiter.take());
+        waiter = Some(enter(&who)?);
+        has_waited = true;
+    }
+}
+
+/// What a change must concern for the phone to be woken.
+fn keys(app: &App, who: &Authenticated, asking: &Asking) -> Vec<Uuid> {
+    let now = app.clock.now();
+    let units = who.actor.grants.iter().filter(|grant| grant.holds_at(now)).map(|grant| grant.unit.uuid());
+    let own = [who.user.uuid(), who.session.uuid(), who.device.uuid(), feed::EVERYBODY.uuid()];
+    let mut keys: Vec<Uuid> = units.chain(own).chain(asking.at_least.map(|_| ANYTHING)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// Returns when something may have changed, a grant begins or ends, or it has been long enough.
+async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<DateTime<Utc>>) {
+    let due = due.and_then(|due| (due - app.clock.now()).to_std().ok()).map(|wait| Instant::now() + wait);
+    let until = due.map_or(until, |due| due.min(until));
+    if let Some(waiter) = waiter {
+        // Either way it is looked again.
+        let _woken_or_over = timeout_at(until, waiter.changed()).await;
+    }
+}
+
+/// Who has waited is woken with many others: they look one after the other, and leave the other readers to the rest.
+async fn look(app: &App, who: &Authenticated, asking: &Asking, has_waited: bool) -> Result<Looked, Failure> {
+    let turn = if has_waited { Some(app.capacity.woken.enter().await?) } else { None };
+    let (who, asking) = (who.clone(), asking.clone());
+    let looked = read(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
+        Err(Failure::Store(error)) => Err(error),
+        other => Ok(other),
+    })
+    .await?;
+    drop(turn);
+    looked
+}
+
+fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking: &Asking) -> Result<Looked, Failure> {
+    let head = snapshot.head()?;
+    let cursor = match &asking.cursor {
+        None => None,
+        Some(text) => {
+            let cursor = Cursor::read(snapshot, who.user, text)?;
+            Some(cursor.ok_or_else(|| Failure::refused("request.cursor_invalid").at("/cursor"))?)
+        }
+    };
+    let (epoch, at) = (head.epoch, app.clock.now());
+    if let Some(reset) = cursor.and_then(|cursor| reset(&cursor, &head)) {
+        return Ok(Looked { pulled: Pulled { epoch, head: head.seq, told: Err(reset) }, note: None, due: None });
+    }
+    let known = grants::known_of_user(snapshot, who.user)?;
+    let actor = Actor { user: who.user, grants: known.iter().map(|known| known.held.clone()).collect() };
+    let ends = actor.grants.iter().flat_map(|grant| [Some(grant.valid_from), grant.valid_to]).flatten();
+    let due = ends.filter(|end| *end > at).min();
+    let reference = app.reference.get(snapshot, head.reference_seq)?;
+    let reader = Reader::new(Arc::new(actor), reference, at, None);
+    let told = tell(snapshot, &reader, who, &known, (&head, at), (cursor, asking.limit))?;
+    Ok(Looked { pulled: Pulled { epoch, head: head.seq, told: Ok(told) }, note: reader.account(), due })
+}
+
+fn tell(
+    snapshot: &mut Snapshot<'_>,
+    reader: &Reader,
+    who: &Authenticated,
+    known: &[grants::KnownGrant],
+    now: (&Head, DateTime<Utc>),
+    asked: (Option<Cursor>, usize),
+) -> Result<Told, StoreError> {
+    let mut pulling = Pulling::begin(snapshot, reader, (who.user, known), now, asked)?;
+    let more = pulling.fill(snapshot)? == Filled::Full;
+    let durable_before = feed::durable_before(snapshot, now.0.epoch)?;
+    let cursor = pulling.cursor.written(snapshot, who.user)?;
+    Ok(Told { cursor, more, durable_before, messages: pulling.page.messages })
+}
+
+fn reset(cursor: &Cursor, head: &Head) -> Option<Reset> {
+    let newest = [cursor.scopes, cursor.moving.map(|moving| moving.to)].into_iter().flatten().map(|as_of| as_of.seq);
+    if cursor.epoch != head.epoch {
+        Some(Reset::Epoch)
+    } else if cursor.place > Place::after(head.seq) || newest.max() > Some(head.seq) {
+        Some(Reset::Ahead)
+    } else {
+        (cursor.complete() < head.floor).then_some(Reset::Compacted)
+    }
+}

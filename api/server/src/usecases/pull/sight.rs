@@ -1,0 +1,150 @@
+//! What somebody may see, unit by unit, at a moment that is past or now, and what lies between two such moments.
+//! Owns the steps of seeing; which role sees what is the domain's to say (`access.rs`).
+
+use super::cursor::AsOf;
+use crate::reference::Reference;
+use muong_domain::access::Action::{ReadPersons, ReadReports};
+use muong_domain::access::Actor;
+use muong_domain::id::{UnitId, UserId};
+use muong_domain::unit::Units;
+use muong_store::feed::EVERYBODY;
+use muong_store::grants::KnownGrant;
+use muong_store::{Head, Reading, StoreError, units};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How much of what lies in a scope somebody sees: each step shows what the one before shows, and more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// That the unit is there, and what it is called.
+    Unit,
+    /// What is about nobody, without personal values.
+    Reports,
+    /// Persons as well, and every value. Of a role that must state a reason for it, a phone gets no copy.
+    Persons,
+}
+
+/// The trees at a moment.
+enum Trees<'a> {
+    Now(&'a Units),
+    /// What stood above each unit then.
+    Then(HashMap<UnitId, Option<UnitId>>),
+}
+
+/// A tree deeper than this is a mistake.
+const MAX_DEPTH: usize = 16;
+
+impl Trees<'_> {
+    /// A unit and those above it.
+    fn line(&self, unit: UnitId) -> Vec<UnitId> {
+        match self {
+            Self::Now(units) => units.ancestors(unit),
+            Self::Then(parents) => {
+                let known = parents.contains_key(&unit).then_some(unit);
+                let above = |unit: &UnitId| parents.get(unit).copied().flatten();
+                std::iter::successors(known, above).take(MAX_DEPTH).collect()
+            }
+        }
+    }
+}
+
+/// What somebody may see at a moment.
+pub struct Sight<'a> {
+    own: UnitId,
+    tops: BTreeMap<UnitId, Level>,
+    above: BTreeSet<UnitId>,
+    trees: Trees<'a>,
+}
+
+impl<'a> Sight<'a> {
+    /// Of a user as of a moment.
+    pub fn as_of(
+        read: &mut impl Reading,
+        reference: &'a Reference,
+        head: &Head,
+        (user, grants): (UserId, &[KnownGrant]),
+        moment: AsOf,
+    ) -> Result<Self, StoreError> {
+        let has_moved = head.reference_seq > moment.seq && units::has_moved_since(read, moment.seq)?;
+        let trees =
+            if has_moved { Trees::Then(units::parents_at(read, moment.seq)?) } else { Trees::Now(&reference.units) };
+        let held = grants.iter().filter_map(|known| known.as_of(moment.seq)).collect();
+        Ok(Self::of(&Actor { user, grants: held }, moment, trees))
+    }
+
+    fn of(actor: &Actor, moment: AsOf, trees: Trees<'a>) -> Self {
+        let mut tops: BTreeMap<UnitId, Level> = BTreeMap::new();
+        let held = actor.grants.iter().filter(|grant| grant.holds_at(moment.at)).map(|grant| grant.unit);
+        tops.extend(held.map(|unit| (unit, Level::Unit)));
+        // The later, the more is seen.
+        for (action, level) in [(ReadReports, Level::Reports), (ReadPersons, Level::Persons)] {
+            tops.extend(actor.scope(action, moment.at, false).into_iter().map(|unit| (unit, level)));
+        }
+        let above = tops.keys().flat_map(|top| trees.line(*top)).collect();
+        Self { own: UnitId::new(actor.user.uuid()), tops, above, trees }
+    }
+
+    /// What is seen of a scope; none: nothing.
+    pub fn level(&self, scope: UnitId) -> Option<Level> {
+        if scope == EVERYBODY || scope == self.own {
+            return Some(Level::Persons);
+        }
+        let covered = self.trees.line(scope).iter().filter_map(|unit| self.tops.get(unit).copied()).max();
+        covered.max(self.above.contains(&scope).then_some(Level::Unit))
+    }
+
+    /// Every scope of which anything is seen.
+    pub fn scopes(&self, read: &mut impl Reading) -> Result<BTreeSet<UnitId>, StoreError> {
+        let tops: Vec<UnitId> = self.tops.keys().copied().collect();
+        let mut scopes: BTreeSet<UnitId> = match &self.trees {
+            Trees::Now(_) => units::below(read, &tops)?.into_iter().collect(),
+            Trees::Then(parents) => parents.keys().copied().filter(|unit| self.level(*unit).is_some()).collect(),
+        };
+        scopes.extend(self.above.iter().copied().chain([EVERYBODY, self.own]));
+        Ok(scopes)
+    }
+
+    /// Whether it reaches over a whole tree.
+    pub fn is_wide(&self) -> bool {
+        self.tops.keys().any(|top| self.trees.line(*top).len() == 1)
+    }
+
+    /// Whether there is certainly nothing between the two.
+    pub fn equals(&self, other: &Sight<'_>) -> bool {
+        let now = |trees: &Trees<'_>| matches!(trees, Trees::Now(_));
+        self.tops == other.tops && now(&self.trees) && now(&other.trees)
+    }
+
+    /// Every scope of which another amount is seen than before, in order.
+    pub fn changes_from(&self, before: Option<&Sight<'_>>, read: &mut impl Reading) -> Result<Vec<Change>, StoreError> {
+        if before.is_some_and(|before| before.equals(self)) {
+            return Ok(Vec::new());
+        }
+        let mut scopes = self.scopes(read)?;
+        if let Some(before) = before {
+            scopes.extend(before.scopes(read)?);
+        }
+        let change = |scope| {
+            let (from, to) = (before.and_then(|before| before.level(scope)), self.level(scope));
+            (from != to).then_some(Change { scope, from, to })
+        };
+        Ok(scopes.into_iter().filter_map(change).collect())
+    }
+}
+
+/// A scope of which another amount is seen than before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// The scope.
+    pub scope: UnitId,
+    /// What was seen.
+    pub from: Option<Level>,
+    /// What is seen.
+    pub to: Option<Level>,
+}
+
+impl Change {
+    /// Whether something must go.
+    pub fn takes(&self) -> bool {
+        self.to < self.from
+    }
+}
