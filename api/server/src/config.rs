@@ -420,8 +420,9 @@ mod tests {
         let keys =
             example.lines().map(|line| line.strip_prefix("# ").filter(|line| line.contains(" = ")).unwrap_or(line));
         // Either database may be named, in one way at a time.
-        // What is off without a value has no default to show.
-        let shows = |line: &str| !line.contains("_file =") && !line.starts_with("metrics_listen");
+        // What is off without a value, or follows from another, has no default to show.
+        let follows = ["metrics_listen", "erasure_ledger"];
+        let shows = |line: &str| !line.contains("_file =") && !follows.iter().any(|key| line.starts_with(key));
         let lines: Vec<_> = keys.filter(|line| !line.starts_with("database_url = \"postgres") && shows(line)).collect();
         let config = parse(&lines.join("\n")).unwrap();
         let default = Config {
