@@ -92,7 +92,7 @@ fn an_installation_that_works_has_no_fault(backend: Backend) {
         assert!(checks.contains(&check), "{check}: {checks:?}");
     }
     assert_eq!(report["configuration"]["database_url"]["value"], "[redacted]");
-    assert_eq!(report["configuration"]["http.requests"]["value"], 2000);
+    assert_eq!(report["configuration"]["http.requests"]["value"], 4000);
 }
 
 fn a_database_that_does_not_answer_is_named_without_its_password(backend: Backend) {

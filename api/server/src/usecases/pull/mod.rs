@@ -103,15 +103,17 @@ impl Looked {
 pub async fn pull_changes(app: &App, mut who: Authenticated, asking: Asking) -> Result<Pulled, Failure> {
     let waits = asking.wait.min(LONGEST_WAIT);
     let until = Instant::now() + if asking.at_least.is_some() { waits.max(SHORT_WAIT) } else { waits };
-    let enter = |who: &Authenticated| {
+    let enter = |who: &Authenticated, for_anything: bool| {
         let (waiting, most) = (app.head.waiting(), app.config.http.waiting_pulls);
-        waiting.enter(keys(app, who, &asking), most).map_err(|_too_many| Failure::Busy)
+        waiting.enter(keys(app, who, for_anything), most).map_err(|_too_many| Failure::Busy)
     };
     // Before the first look: what is written after it wakes us.
-    let mut waiter = if waits > Duration::ZERO || asking.at_least.is_some() { Some(enter(&who)?) } else { None };
-    let mut has_waited = false;
+    let at_least = asking.at_least.is_some();
+    let mut waiter = if waits > Duration::ZERO || at_least { Some(enter(&who, at_least)?) } else { None };
+    let mut turn = None;
     loop {
-        let looked = look(app, &who, &asking, has_waited).await?;
+        let looked = look(app, &who, &asking).await?;
+        drop(turn.take());
         let reached = looked.has_reached(asking.at_least);
         let is_over = Instant::now() >= until || app.head.waiting().is_closed();
         let is_enough = waits == Duration::ZERO || looked.is_worth_telling();
@@ -125,20 +127,21 @@ pub async fn pull_changes(app: &App, mut who: Authenticated, asking: Asking) -> 
             return Err(Failure::refused("sync.behind"));
         }
         wait(app, waiter.as_ref(), until, looked.due).await;
+        // Woken with many others: they look a few at a time, and leave the other readers to the rest.
+        turn = Some(app.capacity.woken.enter().await?);
         who = authenticate_again(app, &who).await?;
         // Grants that were given meanwhile reach other units. Who waited gives way first, so that there is room.
         drop(waiter.take());
-        waiter = Some(enter(&who)?);
-        has_waited = true;
+        waiter = Some(enter(&who, !reached)?);
     }
 }
 
 /// What a change must concern for the phone to be woken.
-fn keys(app: &App, who: &Authenticated, asking: &Asking) -> Vec<Uuid> {
+fn keys(app: &App, who: &Authenticated, for_anything: bool) -> Vec<Uuid> {
     let now = app.clock.now();
     let units = who.actor.grants.iter().filter(|grant| grant.holds_at(now)).map(|grant| grant.unit.uuid());
     let own = [who.user.uuid(), who.session.uuid(), who.device.uuid(), feed::EVERYBODY.uuid()];
-    let mut keys: Vec<Uuid> = units.chain(own).chain(asking.at_least.map(|_| ANYTHING)).collect();
+    let mut keys: Vec<Uuid> = units.chain(own).chain(for_anything.then_some(ANYTHING)).collect();
     keys.sort_unstable();
     keys.dedup();
     keys
@@ -146,7 +149,8 @@ fn keys(app: &App, who: &Authenticated, asking: &Asking) -> Vec<Uuid> {
 
 /// Returns when something may have changed, a grant begins or ends, or it has been long enough.
 async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<DateTime<Utc>>) {
-    let due = due.and_then(|due| (due - app.clock.now()).to_std().ok()).map(|wait| Instant::now() + wait);
+    // One that is due already is not waited for.
+    let due = due.map(|due| Instant::now() + (due - app.clock.now()).to_std().unwrap_or_default());
     let until = due.map_or(until, |due| due.min(until));
     if let Some(waiter) = waiter {
         // Either way it is looked again.
@@ -154,17 +158,13 @@ async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<Da
     }
 }
 
-/// Who has waited is woken with many others: they look one after the other, and leave the other readers to the rest.
-async fn look(app: &App, who: &Authenticated, asking: &Asking, has_waited: bool) -> Result<Looked, Failure> {
-    let turn = if has_waited { Some(app.capacity.woken.enter().await?) } else { None };
+async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Looked, Failure> {
     let (who, asking) = (who.clone(), asking.clone());
-    let looked = read(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
+    read(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
         Err(Failure::Store(error)) => Err(error),
         other => Ok(other),
     })
-    .await?;
-    drop(turn);
-    looked
+    .await?
 }
 
 fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking: &Asking) -> Result<Looked, Failure> {
