@@ -11,6 +11,7 @@ mod among;
 mod audit;
 mod audit_check;
 mod auditor;
+mod checkpoint;
 mod columns;
 mod connection;
 mod error;
