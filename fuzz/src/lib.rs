@@ -31,10 +31,11 @@ fn context() -> Context {
 
 /// A submission against a form: what it is normalised to is the same when it is normalised again.
 fn check(form: &Form, submission: &Submission) {
-    let Checked { changes, .. } = normalise_and_check(form, submission, &context());
+    let Checked { changes, view: alone, errors, .. } = normalise_and_check(form, submission, &context());
     let twice = normalise_and_check(form, submission, &context());
     assert_eq!(changes, twice.changes, "one submission, two readings");
     let view = View::from_paths(form, changes.iter().map(|change| (&change.path, &change.to)));
+    assert!(!errors.is_empty() || view.to_json() == alone.to_json(), "one submission shows one record");
     let _broken = check_merged(form, &view, &context());
     json::parse(view.to_json().to_string().as_bytes()).expect("what is kept can be read again");
 }

@@ -138,6 +138,12 @@ fn differences(case: &Case, form: &Form, checked: &Checked, context: &Context) -
     expect("errors", json!(sorted(&case.errors)), json!(written(&checked.errors)));
     expect("warnings", json!(sorted(&case.warnings)), json!(written(&checked.warnings)));
     let view = view_of(form, checked);
+    if checked.errors.is_empty() {
+        // A new record shows this one, and is not shown anew: what is merged must come to the same.
+        expect("what it alone shows", view.to_json(), checked.view.to_json());
+        let key = |view| json!(form.natural_key(view, UnitId::new(Uuid::nil())));
+        expect("the key of that", key(&view), key(&checked.view));
+    }
     for (field, wanted) in &case.shown {
         expect(field, wanted.clone(), view.get(field).cloned().unwrap_or_default());
     }

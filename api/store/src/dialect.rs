@@ -4,7 +4,7 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 
 /// Expands one body of diesel code for each backend. No trait, no boxed queries: the compiler checks both.
 macro_rules! on_backend {
@@ -50,11 +50,11 @@ pub fn rollback(conn: &mut Connection) {
     }
 }
 
-/// The settings of a new SQLite connection. FULL, since in WAL mode NORMAL can lose an acknowledged commit. A checkpoint
-/// every 32 MiB: with ids that are scattered, a page that was written twice in between is copied once.
+/// The settings of a new SQLite connection. FULL, since in WAL mode NORMAL can lose an acknowledged commit. A commit brings
+/// the log into the file itself only where the checkpointer falls behind: at 64 MiB (see `checkpoint.rs`).
 pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; \
-     PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;";
+     PRAGMA wal_autocheckpoint = 16000; PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF;";
 
 /// The one writer touches scattered pages of every index: it may keep 64 MiB of them, once a process. What it takes out of
 /// a page that it writes anyway it overwrites with zeros (`FAST`): otherwise the halves of pages that were split keep
@@ -73,6 +73,41 @@ pub fn overwrite_what_is_deleted(conn: &mut Connection) -> Result<(), StoreError
 struct Checkpoint {
     #[diesel(sql_type = Integer)]
     busy: i32,
+}
+
+/// How much of SQLite's write-ahead log has been brought into the file.
+#[derive(QueryableByName, Clone, Copy, Debug)]
+pub struct LogPages {
+    /// All pages in it.
+    #[diesel(sql_type = BigInt)]
+    log: i64,
+    /// Those that stand in the file as well.
+    #[diesel(sql_type = BigInt)]
+    checkpointed: i64,
+}
+
+impl LogPages {
+    /// What is yet to be brought in.
+    pub fn left(&self) -> i64 {
+        self.log - self.checkpointed
+    }
+}
+
+/// How SQLite's write-ahead log stands; on PostgreSQL that is nobody's business.
+pub fn log_pages(conn: &mut Connection) -> Result<LogPages, StoreError> {
+    checkpoint(conn, "PRAGMA wal_checkpoint(NOOP)")
+}
+
+/// Brings SQLite's write-ahead log into the file, as far as that can be done without keeping anybody waiting.
+pub fn bring_in(conn: &mut Connection) -> Result<LogPages, StoreError> {
+    checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")
+}
+
+fn checkpoint(conn: &mut Connection, pragma: &'static str) -> Result<LogPages, StoreError> {
+    match conn {
+        Connection::Sqlite(c) => Ok(diesel::sql_query(pragma).get_result(c)?),
+        Connection::Postgres(_) => Ok(LogPages { log: 0, checkpointed: 0 }),
+    }
 }
 
 /// Brings everything from SQLite's write-ahead log into the file and leaves the log empty, for it holds pages as they were

@@ -5,7 +5,7 @@ use crate::columns::{Id, sql};
 use crate::connection::Connection;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
-use crate::schema::{durable, feed, unit_closure};
+use crate::schema::{feed, unit_closure};
 use crate::transaction::{Reading, Tx};
 use diesel::dsl;
 use diesel::prelude::*;
@@ -200,16 +200,6 @@ pub fn units_among(read: &mut impl Reading, units: &[UnitId], up_to: Seq) -> Res
         .order(feed::id)
         .select(Row::as_select())
         .load(c))?))
-}
-
-/// Up to which entry of the present epoch a finished backup holds everything; zero as long as there is none.
-pub fn durable_before(read: &mut impl Reading, epoch: Uuid) -> Result<Seq, StoreError> {
-    let found: Option<(Id, i64)> = on_backend!(read.conn(), c => durable::table
-        .filter(durable::id.eq(1))
-        .select((durable::epoch, durable::seq))
-        .first(c)
-        .optional())?;
-    Ok(found.filter(|(of, _)| of.0 == epoch).map_or(Seq::ZERO, |(_, seq)| Seq(seq)))
 }
 
 /// The scopes of what was stamped after one entry, up to another, and the units above them; none when there are more than

@@ -12,6 +12,7 @@ mod audit;
 mod audit_check;
 mod auditor;
 mod by_id;
+mod checkpoint;
 mod columns;
 mod connection;
 mod error;

@@ -363,17 +363,6 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql;
 
-    durable (id) {
-        id -> Integer,
-        epoch -> sql::Id,
-        seq -> BigInt,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use super::sql;
-
     data_keys (kind, owner) {
         kind -> Text,
         owner -> sql::Id,
@@ -466,6 +455,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     quarantine,
     decisions,
     feed,
-    durable,
     data_keys
 );

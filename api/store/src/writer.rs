@@ -1,5 +1,6 @@
 //! The one writer of a process, with group commit: changes that wait share a transaction, and so a disk flush.
 
+use crate::checkpoint::Checkpointer;
 use crate::connection::{Connection, DatabaseUrl};
 use crate::dialect;
 use crate::error::StoreError;
@@ -152,7 +153,8 @@ impl Writer {
         let conn = url.open_for_writing()?;
         let waiting = Arc::new(AtomicUsize::new(0));
         let (waits, traces) = (Arc::clone(&waiting), false);
-        let worker = Worker { url, vault, watch, conn, options, now, preferred, waiting: waits, traces };
+        let checkpointer = Checkpointer::start(&url)?;
+        let worker = Worker { url, vault, watch, conn, checkpointer, options, now, preferred, waiting: waits, traces };
         let thread = std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || worker.serve(&queued))
@@ -231,6 +233,7 @@ struct Worker {
     vault: Arc<Vault>,
     watch: Arc<HeadWatch>,
     conn: Connection,
+    checkpointer: Checkpointer,
     options: WriterOptions,
     now: Now,
     preferred: Receiver<Box<dyn Change>>,
@@ -337,6 +340,7 @@ impl Worker {
         if self.traces {
             self.remove_traces();
         }
+        self.checkpointer.committed(&mut self.conn);
         Ok(())
     }
 

@@ -1,4 +1,3 @@
-DROP TABLE durable;
 DELETE FROM feed WHERE kind IN ('grant', 'quarantine', 'conflict');
 DROP INDEX unit_versions_by_seq;
 ALTER TABLE unit_versions DROP COLUMN seq;

@@ -13,10 +13,3 @@ CREATE INDEX unit_versions_by_seq ON unit_versions (seq);
 INSERT INTO feed (id, scope, kind, seq, present) SELECT id, user_id, 'grant', seq, true FROM grants;
 INSERT INTO feed (id, scope, kind, seq, present)
     SELECT id, author, 'quarantine', closed_seq, true FROM quarantine WHERE closed_seq IS NOT NULL;
-
--- The seq up to which a finished backup holds everything, and the epoch that it counts in. One row, or none.
-CREATE TABLE durable (
-    id    integer PRIMARY KEY CHECK (id = 1),
-    epoch uuid    NOT NULL,
-    seq   bigint  NOT NULL
-);

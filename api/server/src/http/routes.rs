@@ -11,6 +11,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 /// Registers every route; those with an OpenAPI description are also collected into the document.
 pub fn table(config: &mut ServiceConfig) {
     config
+        // sync, which phones ask for all day: actix compares a path with each of these in turn
+        .service(push::post_push)
+        .service(pull::post_pull)
+        .service(push::get_limits)
+        .service(push::post_submission)
         // operation
         .service(health::healthz)
         .service(health::readyz)
@@ -59,11 +64,6 @@ pub fn table(config: &mut ServiceConfig) {
         .service(forms::get_form)
         .service(forms::get_form_version)
         .service(publishing::post_form)
-        // sync
-        .service(push::post_push)
-        .service(push::get_limits)
-        .service(pull::post_pull)
-        .service(push::post_submission)
         // records
         .service(records::get_records)
         .service(records::get_record)

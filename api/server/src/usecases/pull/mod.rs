@@ -200,9 +200,8 @@ fn tell(
 ) -> Result<Told, StoreError> {
     let mut pulling = Pulling::begin(snapshot, reader, (who.user, known), now, asked)?;
     let more = pulling.fill(snapshot)? == Filled::Full;
-    let durable_before = feed::durable_before(snapshot, now.0.epoch)?;
     let cursor = pulling.cursor.written(snapshot, who.user)?;
-    Ok(Told { cursor, more, durable_before, messages: pulling.page.messages })
+    Ok(Told { cursor, more, durable_before: now.0.durable, messages: pulling.page.messages })
 }
 
 fn reset(cursor: &Cursor, head: &Head) -> Option<Reset> {
