@@ -320,6 +320,7 @@ carried! {
         kind: String, Text, "text";
         name: String, Text, "text";
         parent_id: Option<Id>, Nullable<sql::Id>, "uuid";
+        seq: i64, BigInt, "bigint";
     }
     unit_codes "unit_codes" {
         scheme: String, Text, "text";
@@ -347,6 +348,7 @@ carried! {
         valid_from: Instant, sql::Instant, "timestamptz";
         valid_to: Option<Instant>, Nullable<sql::Instant>, "timestamptz";
         seq: i64, BigInt, "bigint";
+        given_seq: i64, BigInt, "bigint";
     }
     forms "forms" {
         code: String, Text, "text";
