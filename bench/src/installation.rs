@@ -49,8 +49,14 @@ impl Installation {
 
     /// `muong serve`.
     pub fn serve(&self) -> Fallible<Server> {
+        self.serve_as(|_| {})
+    }
+
+    /// The same, configured further.
+    pub fn serve_as(&self, configure: impl FnOnce(&mut Command)) -> Fallible<Server> {
         let address = free_port()?;
         let mut command = self.command();
+        configure(&mut command);
         command.arg("serve").env("MUONG_LISTEN", address.to_string());
         Server::start(&mut command, address, "/readyz", &self.folder().join("server.log"))
     }
@@ -63,6 +69,11 @@ impl Installation {
         let started = Instant::now();
         let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).status()?;
         if ended.success() { Ok(started.elapsed()) } else { Err("the demo could not be filled".into()) }
+    }
+
+    /// The database alone; all else goes.
+    pub fn into_database(self) -> Scratch {
+        self.database
     }
 
     fn command(&self) -> Command {

@@ -15,6 +15,7 @@ mod province;
 mod report;
 mod scripts;
 mod suite;
+mod torture;
 mod wire;
 
 use clap::{Args, Parser, Subcommand};
@@ -26,7 +27,9 @@ use report::Results;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use suite::{Bench, Size};
+use torture::Plan;
 
 /// Whatever goes wrong in a bench ends it, with its text.
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -44,6 +47,8 @@ enum Command {
     Run(RunArgs),
     /// Record where the time of a push goes; needs `perf`.
     Profile(ProfileArgs),
+    /// Kill it, stop it, move its clock while phones are at work, and look whether anything was lost or doubled.
+    Torture(TortureArgs),
     /// Serve what the program is compared with; `run` starts it by itself.
     Floor(FloorArgs),
 }
@@ -116,6 +121,21 @@ enum Part {
 }
 
 #[derive(Args)]
+struct TortureArgs {
+    #[command(flatten)]
+    places: Places,
+    /// How long things go wrong on each database.
+    #[arg(long, default_value_t = 120)]
+    seconds: u64,
+    /// How many phones.
+    #[arg(long, default_value_t = 16)]
+    phones: usize,
+    /// What everything random follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Args)]
 struct FloorArgs {
     #[arg(long)]
     listen: SocketAddr,
@@ -127,6 +147,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Profile(args) => profile(&args),
+        Command::Torture(args) => torture(&args),
         Command::Floor(args) => floor::serve(args.listen, &args.database_url),
     };
     match done {
@@ -189,6 +210,15 @@ fn profile(args: &ProfileArgs) -> Fallible<()> {
     let wanted = Recording { singles: args.singles, stacks: args.stacks, seconds: args.seconds };
     for place in args.places.databases(&folder) {
         profile::profile(&program, place, &folder, wanted)?;
+    }
+    Ok(())
+}
+
+fn torture(args: &TortureArgs) -> Fallible<()> {
+    let (program, folder) = args.places.found()?;
+    let plan = Plan { lasts: Duration::from_secs(args.seconds), phones: args.phones, seed: args.seed };
+    for place in args.places.databases(&folder) {
+        torture::torture(&program, place, &folder, plan)?;
     }
     Ok(())
 }

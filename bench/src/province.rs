@@ -25,14 +25,16 @@ use std::thread::sleep;
 use std::time::Duration;
 use uuid::Uuid;
 
-const PASSWORD: &str = "một câu chỉ để đo";
+/// The password of every reporter.
+pub const PASSWORD: &str = "một câu chỉ để đo";
 const OPERATOR: Authority = Authority::operator_of_the_server();
 /// How often a request of the preparation may be told to come back later.
 const PATIENCE: u32 = 60;
 
 const PROVINCE: Uuid = Uuid::from_u128(0x0197_c3a0_0000_7000_8000_0000_0000_0001);
 
-fn committee(commune: usize) -> Uuid {
+/// The committee of a commune.
+pub fn committee(commune: usize) -> Uuid {
     Uuid::from_u128(0x0197_c3a0_0000_7000_8000_0000_0000_1000 + commune as u128)
 }
 
@@ -61,7 +63,8 @@ impl Province {
     }
 }
 
-fn settle(installation: &Installation) -> Fallible<()> {
+/// Founds it in an empty database.
+pub fn settle(installation: &Installation) -> Fallible<()> {
     let config = Config {
         database_url: Secret::new(installation.database.url().to_owned()),
         data_dir: installation.folder().to_owned(),
@@ -123,7 +126,8 @@ fn unit(id: Uuid, kind: &str, name: &str, parent: Option<Uuid>) -> Unit {
     Unit { id: id.into(), tree: Tree::Party, founded_on, versions: vec![version], codes: Vec::new() }
 }
 
-fn login(commune: usize) -> String {
+/// The name that the reporter of a commune signs in with.
+pub fn login(commune: usize) -> String {
     format!("reporter.{commune:02}")
 }
 
