@@ -7,6 +7,7 @@ use crate::process::{Server, bare, free_port};
 use muong_server::clock::Entropy;
 use muong_server::security::master_key;
 use muong_server::security::token::generate_key_file;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -71,9 +72,13 @@ impl Installation {
         if ended.success() { Ok(started.elapsed()) } else { Err("the demo could not be filled".into()) }
     }
 
-    /// The database alone; all else goes.
-    pub fn into_database(self) -> Scratch {
-        self.database
+    /// Runs a command of the program to its end.
+    pub fn run(&self, command: &str, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Fallible<()> {
+        let ended = self.command().arg(command).args(args).stdin(Stdio::null()).output()?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        Err(format!("muong {command}: {}", String::from_utf8_lossy(&ended.stderr)).into())
     }
 
     fn command(&self) -> Command {

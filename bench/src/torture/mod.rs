@@ -3,6 +3,7 @@
 
 mod chance;
 mod crew;
+mod disk;
 mod oracle;
 mod stage;
 
@@ -52,9 +53,7 @@ pub fn torture(program: &Path, place: Place<'_>, folder: &Path, plan: Plan) -> F
     stage.recover()?;
     let (counts, journals) = crew.come_to_rest(PATIENCE)?;
     let happened = stage.happened();
-    let stage = Arc::try_unwrap(stage).map_err(|_| "somebody still stands on the stage")?;
-    let database = stage.strike()?;
-    let verdict = oracle::judge(&database, &journals)?;
+    let verdict = oracle::judge(stage.stop()?, &journals)?;
     tell(place, &counts, &happened, &verdict);
     if verdict.is_good() { Ok(()) } else { Err("something was lost, doubled or not told".into()) }
 }

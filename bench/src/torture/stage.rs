@@ -2,6 +2,7 @@
 //! phones say.
 
 use super::chance::Chance;
+use super::disk::SmallDisk;
 use crate::Fallible;
 use crate::database::{Place, Scratch};
 use crate::installation::Installation;
@@ -52,12 +53,13 @@ const CLOCK_S: u64 = 2 * 24 * 3600;
 /// The stage.
 pub struct Stage {
     installation: Installation,
+    /// Where an embedded database lies, if that disk can be full. After the installation: it is let go of last.
+    disk: Option<SmallDisk>,
     servers: Mutex<Vec<Server>>,
     addresses: RwLock<Vec<SocketAddr>>,
     happened: Mutex<BTreeMap<Fault, usize>>,
     faketime: Option<&'static str>,
     clock: PathBuf,
-    database: &'static str,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,19 +69,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Stage {
     /// Founds a province and starts what serves it: one process on SQLite, two on PostgreSQL.
     pub fn set(program: &Path, place: Place<'_>, folder: &Path) -> Fallible<Self> {
+        let (disk, processes) = match place {
+            Place::Sqlite(_) => (SmallDisk::mount(folder)?, 1),
+            Place::Postgres(_) => (None, 2),
+        };
+        let place = disk.as_ref().map_or(place, |disk| Place::Sqlite(disk.path()));
         let installation = Installation::new(program, place, folder)?;
         province::settle(&installation)?;
-        let processes = if matches!(place, Place::Sqlite(_)) { 1 } else { 2 };
         let clock = installation.folder().join("clock");
         std::fs::write(&clock, "+0")?;
         let stage = Self {
             installation,
+            disk,
             servers: Mutex::default(),
             addresses: RwLock::default(),
             happened: Mutex::default(),
             faketime: FAKETIME.into_iter().find(|library| Path::new(library).exists()),
             clock,
-            database: place.name(),
         };
         for _ in 0..processes {
             let server = stage.start()?;
@@ -91,7 +97,11 @@ impl Stage {
 
     /// What this machine can do to it.
     pub fn possible_faults(&self) -> Vec<Fault> {
-        let mut faults = vec![Fault::Killed, Fault::Stopped];
+        let mut faults = vec![Fault::Killed, Fault::Stopped, Fault::Restored];
+        match self.disk {
+            Some(_) => faults.push(Fault::DiskFull),
+            None => eprintln!("no disk is full: only root can mount a small one, for an embedded database"),
+        }
         match self.faketime {
             Some(_) => faults.push(Fault::ClockMoved),
             None => eprintln!("no clock is moved: libfaketime is not installed (Debian: apt-get install faketime)"),
@@ -131,7 +141,8 @@ impl Stage {
             Fault::Killed => self.kill(chance),
             Fault::Stopped => self.stop_for_a_while(chance),
             Fault::ClockMoved => self.move_clock(chance),
-            Fault::Restored | Fault::DiskFull => Err("not on this stage".into()),
+            Fault::Restored => self.restore(chance),
+            Fault::DiskFull => self.fill_disk(chance),
         }
     }
 
@@ -159,6 +170,36 @@ impl Stage {
         signal(pid, "CONT")
     }
 
+    /// Takes a backup while phones push, lets them push on, and puts it in place of all there is.
+    fn restore(&self, chance: &mut Chance) -> Fallible<()> {
+        let folder = self.installation.folder().join("backups");
+        self.installation.run("backup", [&folder])?;
+        let newest = newest_of(&folder)?;
+        sleep(Duration::from_millis(300 + chance.below(1_000)));
+        let count = {
+            let mut servers = lock(&self.servers);
+            let count = servers.len();
+            servers.clear();
+            count
+        };
+        self.publish();
+        self.installation.run("restore", [newest.as_path(), Path::new("--replace-everything")])?;
+        for _ in 0..count {
+            let next = self.start()?;
+            lock(&self.servers).push(next);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    fn fill_disk(&self, chance: &mut Chance) -> Fallible<()> {
+        let disk = self.disk.as_ref().ok_or("no disk to fill")?;
+        let full = disk.fill()?;
+        sleep(Duration::from_millis(300 + chance.below(1_000)));
+        drop(full);
+        Ok(())
+    }
+
     fn move_clock(&self, chance: &mut Chance) -> Fallible<()> {
         let sign = if chance.percent(50) { '+' } else { '-' };
         self.set_clock(&format!("{sign}{}", chance.below(CLOCK_S)))?;
@@ -184,14 +225,20 @@ impl Stage {
         lock(&self.happened).iter().map(|(fault, times)| (*fault, *times)).collect()
     }
 
-    /// Stops the servers as a supervisor does, and gives out the database.
-    pub fn strike(self) -> Fallible<Scratch> {
-        for server in self.servers.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    /// Stops the servers as a supervisor does: what is left is the database.
+    pub fn stop(&self) -> Fallible<&Scratch> {
+        for server in std::mem::take(&mut *lock(&self.servers)) {
             server.stop()?;
         }
-        eprintln!("{}: the servers have stopped in an orderly way", self.database);
-        Ok(self.installation.into_database())
+        Ok(&self.installation.database)
     }
+}
+
+/// Backups are named by when they were taken.
+fn newest_of(folder: &Path) -> Fallible<PathBuf> {
+    let backups = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    let finished = backups.into_iter().map(|entry| entry.path()).filter(|path| path.join("manifest.json").exists());
+    finished.max().ok_or_else(|| "there is no backup".into())
 }
 
 fn signal(pid: u32, name: &str) -> Fallible<()> {
