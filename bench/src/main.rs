@@ -122,8 +122,15 @@ enum Part {
 
 #[derive(Args)]
 struct TortureArgs {
-    #[command(flatten)]
-    places: Places,
+    /// The program under test.
+    #[arg(long, default_value = "target/release/muong")]
+    program: PathBuf,
+    /// What makes a PostgreSQL primary and its standby (`ops/private-postgres`). Without it, SQLite alone.
+    #[arg(long, value_name = "SCRIPT")]
+    clusters: Option<PathBuf>,
+    /// Where databases are made meanwhile.
+    #[arg(long, default_value = "target/torture")]
+    folder: PathBuf,
     /// How long things go wrong on each database.
     #[arg(long, default_value_t = 120)]
     seconds: u64,
@@ -215,21 +222,25 @@ fn profile(args: &ProfileArgs) -> Fallible<()> {
 }
 
 fn torture(args: &TortureArgs) -> Fallible<()> {
-    let (program, folder) = args.places.found()?;
+    let (program, folder) = found(&args.program, &args.folder)?;
     let plan = Plan { lasts: Duration::from_secs(args.seconds), phones: args.phones, seed: args.seed };
-    for place in args.places.databases(&folder) {
-        torture::torture(&program, place, &folder, plan)?;
+    torture::torture(&program, None, &folder, plan)?;
+    match &args.clusters {
+        Some(script) => torture::torture(&program, Some(script), &folder, plan),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The program and the folder, whatever directory somebody works in later.
+fn found(program: &Path, folder: &Path) -> Fallible<(PathBuf, PathBuf)> {
+    std::fs::create_dir_all(folder)?;
+    let found = program.canonicalize().map_err(|error| format!("{}: {error}; build it first", program.display()))?;
+    Ok((found, folder.canonicalize()?))
 }
 
 impl Places {
-    /// The program and the folder, whatever directory somebody works in later.
     fn found(&self) -> Fallible<(PathBuf, PathBuf)> {
-        std::fs::create_dir_all(&self.folder)?;
-        let program = self.program.canonicalize();
-        let program = program.map_err(|error| format!("{}: {error}; build it first", self.program.display()))?;
-        Ok((program, self.folder.canonicalize()?))
+        found(&self.program, &self.folder)
     }
 
     fn databases<'a>(&'a self, folder: &'a Path) -> Vec<Place<'a>> {

@@ -2,14 +2,15 @@
 //! oracle looks whether anything was lost or doubled. Owns the order of events and what is told at the end.
 
 mod chance;
+mod cluster;
 mod crew;
 mod disk;
 mod oracle;
 mod stage;
 
 use crate::Fallible;
-use crate::database::Place;
 use chance::Chance;
+use cluster::Cluster;
 use crew::{Counts, Crew};
 use oracle::Verdict;
 use stage::{Fault, Stage};
@@ -35,9 +36,13 @@ const PAUSE_MS: u64 = 1_500;
 
 /// Tortures the program on one database and prints what came of it. Fails when anything was lost or doubled, or when a kind
 /// of fault that this machine can have did not happen: then nothing would be shown.
-pub fn torture(program: &Path, place: Place<'_>, folder: &Path, plan: Plan) -> Fallible<()> {
-    eprintln!("torture on {}, seed {} …", place.name(), plan.seed);
-    let stage = Arc::new(Stage::set(program, place, folder)?);
+///
+/// `clusters` is the script that makes a PostgreSQL primary and its standby; without it, the database is SQLite.
+pub fn torture(program: &Path, clusters: Option<&Path>, folder: &Path, plan: Plan) -> Fallible<()> {
+    let database = if clusters.is_some() { "PostgreSQL" } else { "SQLite" };
+    eprintln!("torture on {database}, seed {} …", plan.seed);
+    let cluster = clusters.map(Cluster::start).transpose()?;
+    let stage = Arc::new(Stage::set(program, cluster, folder)?);
     let crew = Crew::embark(&stage, plan)?;
     let mut chance = Chance::new(plan.seed);
     let faults = stage.possible_faults();
@@ -54,12 +59,12 @@ pub fn torture(program: &Path, place: Place<'_>, folder: &Path, plan: Plan) -> F
     let (counts, journals) = crew.come_to_rest(PATIENCE)?;
     let happened = stage.happened();
     let verdict = oracle::judge(stage.stop()?, &journals)?;
-    tell(place, &counts, &happened, &verdict);
+    tell(database, &counts, &happened, &verdict);
     if verdict.is_good() { Ok(()) } else { Err("something was lost, doubled or not told".into()) }
 }
 
-fn tell(place: Place<'_>, counts: &Counts, happened: &[(Fault, usize)], verdict: &Verdict) {
-    println!("torture, {}:", place.name());
+fn tell(database: &str, counts: &Counts, happened: &[(Fault, usize)], verdict: &Verdict) {
+    println!("torture, {database}:");
     println!(
         "  submissions said {} · acknowledged {} · in the store {} · answers lost {} · requests lost {} · pages pulled {}",
         verdict.said, verdict.acknowledged, verdict.stored, counts.answers_lost, counts.requests_lost, counts.pages

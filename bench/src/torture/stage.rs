@@ -2,6 +2,7 @@
 //! phones say.
 
 use super::chance::Chance;
+use super::cluster::Cluster;
 use super::disk::SmallDisk;
 use crate::Fallible;
 use crate::database::{Place, Scratch};
@@ -29,6 +30,8 @@ pub enum Fault {
     Restored,
     /// The disk is full for a while.
     DiskFull,
+    /// PostgreSQL's primary is gone in the middle of what it did, and its synchronous standby is promoted.
+    PrimaryLost,
 }
 
 impl Fault {
@@ -40,6 +43,7 @@ impl Fault {
             Self::ClockMoved => "clock moved",
             Self::Restored => "restored from a backup",
             Self::DiskFull => "disk full",
+            Self::PrimaryLost => "primary lost",
         }
     }
 }
@@ -53,8 +57,10 @@ const CLOCK_S: u64 = 2 * 24 * 3600;
 /// The stage.
 pub struct Stage {
     installation: Installation,
-    /// Where an embedded database lies, if that disk can be full. After the installation: it is let go of last.
+    /// Where an embedded database lies, if that disk can be full. After the installation: what is there goes first.
     disk: Option<SmallDisk>,
+    /// PostgreSQL's servers, if they are ours to lose.
+    cluster: Option<Mutex<Cluster>>,
     servers: Mutex<Vec<Server>>,
     addresses: RwLock<Vec<SocketAddr>>,
     happened: Mutex<BTreeMap<Fault, usize>>,
@@ -68,12 +74,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Stage {
     /// Founds a province and starts what serves it: one process on SQLite, two on PostgreSQL.
-    pub fn set(program: &Path, place: Place<'_>, folder: &Path) -> Fallible<Self> {
-        let (disk, processes) = match place {
-            Place::Sqlite(_) => (SmallDisk::mount(folder)?, 1),
-            Place::Postgres(_) => (None, 2),
+    pub fn set(program: &Path, cluster: Option<Cluster>, folder: &Path) -> Fallible<Self> {
+        let (disk, processes) = match cluster {
+            None => (SmallDisk::mount(folder)?, 1),
+            Some(_) => (None, 2),
         };
-        let place = disk.as_ref().map_or(place, |disk| Place::Sqlite(disk.path()));
+        let place = match &cluster {
+            Some(cluster) => Place::Postgres(cluster.url()),
+            None => Place::Sqlite(disk.as_ref().map_or(folder, SmallDisk::path)),
+        };
         let installation = Installation::new(program, place, folder)?;
         province::settle(&installation)?;
         let clock = installation.folder().join("clock");
@@ -81,6 +90,7 @@ impl Stage {
         let stage = Self {
             installation,
             disk,
+            cluster: cluster.map(Mutex::new),
             servers: Mutex::default(),
             addresses: RwLock::default(),
             happened: Mutex::default(),
@@ -98,9 +108,10 @@ impl Stage {
     /// What this machine can do to it.
     pub fn possible_faults(&self) -> Vec<Fault> {
         let mut faults = vec![Fault::Killed, Fault::Stopped, Fault::Restored];
-        match self.disk {
-            Some(_) => faults.push(Fault::DiskFull),
-            None => eprintln!("no disk is full: only root can mount a small one, for an embedded database"),
+        match (&self.disk, &self.cluster) {
+            (Some(_), _) => faults.push(Fault::DiskFull),
+            (None, Some(_)) => faults.push(Fault::PrimaryLost),
+            (None, None) => eprintln!("no disk is full: only root can mount a small one, for an embedded database"),
         }
         match self.faketime {
             Some(_) => faults.push(Fault::ClockMoved),
@@ -143,6 +154,10 @@ impl Stage {
             Fault::ClockMoved => self.move_clock(chance),
             Fault::Restored => self.restore(chance),
             Fault::DiskFull => self.fill_disk(chance),
+            Fault::PrimaryLost => {
+                let cluster = self.cluster.as_ref().ok_or("no primary to lose")?;
+                lock(cluster).lose_primary()
+            }
         }
     }
 
