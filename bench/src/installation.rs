@@ -72,6 +72,13 @@ impl Installation {
         if ended.success() { Ok(started.elapsed()) } else { Err("the demo could not be filled".into()) }
     }
 
+    /// Everybody's password in the demo that was filled here.
+    pub fn demo_password(&self, place: Place<'_>) -> Fallible<String> {
+        let note = self.folder().join(format!("province-{}.json", place.scheme()));
+        let said: serde_json::Value = serde_json::from_slice(&std::fs::read(note)?)?;
+        Ok(said["password"].as_str().ok_or("a demo without a password")?.to_owned())
+    }
+
     /// Runs a command of the program to its end.
     pub fn run(&self, command: &str, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Fallible<()> {
         let ended = self.command().arg(command).args(args).stdin(Stdio::null()).output()?;

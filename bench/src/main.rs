@@ -5,6 +5,7 @@ mod database;
 mod floor;
 mod growth;
 mod installation;
+mod line;
 mod load;
 mod machine;
 mod measure;
@@ -12,6 +13,7 @@ mod phones;
 mod process;
 mod profile;
 mod province;
+mod pulls;
 mod report;
 mod scripts;
 mod suite;
@@ -205,8 +207,9 @@ fn measure(args: &RunArgs, bench: &Bench<'_>, place: Place<'_>, results: &mut Re
         results.growth.push(growth);
     }
     if wanted(Part::Start) && matches!(place, Place::Sqlite(_)) {
-        let (filled, start) = bench.demo(place)?;
+        let (filled, start, wired) = bench.demo(place)?;
         results.demo_filled = Some(filled);
+        results.wired = wired;
         results.starts.push(start);
     }
     Ok(())
