@@ -17,9 +17,14 @@ NAME ?= test
 TOOLS := $(CURDIR)/target/tools
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+CARGO_FUZZ := 0.13.2
 INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=false \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 cargo install --locked --root $(TOOLS)
 export PATH := $(TOOLS)/bin:$(PATH)
+
+# A virtual environment that has schemathesis, and the sign that it is complete.
+SCHEMATHESIS := $(TOOLS)/schemathesis
+EXPLORING := $(SCHEMATHESIS)/complete
 
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 MUONG := $(BUILT)/release/muong
@@ -52,14 +57,51 @@ endif
 
 # With MUONG_TEST_POSTGRES_URL set. The benchmarks run too, for seconds and without figures, so that they cannot rot.
 .PHONY: tests
-tests:
+tests: $(EXPLORING)
 	cargo test --workspace --locked
 	cargo build --locked -p muong-server -p muong-bench
+	ops/explore-api $(BUILT)/debug/muong $(SCHEMATHESIS)/bin/python
 	$(BUILT)/debug/muong-bench run --quick --program $(BUILT)/debug/muong --folder $(BUILT)/bench-quick \
 		--postgres "$$MUONG_TEST_POSTGRES_URL"
 	@ops/prerequisites torture
 	$(BUILT)/debug/muong-bench torture --program $(BUILT)/debug/muong --folder $(BUILT)/torture \
 		--clusters ops/private-postgres --seconds 12 --phones 8
+
+# For this checkout only; made anew when what is in it changes.
+$(EXPLORING): tests/schemathesis/requirements.txt
+	@ops/prerequisites python
+	@rm -rf $(SCHEMATHESIS)
+	python3 -m venv $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PHONY: explore
+explore: $(EXPLORING) ## requests made from the OpenAPI document, good and bad ones (part of make test; DB=postgres, EXAMPLES=10)
+	@ops/prerequisites build
+	cargo build --locked -p muong-server
+	$(if $(filter postgres,$(DB)),ops/private-postgres run --fast --remove explore -- ops/explore-api --database-url {url}, \
+		ops/explore-api) $(BUILT)/debug/muong $(SCHEMATHESIS)/bin/python
+
+# For each target, in seconds. What fails is written to fuzz/artifacts, and goes into fuzz/corpus once it is mended: every
+# run of the tests replays that. What else is worth keeping stays in the build's folder for the next run.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := push_body cursor form_definition cel
+FUZZ = cargo fuzz run --sanitizer none --target-dir $(abspath $(BUILT))/fuzz
+FUZZ_LIMITS := -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1
+.PHONY: fuzz
+fuzz: ## bytes of strangers, made by cargo fuzz from a corpus (FUZZ_SECONDS=60 for each of four targets)
+	@ops/prerequisites fuzz
+	@command -v cargo-fuzz >/dev/null || $(INSTALL_TOOL) cargo-fuzz@$(CARGO_FUZZ)
+	@mkdir -p $(FUZZ_TARGETS:%=$(BUILT)/fuzz/corpus/%)
+	@for target in $(FUZZ_TARGETS); do \
+		$(FUZZ) $$target $(abspath $(BUILT))/fuzz/corpus/$$target fuzz/corpus/$$target -- $(FUZZ_LIMITS) || exit 1; done
+
+# How many connections; each process has so many files open, and some more.
+CROWD ?= 10000
+.PHONY: crowd
+crowd: ## ten thousand slow connections at once (CROWD=10000; ulimit -n must allow some more)
+	@ops/prerequisites build
+	MUONG_TEST_CROWD=$(CROWD) cargo test --locked -p muong-tests --test acceptance -- attack_crowd --nocapture
 
 .PHONY: check
 check: check-files check-format check-lints check-dependencies ## all that needs no database: files, format, lints, dependencies

@@ -49,25 +49,23 @@ SESSION = Session()
 def known_ids():
     """A few ids of each kind that this user may see."""
     lists = {
-        "/v1/units/{id}": "/v1/units?limit=3",
-        "/v1/records/{id}": "/v1/records?limit=3",
-        "/v1/records/{id}/submissions": "/v1/records?limit=3",
-        "/v1/conflicts/{id}": "/v1/conflicts?limit=3",
-        "/v1/conflicts/{id}/resolution": "/v1/conflicts?limit=3",
-        "/v1/quarantine/{id}": "/v1/quarantine?limit=3",
-        "/v1/quarantine/{id}/release": "/v1/quarantine?limit=3",
-        "/v1/quarantine/{id}/discard": "/v1/quarantine?limit=3",
+        "units": "/v1/units?limit=3",
+        "users": "/v1/users?limit=3",
+        "grants": "/v1/grants?limit=3",
+        "records": "/v1/records?limit=3",
+        "conflicts": "/v1/conflicts?limit=3",
+        "quarantine": "/v1/quarantine?limit=3",
     }
     ids = {}
-    for operation, path in lists.items():
+    for kind, path in lists.items():
         try:
             found = ask(path, token=SESSION.ensure())
         except urllib.error.HTTPError:
             continue
         rows = next((rows for rows in found.values() if isinstance(rows, list)), [])
-        ids[operation] = [{"id": row["id"]} for row in rows if "id" in row]
-    ids["/v1/forms/{code}"] = [{"code": "branch_meeting"}]
-    ids["/v1/forms/{code}/versions/{version}"] = [{"code": "branch_meeting", "version": 1}]
+        ids[kind] = [{"id": row["id"]} for row in rows if "id" in row]
+    # Not the devices and sessions that are asked by, which would end.
+    ids["forms"] = [{"code": "branch_meeting"}]
     return ids
 
 
@@ -79,7 +77,10 @@ NUMBERS = itertools.count(1)
 @schemathesis.hook
 def before_generate_path_parameters(context, strategy):
     """Every other path leads to something that is there."""
-    known = IDS.get(context.operation.path)
+    path = context.operation.path
+    known = IDS.get(path.split("/")[2]) if "{" in path else None
+    if known and path.endswith("/versions/{version}"):
+        known = [{**form, "version": 1} for form in known]
     return st.one_of(strategy, st.sampled_from(known)) if known else strategy
 
 
@@ -92,15 +93,33 @@ def is_id(value):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """What is well-formed speaks for the device that signed in, of its user's unit, and in the order of its numbers;
-    otherwise every push would end at its first id. What is malformed is left as it is."""
+    """What is well-formed is about what is there; otherwise everything would end at its first id. What is malformed is
+    left as it is."""
     body = case.body
-    if case.path not in ("/v1/sync/push", "/v1/submissions") or not isinstance(body, dict):
+    if not isinstance(body, dict):
         return
     SESSION.ensure()
+    if case.path in ("/v1/sync/push", "/v1/submissions"):
+        speak_for_oneself(case.path, body)
+    else:
+        administer_what_is_there(body)
+
+
+def administer_what_is_there(body):
+    """Grants over one's own unit for somebody who is there, units below it."""
+    if IDS.get("users") and is_id(body.get("user")):
+        body["user"] = IDS["users"][-1]["id"]
+    given = body.get("grants")
+    for part in [body, *(given if isinstance(given, list) else [])]:
+        if isinstance(part, dict):
+            part.update({name: UNIT for name in ("unit", "parent") if is_id(part.get(name))})
+
+
+def speak_for_oneself(path, body):
+    """For the device that signed in, of its user's unit, and in the order of its numbers."""
     if is_id(body.get("device")):
         body["device"] = SESSION.device
-    said = body.get("submissions") if case.path == "/v1/sync/push" else [body]
+    said = body.get("submissions") if path == "/v1/sync/push" else [body]
     for submission in said if isinstance(said, list) else []:
         if isinstance(submission, dict) and is_id(submission.get("unit")):
             submission["unit"] = UNIT

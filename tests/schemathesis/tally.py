@@ -15,5 +15,5 @@ good = [name for name, counts in tally.items() if any(status.startswith("2") for
 total = sum(sum(counts.values()) for counts in tally.values())
 print(f"{login}: {total} requests to {len(inside)} operations, {len(good)} of which were answered well")
 # A token that is not believed, or a demo without records, would leave next to nothing to look at.
-if total < 1000 or len(inside) < 35 or len(good) < 18:
+if total < 2000 or len(inside) < 50 or len(good) < 22:
     sys.exit(f"{login}: too little was tried")

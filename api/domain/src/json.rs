@@ -2,7 +2,7 @@
 
 mod objects;
 
-pub use objects::Objects;
+pub use objects::{Misshapen, Objects};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};

@@ -43,6 +43,13 @@ pub struct Text {
     pub en: String,
 }
 
+/// As a value that a message quotes: its reader's language is chosen when it is shown.
+impl From<Text> for Value {
+    fn from(text: Text) -> Self {
+        serde_json::json!({"vi": text.vi, "en": text.en})
+    }
+}
+
 /// One coded error or warning about one place of an input.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Finding {

@@ -113,7 +113,8 @@ pub fn check_merged(form: &Form, view: &View, context: &Context) -> Vec<Broken> 
     Inspection { form, view, context: ContextValues::new(context), known: &|_, _| true }.run()
 }
 
-fn escaped(token: &str) -> String {
+/// A name as a part of a JSON pointer (RFC 6901).
+pub fn escaped(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")
 }
 
@@ -201,7 +202,7 @@ impl<'a> Reading<'a> {
             normalise(&change.from).unwrap_or_else(|_| change.from.clone())
         };
         let to = normalise(&change.to).unwrap_or_else(|finding| {
-            self.checked.errors.push(finding);
+            self.checked.errors.push(finding.with("field", parts.field.label.clone()));
             self.faulty.insert(name.to_owned());
             Value::Null
         });
@@ -216,10 +217,8 @@ impl<'a> Reading<'a> {
             let pointer = format!("/set/{first}");
             if !self.is_create() && sent.len() < members.len() {
                 let missing: Vec<Value> =
-                    members.iter().filter(|name| !sent.contains(name)).map(|name| name.as_str().into()).collect();
-                let finding = Finding::new("form.group_incomplete", pointer)
-                    .with("group", group.as_str())
-                    .with("missing", missing);
+                    members.iter().filter(|name| !sent.contains(name)).map(|name| self.label(name)).collect();
+                let finding = Finding::new("form.group_incomplete", pointer).with("missing", missing);
                 self.checked.errors.push(finding);
                 continue;
             }
@@ -231,6 +230,11 @@ impl<'a> Reading<'a> {
             let (from, to) = (group_value(from), group_value(to));
             self.checked.changes.push(PathChange { path: Path::field(group), from, to, pointer });
         }
+    }
+
+    /// What people call a field.
+    fn label(&self, name: &str) -> Value {
+        self.form.field(name).map_or_else(|| name.into(), |field| field.label.clone().into())
     }
 
     /// Both ends of a group, with defaults where nothing was said. A group that was empty before stays so.
@@ -319,13 +323,15 @@ impl<'a> Reading<'a> {
             if sent.is_null() || expected.is_null() || sent == expected {
                 continue;
             }
-            let finding = Finding::new("form.derived_sent_differs", at).with("field", name.as_str());
+            let finding = Finding::new("form.derived_sent_differs", at).with("field", parts.field.label.clone());
             let open = !parts.field.personal;
-            self.checked.errors.push(if open {
-                finding.with("sent", sent).with("expected", expected)
-            } else {
-                finding
-            });
+            let expected = parts
+                .field
+                .list
+                .iter()
+                .find(|entry| expected == entry.code.as_str())
+                .map_or(expected, |entry| entry.label.clone().into());
+            self.checked.errors.push(if open { finding.with("expected", expected) } else { finding });
         }
     }
 }

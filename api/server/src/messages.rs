@@ -170,6 +170,8 @@ fn shown(lang: Lang, value: &Value) -> String {
     match value {
         Value::String(text) => date(lang, text).unwrap_or_else(|| text.clone()),
         Value::Array(items) => items.iter().map(|item| shown(lang, item)).collect::<Vec<_>>().join(", "),
+        // A label of a form, in both languages.
+        Value::Object(texts) => texts.get(lang.tag()).and_then(Value::as_str).unwrap_or(ABSENT).to_owned(),
         Value::Null => ABSENT.to_owned(),
         other => other.to_string(),
     }
@@ -303,6 +305,15 @@ mod tests {
         assert_eq!(shown(Lang::Vi, &Value::from("2026-03-05")), "05/03/2026");
         assert_eq!(shown(Lang::En, &Value::from("2026-03-05")), "2026-03-05");
         assert_eq!(shown(Lang::Vi, &serde_json::json!(["a", 1500])), "a, 1500");
+    }
+
+    #[test]
+    fn labels_are_quoted_in_the_language_of_the_text() {
+        let label = |vi: &str, en: &str| Value::from(Text { vi: vi.to_owned(), en: en.to_owned() });
+        let missing = vec![label("Có mặt", "Present"), label("Vắng có lý do", "Absent with excuse")];
+        let told = text("form.group_incomplete", &Args::from([("missing".to_owned(), missing.into())]));
+        assert!(told.vi.contains("Có mặt, Vắng có lý do"), "{}", told.vi);
+        assert!(told.en.contains("Present, Absent with excuse"), "{}", told.en);
     }
 
     #[test]

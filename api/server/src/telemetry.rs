@@ -14,9 +14,13 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+/// What actix says of requests that cannot be read at all: at the level of our own faults, though any client can make them,
+/// as often as it likes. They are answered 400, and that is all.
+const OF_STRANGERS: &str = "actix_http::h1::dispatcher=off";
+
 /// Starts the log for this process: to standard error, so that a command's output stays clean.
 pub fn start(log: &Log) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(&log.level)?;
+    let filter = EnvFilter::builder().parse(&log.level)?.add_directive(OF_STRANGERS.parse()?);
     // Colours are for a terminal; in a file or a journal they are noise.
     let colours = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);

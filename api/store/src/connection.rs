@@ -52,6 +52,7 @@ impl DatabaseUrl {
     pub fn open(&self) -> Result<Connection, StoreError> {
         match self {
             Self::Sqlite(path) => {
+                create_private(path);
                 let mut conn = SqliteConnection::establish(path)?;
                 conn.batch_execute(SQLITE_PRAGMAS)?;
                 enter_wal(&mut conn)?;
@@ -59,6 +60,18 @@ impl DatabaseUrl {
             }
             Self::Postgres(url) => Ok(Connection::Postgres(PgConnection::establish(url)?)),
         }
+    }
+}
+
+/// A new file is its owner's alone; SQLite makes the ones beside it (`-wal`, `-shm`) with the same mode. One that is there
+/// stays as it is, and what keeps a file from being made is SQLite's to tell.
+fn create_private(path: &str) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if !path.starts_with("file:") {
+        drop(options.open(path));
     }
 }
 

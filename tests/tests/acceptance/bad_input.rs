@@ -135,29 +135,47 @@ fn a_part_of_the_wrong_shape_is_named(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let report = || secretary.says(meeting(HUOI_SANG));
     let cases = [
-        (report().with("n", "one"), "/n"),
-        (report().with("n", 0), "/n"),
-        (report().with("kind", "merge"), "/kind"),
-        (report().with("record", "not an id"), "/record"),
-        (report().with("captured_at", "yesterday"), "/captured_at"),
-        (report().with("form_version", 1.5), "/form_version"),
-        (report().with("set", json!([])), "/set"),
-        (report().with("set", json!({"present": 11})), "/set/present"),
-        (report().with("base", json!({"epoch": "e1"})), "/base/epoch"),
+        (report().with("n", "one"), "/n", "số nguyên từ 1"),
+        (report().with("n", 0), "/n", "số nguyên từ 1"),
+        (report().with("kind", "merge"), "/kind", "“create”"),
+        (report().with("record", "not an id"), "/record", "UUID"),
+        (report().with("captured_at", "yesterday"), "/captured_at", "thời điểm"),
+        (report().with("form_version", 1.5), "/form_version", "số nguyên"),
+        (report().with("form", 1), "/form", "chữ"),
+        (report().with("replaces", "all"), "/replaces", "danh sách mã"),
+        (report().with("replaces", json!([1])), "/replaces/0", "UUID"),
+        (report().with("after_lost", "yes"), "/after_lost", "có hoặc không"),
+        (report().with("set", json!([])), "/set", "đối tượng JSON"),
+        (report().with("set", json!({"present": 11})), "/set/present", "“from” và “to”"),
+        (report().with("base", json!({"epoch": "e1"})), "/base/epoch", "UUID"),
     ];
-    for (report, pointer) in cases {
+    for (report, pointer, expected) in cases {
         let result = secretary.push(&[&report]).only();
         assert_rejected(&result, "submission.malformed");
         assert_eq!(result["errors"][0]["pointer"], pointer, "{result}");
+        let told = text(&result["errors"][0]["message"]["vi"]);
+        assert!(told.contains(expected), "what is expected there is told: {told}");
     }
-    for incomplete in [report().without("unit"), report().without("n"), report().with("extra", 1)] {
-        assert_rejected(&secretary.push(&[&incomplete]).only(), "submission.malformed");
+    for (incomplete, code, pointer, member) in [
+        (report().without("unit"), "submission.member_missing", "/unit", "“unit”"),
+        (report().without("n"), "submission.member_missing", "/n", "“n”"),
+        (report().with("set", json!({"present": {"from": 1}})), "submission.member_missing", "/set/present/to", "“to”"),
+        (report().with("extra", 1), "submission.member_unknown", "/extra", "“extra”"),
+        (report().with("a/b", 1), "submission.member_unknown", "/a~1b", "“a/b”"),
+        (report().with("base", json!({"seq": 1})), "submission.member_unknown", "/base/seq", "“seq”"),
+    ] {
+        let result = secretary.push(&[&incomplete]).only();
+        assert_rejected(&result, code);
+        let finding = &result["errors"][0];
+        assert_eq!(finding["pointer"], pointer, "{result}");
+        assert!(text(&finding["message"]["vi"]).contains(member), "{result}");
     }
     let nothing: Vec<Vec<u8>> =
         ["42", "null", "\"x\"", "[]", "{}", "true"].map(|item| item.as_bytes().to_vec()).to_vec();
     let pushed = post(&secretary, raw(&secretary, &nothing)).expect(200);
     for result in pushed["results"].as_array().expect("results") {
-        assert_rejected(result, "submission.malformed");
+        let empty = result["errors"][0]["pointer"] == "/id";
+        assert_rejected(result, if empty { "submission.member_missing" } else { "submission.malformed" });
     }
 }
 
@@ -387,8 +405,8 @@ fn one_submission_too_many_is_refused_and_the_limit_itself_is_taken(app: &TestAp
 fn the_limits_are_told(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let limits = secretary.read("/v1/sync/limits");
-    let expected =
-        json!({"submissions": 500, "wire_bytes": 1 << 20, "inflated_bytes": 8 << 20, "submission_bytes": 256 << 10});
+    let expected = json!({"submissions": 500, "wire_bytes": 1 << 20, "inflated_bytes": 8 << 20, "submission_bytes": 256 << 10,
+        "replaces": 100, "findings": 50});
     for (name, value) in expected.as_object().expect("an object") {
         assert_eq!(limits[name], *value, "{name} of {limits}");
     }

@@ -2,7 +2,7 @@
 
 use muong_tests::builders::{MEETING, meeting};
 use muong_tests::client::{codes, text};
-use muong_tests::province::{ADMIN, COMMUNE, HUOI_SANG, OFFICER, SECRETARY};
+use muong_tests::province::{ADMIN, BAN_HUOI_SANG, COMMUNE, HUOI_SANG, NA_LONG, NOWHERE, OFFICER, SECRETARY};
 use muong_tests::{Submission, TestApp, id, on_both};
 use serde_json::{Value, json};
 
@@ -18,6 +18,8 @@ on_both!(
     what_was_published_never_changes,
     a_new_form_can_be_filled_in_at_once,
     a_form_with_personal_fields_says_whose_they_are,
+    a_row_names_a_unit_that_is_there_and_of_the_right_kind,
+    a_version_that_is_not_in_force_is_refused_with_the_day,
 );
 
 fn built_in(code: &str) -> Value {
@@ -193,4 +195,40 @@ fn visit(personal: bool) -> Value {
         "max_length": 60, "personal": personal});
     json!({"code": "visit", "version": 1, "valid_from": "2026-01-01", "label": {"vi": "Thăm hỏi", "en": "Visit"},
         "source": {"vi": "Thử nghiệm", "en": "A test"}, "unit_kinds": ["branch"], "fields": [purpose]})
+}
+
+fn a_row_names_a_unit_that_is_there_and_of_the_right_kind(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    let mut form = built_in(MEETING);
+    form["version"] = json!(2);
+    form["valid_from"] = json!("2026-03-01");
+    let village = json!({"name": "village", "type": "reference", "reference": "unit", "unit_kinds": ["village"],
+        "label": {"vi": "Bản có vướng mắc", "en": "Village concerned"}});
+    let lists = form["items"].as_array_mut().expect("lists");
+    let issues = lists.iter_mut().find(|list| list["name"] == "issues").expect("issues");
+    issues["fields"].as_array_mut().expect("fields").push(village);
+    admin.post("/v1/forms", &form).expect(201);
+    let report = |unit: uuid::Uuid| {
+        let key = id().to_string();
+        let fields = [("number", json!(1)), ("category", json!("road")), ("status", json!("open"))];
+        let draft = meeting(HUOI_SANG).with("form_version", 2).item("issues", &key, "village", json!(unit));
+        let draft = fields.into_iter().fold(draft, |draft, (field, to)| draft.item("issues", &key, field, to));
+        (secretary.reports(draft), format!("/items/issues/{key}/village"))
+    };
+    for (unit, code) in [(NOWHERE, "form.reference_unknown"), (NA_LONG, "form.reference_kind")] {
+        let (result, pointer) = report(unit);
+        assert_eq!((&result["status"], codes(&result["errors"])), (&json!("rejected"), vec![code]), "{result}");
+        assert_eq!(result["errors"][0]["pointer"], pointer, "{result}");
+        assert!(text(&result["errors"][0]["message"]["vi"]).contains("“Bản có vướng mắc”"), "{result}");
+    }
+    assert_eq!(report(BAN_HUOI_SANG).0["status"], "accepted");
+}
+
+fn a_version_that_is_not_in_force_is_refused_with_the_day(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    admin.post("/v1/forms", &version_two()).expect(201);
+    let early =
+        secretary.reports(meeting(HUOI_SANG).with("form_version", 2).with("captured_at", "2026-03-05T21:20:00+07:00"));
+    assert_eq!(codes(&early["errors"]), ["submission.form_not_in_force"], "{early}");
+    assert!(text(&early["errors"][0]["message"]["vi"]).contains("ngày 05/03/2026"), "{early}");
 }

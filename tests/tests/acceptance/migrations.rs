@@ -127,6 +127,20 @@ mod sqlite {
         super::is_migrated_once(Sqlite);
     }
     #[test]
+    fn a_new_file_is_its_owners_alone_and_so_are_those_beside_it() {
+        use diesel::connection::SimpleConnection;
+        use std::os::unix::fs::PermissionsExt;
+        let (database, mut conn) = super::migrated(Sqlite);
+        if let muong_store::Connection::Sqlite(conn) = &mut conn {
+            conn.batch_execute("CREATE TABLE kept (id INTEGER)").expect("something is written");
+        }
+        let path = database.url().trim_start_matches("sqlite://").to_owned();
+        for name in [path.clone(), format!("{path}-wal"), format!("{path}-shm")] {
+            let mode = std::fs::metadata(&name).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+    #[test]
     fn the_way_down_leaves_nothing() {
         super::goes_without_a_trace(Sqlite, "sqlite");
     }

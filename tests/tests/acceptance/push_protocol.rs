@@ -402,7 +402,7 @@ fn a_group_is_sent_whole_or_not_at_all(app: &TestApp) {
     let result = secretary.reports(edit(meeting, &seen).changes("present", 11, 12).changes("unexcused", 1, 0));
     refused(&result, "rejected", "form.group_incomplete");
     let told = text(&result["errors"][0]["message"]["vi"]);
-    assert!(told.contains("on_roll, ") && !told.contains(", present"), "what is missing is named: {told}");
+    assert!(told.contains("Tổng số đảng viên, ") && !told.contains("Có mặt"), "what is missing is named: {told}");
 }
 
 fn a_guarded_group_never_merges_when_nobody_knows_what_was_seen(app: &TestApp) {
@@ -569,6 +569,10 @@ fn a_number_that_the_phone_computed_is_checked(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let result = secretary.reports(meeting(HUOI_SANG).to("expected", 14));
     refused(&result, "rejected", "form.derived_sent_differs");
+    let band = secretary.reports(meeting(HUOI_SANG).to("self_score", 71).to("self_band", "good"));
+    refused(&band, "rejected", "form.derived_sent_differs");
+    let told = text(&band["errors"][0]["message"]["vi"]);
+    assert!(told.contains("Mục “Xếp loại tự chấm”") && told.contains("kết quả là Khá"), "{told}");
     secretary.reports_as("accepted", meeting(HUOI_SANG).to("expected", 13));
 }
 

@@ -153,7 +153,18 @@ fn the_province_reads_persons_with_a_stated_reason_only(app: &TestApp) {
     assert!(!problem.to_string().contains("Giàng"), "{problem}");
     let record = department.read_because("Thẩm định hồ sơ kết nạp", &path).expect(200);
     assert_eq!(record["data"]["full_name"], "Giàng A Vừ");
-    assert_eq!(ids(&department.read("/v1/records?form=person")), Vec::<String>::new());
+    assert_eq!(ids(&department.read("/v1/records")), Vec::<String>::new(), "among others they are left out");
+    let about_it = format!("subject={}", text(&entered["record"]));
+    for asked in [
+        "records?form=person",
+        "records?form=development_step",
+        &format!("records?{about_it}"),
+        "conflicts?form=person",
+        "quarantine?form=person",
+    ] {
+        department.get(&format!("/v1/{asked}")).problem(403, "access.reason_required");
+    }
+    department.read("/v1/quarantine?form=person&mine=true");
     let listed = department.read_because("Thẩm định hồ sơ kết nạp", "/v1/records?form=person").expect(200);
     assert_eq!(ids(&listed), [text(&entered["record"])]);
 }

@@ -59,6 +59,11 @@ fn a_meeting_is_refused_by_the_rule_that_it_breaks_and_not_one_step_before(app: 
             not_held(json!({"type": "thematic"})),
             not_held(json!({"type": "thematic", "scheduled_on": "2025-05-05"})),
         ),
+        (
+            "meeting.not_held_far_ahead",
+            not_held(json!({"type": "extraordinary", "scheduled_on": "2026-04-09"})),
+            not_held(json!({"type": "extraordinary", "scheduled_on": "2026-04-08"})),
+        ),
         ("meeting.period_in_future", not_held(json!({"period": "2026-04"})), not_held(json!({"period": "2026-02"}))),
         ("meeting.period_in_future", json!({"period": "2026-05"}), json!({"period": "2026-04"})),
         (

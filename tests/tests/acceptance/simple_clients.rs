@@ -69,7 +69,7 @@ fn what_is_no_submission_is_refused(app: &TestApp) {
         answer.problem(400, "request.malformed");
     }
     let unknown = ends(&submit(&secretary, &secretary.says(meeting(HUOI_SANG).with("extra", 1))), 422, "rejected");
-    assert_eq!(codes(&unknown["errors"]), ["submission.malformed"]);
+    assert_eq!(codes(&unknown["errors"]), ["submission.member_unknown"]);
 }
 
 fn a_number_that_is_taken_means_a_copied_phone(app: &TestApp) {

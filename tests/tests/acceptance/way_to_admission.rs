@@ -115,6 +115,10 @@ fn what_cannot_be_is_refused_with_its_code(app: &TestApp) {
         }
         let result = secretary.reports(last.to("person", json!(of)));
         assert!(result["status"] == "rejected" && codes(&result["errors"]).contains(&code), "case {at}: {result}");
+        if code == "step.opening_date_missing" {
+            let told = text(&result["errors"][0]["message"]["vi"]);
+            assert!(told.contains("“Ngày "), "the field is named by its label: {told}");
+        }
     }
 }
 

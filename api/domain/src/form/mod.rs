@@ -137,6 +137,11 @@ impl Form {
         self.fields.get(name).map(|parts| &parts.field)
     }
 
+    /// The definition of a field that each row of a list has.
+    pub fn field_of_item(&self, list: &str, name: &str) -> Option<&Field> {
+        self.item_field(list, name).map(|parts| &parts.field)
+    }
+
     /// The natural key of a record of `unit`; `None` when the form has none or a part of it is missing.
     pub fn natural_key(&self, view: &View, unit: UnitId) -> Option<String> {
         let scope = view.scope();

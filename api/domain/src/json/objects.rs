@@ -5,13 +5,53 @@
 use serde::Deserializer;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Error as _, IntoDeserializer, Unexpected, Visitor};
-use serde_json::{Error, Value};
+use serde_json::Value;
+use std::fmt;
+
+/// Why a value is not of the type that is asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Misshapen {
+    /// A member that must be there is not.
+    #[error("missing field `{0}`")]
+    Missing(&'static str),
+    /// A member that nobody knows.
+    #[error("unknown field `{name}`, expected one of {}", .known.join(", "))]
+    Unknown {
+        /// Its name.
+        name: String,
+        /// Those that are known.
+        known: &'static [&'static str],
+    },
+    /// A value of another type, or none of those that may stand there.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl serde::de::Error for Misshapen {
+    fn custom<T: fmt::Display>(told: T) -> Self {
+        Self::Other(told.to_string())
+    }
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
+    }
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self::Unknown { name: field.to_owned(), known: expected }
+    }
+}
+
+impl From<serde_json::Error> for Misshapen {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+type Read<T> = Result<T, Misshapen>;
 
 /// A value that reads as a structure only where it is an object, at every level.
 #[derive(Clone, Copy, Debug)]
 pub struct Objects<'a>(pub &'a Value);
 
-impl<'de> IntoDeserializer<'de, Error> for Objects<'de> {
+impl<'de> IntoDeserializer<'de, Misshapen> for Objects<'de> {
     type Deserializer = Self;
     fn into_deserializer(self) -> Self {
         self
@@ -21,14 +61,14 @@ impl<'de> IntoDeserializer<'de, Error> for Objects<'de> {
 /// Answers what the value itself would.
 macro_rules! as_it_is {
     ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            self.0.$method(visitor)
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
+            Ok(self.0.$method(visitor)?)
         })*
     };
 }
 
 impl<'de> Deserializer<'de> for Objects<'de> {
-    type Error = Error;
+    type Error = Misshapen;
 
     as_it_is! {
         deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
@@ -42,51 +82,46 @@ impl<'de> Deserializer<'de> for Objects<'de> {
         _name: &'static str,
         _fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Read<V::Value> {
         self.deserialize_map(visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         match self.0 {
             Value::Object(members) => {
                 let members = members.iter().map(|(name, value)| (name.as_str(), Objects(value)));
                 visitor.visit_map(MapDeserializer::new(members))
             }
-            Value::Array(_) => Err(Error::invalid_type(Unexpected::Seq, &"an object")),
-            other => other.deserialize_map(visitor),
+            Value::Array(_) => Err(Misshapen::invalid_type(Unexpected::Seq, &"an object")),
+            other => Ok(other.deserialize_map(visitor)?),
         }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         match self.0 {
             Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.iter().map(Objects))),
-            other => other.deserialize_seq(visitor),
+            other => Ok(other.deserialize_seq(visitor)?),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Read<V::Value> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Read<V::Value> {
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _name: &'static str, _len: usize, visitor: V) -> Read<V::Value> {
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
-        self.0.deserialize_unit_struct(name, visitor)
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Read<V::Value> {
+        Ok(self.0.deserialize_unit_struct(name, visitor)?)
     }
 
     /// What a variant holds is read as it is: ours hold no structures.
@@ -95,8 +130,8 @@ impl<'de> Deserializer<'de> for Objects<'de> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
-        self.0.deserialize_enum(name, variants, visitor)
+    ) -> Read<V::Value> {
+        Ok(self.0.deserialize_enum(name, variants, visitor)?)
     }
 }
 
@@ -120,7 +155,7 @@ mod tests {
         n: i64,
     }
 
-    fn read(value: &Value) -> Result<Outer, Error> {
+    fn read(value: &Value) -> Read<Outer> {
         Outer::deserialize(Objects(value))
     }
 
@@ -143,5 +178,14 @@ mod tests {
             assert!(read(&value).is_err(), "{value}");
         }
         assert!(serde_json::from_value::<Outer>(json!([[1], []])).is_ok(), "serde alone would take it");
+    }
+
+    #[test]
+    fn what_is_missing_and_what_nobody_knows_is_named() {
+        let told = |value: Value| read(&value).expect_err("it is refused");
+        assert!(matches!(told(json!({"list": [{}]})), Misshapen::Missing("n")));
+        let unknown = told(json!({"list": [], "colour": "red"}));
+        assert_eq!(unknown.to_string(), "unknown field `colour`, expected one of inner, list, any");
+        assert!(matches!(told(json!({"list": [{"n": "x"}]})), Misshapen::Other(_)));
     }
 }

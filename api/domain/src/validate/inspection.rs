@@ -130,7 +130,7 @@ impl Inspection<'_> {
             Some((list, key, _)) => format!("/items/{list}/{}/{name}", escaped(key)),
             None => format!("/set/{name}"),
         };
-        let finding = Finding::new("form.required", pointer).with("field", name);
+        let finding = Finding::new("form.required", pointer).with("field", parts.field.label.clone());
         let reads = condition.into_iter().flat_map(|when| when.reads()).chain([variable.as_str()]);
         let reads = self.paths(reads, item);
         Some(Broken { code: finding.code.clone(), level: Level::Error, reads, finding })

@@ -230,7 +230,7 @@ impl From<ConflictDetail> for ConflictDetailBody {
         (status = 200, description = "A page.", body = PageBody<ConflictBody>),
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The caller reviews nothing.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The caller reviews nothing, or must state a reason for what it asks for.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

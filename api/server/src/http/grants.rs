@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 /// A role that somebody holds, held or will hold over a unit and all below it.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Grant)]
+#[schema(as = AdministeredGrant)]
 pub struct GrantBody {
     /// Never changes.
     id: Uuid,

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod client_address;
+pub mod common_answers;
 pub mod conflicts;
 pub mod connection;
 pub mod cors;

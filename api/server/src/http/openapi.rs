@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, generated from the handlers of the URL table and the types that they speak.
 
 use super::error::{FindingBody, ProblemBody, TextBody};
-use super::routes;
+use super::{common_answers, routes};
 use actix_web::App;
 use actix_web::http::Method;
 use std::collections::HashMap;
@@ -60,7 +60,10 @@ impl Modify for Bearer {
 
 /// The document.
 pub fn document() -> utoipa::openapi::OpenApi {
-    App::new().into_utoipa_app().openapi(Head::openapi()).configure(routes::table).split_for_parts().1
+    let app = App::new().into_utoipa_app().openapi(Head::openapi()).configure(routes::table);
+    let mut document = app.split_for_parts().1;
+    common_answers::add(&mut document);
+    document
 }
 
 /// The document as it is served and checked in: indented, with a newline at the end.
@@ -162,6 +165,20 @@ mod tests {
             let pointer = reference.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
         }
+    }
+
+    /// The generator keeps the last of those that share a name, and what the others describe is then untrue.
+    #[test]
+    fn no_two_bodies_have_the_same_name() {
+        let mut names = BTreeSet::new();
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http")).unwrap() {
+            let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            for (at, marker) in source.match_indices("#[schema(as = ") {
+                let name = source[at + marker.len()..].split([')', ',']).next().unwrap().to_owned();
+                assert!(names.insert(name.clone()), "two bodies are called {name}");
+            }
+        }
+        assert!(names.len() > 50, "{names:?}");
     }
 
     fn collect_references(value: &serde_json::Value, found: &mut BTreeSet<String>) {

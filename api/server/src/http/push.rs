@@ -9,6 +9,7 @@ use crate::config::Limits;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::push::PushRefusal;
+use crate::usecases::push::bounds;
 use crate::usecases::push::outcome::{ConflictNote, FieldOutcome, ItemResult, Pushed, Recorded, Since, Status};
 use crate::usecases::push::receive::receive;
 use crate::usecases::push::said::{Origin, YEARS, is_of_our_time};
@@ -406,6 +407,12 @@ pub struct LimitsBody {
     /// Bytes of one submission.
     #[schema(example = 262_144)]
     submission_bytes: usize,
+    /// Earlier submissions that one may replace.
+    #[schema(example = 100)]
+    replaces: usize,
+    /// Errors, and warnings, that one answer names; how many more there are is told by `submission.more_findings`.
+    #[schema(example = 50)]
+    findings: usize,
     /// The values of `Content-Encoding` that are understood.
     encodings: [&'static str; 2],
 }
@@ -429,6 +436,8 @@ pub async fn get_limits(app: Data<App>, request: HttpRequest) -> Result<Json<Lim
         wire_bytes,
         inflated_bytes,
         submission_bytes,
+        replaces: bounds::MAX_REPLACES,
+        findings: bounds::MAX_FINDINGS,
         encodings: ["gzip", "zstd"],
     }))
 }

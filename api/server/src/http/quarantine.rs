@@ -184,7 +184,7 @@ impl From<QuarantinedDetail> for QuarantinedDetailBody {
         (status = 200, description = "A page.", body = PageBody<QuarantinedBody>),
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 403, description = "The role reads no content, or reviews nothing and asks for others' submissions.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 403, description = "The role reads no content, reviews nothing and asks for others' submissions, or must state a reason for what it asks for.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

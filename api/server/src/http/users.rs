@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 /// A user, and what they hold where the caller administers.
 #[derive(Serialize, ToSchema)]
-#[schema(as = User)]
+#[schema(as = AdministeredUser)]
 pub struct UserBody {
     /// Never changes.
     #[schema(example = "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e70")]

@@ -16,6 +16,9 @@ pub const MIN_CHARS: usize = 12;
 /// The most bytes that are hashed: enough for any pass phrase, too few to be a burden.
 pub const MAX_BYTES: usize = 1024;
 
+/// Stands for the hash of those who have no password: nobody signs in with their name.
+pub const NO_PASSWORD: &str = "!";
+
 /// OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
@@ -107,9 +110,10 @@ impl Passwords {
         Place::take(&self.inside, self.most_inside).ok_or(PasswordError::Busy)
     }
 
-    /// Whether `attempt` is the password behind `stored`; without one (no such user) the same work and `false`.
+    /// Whether `attempt` is the password behind `stored`; without one (no such user, or a user who has none) the same work
+    /// and `false`.
     pub async fn verify(&self, place: Place<'_>, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {
-        let (attempt, stored) = match stored {
+        let (attempt, stored) = match stored.filter(|stored| stored != NO_PASSWORD) {
             Some(stored) if attempt.len() <= MAX_BYTES => (attempt.nfc().collect::<String>(), stored),
             // Nobody's password is that long; and the empty one is nobody's either.
             _ => (String::new(), self.nobody.clone()),
@@ -212,6 +216,7 @@ mod tests {
     async fn nobody_has_no_password_and_costs_the_same_parameters() {
         let passwords = passwords(1);
         assert!(!verify(&passwords, "", None).await.unwrap());
+        assert!(!verify(&passwords, NO_PASSWORD, Some(NO_PASSWORD.to_owned())).await.unwrap());
         assert!(passwords.nobody.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     }
 

@@ -6,6 +6,7 @@ use super::push::outcome::{ItemResult, Pushed, Status};
 use super::push::said::{Origin, Said};
 use super::push::{Prepared, PushRefusal, Turn, push_submissions, reference_now};
 use crate::demo::{Batch, Expected, Province};
+use crate::security::password::NO_PASSWORD;
 use crate::state::App;
 use indicatif::{ProgressBar, ProgressStyle};
 use muong_domain::access::Authority;
@@ -19,8 +20,6 @@ use std::sync::Arc;
 
 /// How many batches may wait for the writer while the next is made: they then share a transaction.
 const AHEAD: usize = 32;
-/// A hash that no password has: accounts that only stand as authors cannot sign in.
-const NO_PASSWORD: &str = "!";
 /// The right by which a province is set up.
 const OPERATOR: Authority = Authority::operator_of_the_server();
 

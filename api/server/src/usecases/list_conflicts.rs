@@ -51,6 +51,7 @@ pub async fn list_conflicts(
         if !reader.reviews() {
             return Err(Failure::refused("access.forbidden"));
         }
+        reader.require_reason_for(query.form.as_deref(), None)?;
         let mut found = of_kind(snapshot, reader, &query, false)?;
         found.extend(of_kind(snapshot, reader, &query, true)?);
         found.sort_unstable_by_key(|conflict| conflict.id);

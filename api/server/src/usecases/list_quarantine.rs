@@ -55,6 +55,9 @@ pub async fn list_quarantine(
     read_as(app, who, reason, move |snapshot, reader| {
         // What somebody has sent stays theirs to see, also when they may read nothing else any more.
         let mine = query.mine.unwrap_or_else(|| !reader.reviews());
+        if !mine {
+            reader.require_reason_for(query.form.as_deref(), None)?;
+        }
         let mut found = Vec::new();
         for (whose, forms, formless) in views(reader, &query, mine)? {
             let filter = QuarantineFilter { whose, forms, formless, open: query.open, after: query.after };

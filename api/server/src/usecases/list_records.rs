@@ -57,6 +57,7 @@ pub async fn list_records(
 ) -> Result<Page<SeenRecord, RecordId>, Failure> {
     read_as(app, who, reason, move |snapshot, reader| {
         reader.require_content()?;
+        reader.require_reason_for(query.form.as_deref(), query.subject)?;
         let page = match people_of(reader, &query)? {
             Some((form, branch)) => by_name(snapshot, reader, &query, form, branch)?,
             None => by_id(snapshot, reader, &query)?,

@@ -132,6 +132,17 @@ impl Reader {
         if any(ReadReports) || any(ReadPersons) { Ok(()) } else { Err(Failure::refused("access.forbidden")) }
     }
 
+    /// Whoever asks for what is about persons, and may see it with a reason only, is told so: an empty list would seem to
+    /// say that there is nothing.
+    pub fn require_reason_for(&self, form: Option<&str>, subject: Option<RecordId>) -> Result<(), Failure> {
+        let asks = subject.is_some() || form.and_then(|code| self.form(code)).is_some_and(|form| is_about_person(form));
+        let may = !self.actor.scope(ReadPersons, self.now, true).is_empty();
+        if asks && may && self.tops(ReadPersons).is_empty() {
+            return Err(Failure::refused("access.reason_required"));
+        }
+        Ok(())
+    }
+
     /// Whether the reader decides anything anywhere.
     pub fn reviews(&self) -> bool {
         !self.actor.scope(Review, self.now, true).is_empty()

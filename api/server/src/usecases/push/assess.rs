@@ -6,11 +6,11 @@ use super::said::Said;
 use crate::reference::{Reference, is_about_person};
 use chrono::NaiveDate;
 use muong_domain::access::Action;
-use muong_domain::form::{Form, ReferenceKind, View};
+use muong_domain::form::{Field, Form, ReferenceKind, View};
 use muong_domain::id::UnitId;
 use muong_domain::refusal::Finding;
-use muong_domain::submission::{Kind, Submission};
-use muong_domain::validate::{Checked, Context, PathChange, normalise_and_check};
+use muong_domain::submission::{Change, Kind, Submission};
+use muong_domain::validate::{Checked, Context, PathChange, escaped, normalise_and_check};
 use std::sync::Arc;
 
 /// What is known of a submission before anything is looked up.
@@ -81,24 +81,29 @@ fn check_envelope(submission: &Submission) -> Vec<Finding> {
     errors
 }
 
-/// Fields that name a unit which is not there, or not of a kind that the field asks for.
+/// Fields, of the record and of its rows, that name a unit which is not there, or not of a kind that the field asks for.
 pub fn unknown_units(form: &Form, submission: &Submission, reference: &Reference) -> Vec<Finding> {
-    let mut errors = Vec::new();
-    for (name, change) in &submission.set {
-        let field = form.field(name).filter(|field| field.reference == Some(ReferenceKind::Unit));
-        let id: Option<UnitId> = change.to.as_str().and_then(|id| id.parse().ok());
-        let (Some(field), Some(id)) = (field, id) else { continue };
-        let at = format!("/set/{name}");
-        let Some(unit) = reference.units.get(id) else {
-            errors.push(Finding::new("form.reference_unknown", at).with("field", name.as_str()));
-            continue;
-        };
-        let fits = |kind: &String| field.unit_kinds.is_empty() || field.unit_kinds.contains(kind);
-        if !unit.versions.iter().any(|version| fits(&version.kind)) {
-            errors.push(Finding::new("form.reference_kind", at).with("field", name.as_str()));
-        }
-    }
-    errors
+    let fields = submission.set.iter().filter_map(|(name, change)| {
+        let field = form.field(name)?;
+        unknown_unit(field, change, reference, || format!("/set/{name}"))
+    });
+    let rows = submission.items.iter().flat_map(|(list, rows)| {
+        rows.iter().flat_map(move |(key, changes)| changes.iter().map(move |change| (list, key, change)))
+    });
+    let rows = rows.filter_map(|(list, key, (name, change))| {
+        let field = form.field_of_item(list, name)?;
+        unknown_unit(field, change, reference, || format!("/items/{list}/{}/{name}", escaped(key)))
+    });
+    fields.chain(rows).collect()
+}
+
+fn unknown_unit(field: &Field, change: &Change, reference: &Reference, at: impl Fn() -> String) -> Option<Finding> {
+    let names_unit = field.reference == Some(ReferenceKind::Unit);
+    let id: UnitId = change.to.as_str().filter(|_| names_unit)?.parse().ok()?;
+    let told = |code| Some(Finding::new(code, at()).with("field", field.label.clone()));
+    let Some(unit) = reference.units.get(id) else { return told("form.reference_unknown") };
+    let fits = |kind: &String| field.unit_kinds.is_empty() || field.unit_kinds.contains(kind);
+    if unit.versions.iter().any(|version| fits(&version.kind)) { None } else { told("form.reference_kind") }
 }
 
 fn view_of(form: &Form, changes: &[PathChange]) -> View {
@@ -132,7 +137,8 @@ fn form_of(submission: &Submission, reference: &Reference, today: NaiveDate) -> 
         errors.push(
             Finding::new("submission.form_not_in_force", "/form_version")
                 .with("form", code.as_str())
-                .with("version", form.version()),
+                .with("version", form.version())
+                .with("on", captured.min(today).to_string()),
         );
     }
     (Some(Arc::clone(form)), errors)

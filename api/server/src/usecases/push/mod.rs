@@ -9,6 +9,7 @@ pub mod person;
 pub mod receive;
 pub mod said;
 pub mod together;
+mod unreadable;
 pub mod working_set;
 
 use crate::reference::{Reference, ReferenceCache};

@@ -88,7 +88,8 @@ pub fn check(
             let held = held_steps(set, person)?;
             let mut findings = moved_away(set, record, person, basis)?;
             if let Some(new) = step_of(record.id, view) {
-                findings.extend(check_step(&facts, &held, &new, basis));
+                let told = check_step(&facts, &held, &new, basis).into_iter();
+                findings.extend(told.map(|(level, finding)| (level, by_label(set, finding))));
                 findings.extend(check_card_beside(set, person, held, new, basis));
             }
             Ok(findings)
@@ -104,6 +105,16 @@ pub fn check(
         }
         _ => Ok(Vec::new()),
     }
+}
+
+/// The rules know fields by name; people, by the label that the form gives them.
+fn by_label(set: &WorkingSet, mut finding: Finding) -> Finding {
+    let field = finding.args.get("field").and_then(Value::as_str);
+    let label = set.reference.catalog.newest(STEP).and_then(|form| Some(form.field(field?)?.label.clone()));
+    if let Some(label) = label {
+        finding.args.insert("field".to_owned(), label.into());
+    }
+    finding
 }
 
 /// What is held against a person as shown, beside the steps.

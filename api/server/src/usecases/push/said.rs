@@ -1,10 +1,11 @@
 //! One item of a push, from raw bytes to a submission, or to the reason why it cannot be read.
 //! Everything here happens before any lock.
 
+use super::unreadable::{malformed, misshapen, unreadable};
 use crate::config::Limits;
 use chrono::{DateTime, Datelike, Utc};
 use muong_domain::id::{DeviceId, SubmissionId, UnitId, UserId, derived};
-use muong_domain::json::{self, IJsonError, Objects};
+use muong_domain::json::{self, Objects};
 use muong_domain::refusal::Finding;
 use muong_domain::submission::Submission;
 use muong_store::seal::{self, Owner};
@@ -69,23 +70,15 @@ impl Said {
         let member = |name| value.get(name).and_then(Value::as_str);
         let names = (member("id").and_then(|id| id.parse().ok()), member("unit").and_then(|unit| unit.parse().ok()));
         match serde_path_to_error::deserialize::<_, Submission>(Objects(&value)) {
-            Ok(submission) if submission.n < 1 => {
-                Self::unreadable(bytes, names, Finding::new("submission.malformed", "/n").with("reason", "n < 1"))
-            }
+            Ok(submission) if submission.n < 1 => Self::unreadable(bytes, names, malformed("/n")),
             Ok(submission) if submission.captured_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) => {
-                let reason = format!("not within {YEARS:?}");
-                let finding = Finding::new("submission.malformed", "/captured_at").with("reason", reason);
-                Self::unreadable(bytes, names, finding)
+                Self::unreadable(bytes, names, malformed("/captured_at"))
             }
             Ok(submission) => {
                 let (id, unit, body) = (submission.id, Some(submission.unit), bytes.to_vec());
                 Self { id, hash: content_hash(value), unit, body, submission: Ok(Box::new(submission)) }
             }
-            Err(error) => {
-                let pointer = pointer(error.path());
-                let finding = Finding::new("submission.malformed", pointer).with("reason", error.inner().to_string());
-                Self::unreadable(bytes, names, finding)
-            }
+            Err(error) => Self::unreadable(bytes, names, misshapen(&error)),
         }
     }
 
@@ -120,14 +113,6 @@ pub fn content_digest(tx: &mut Tx<'_>, owner: Owner, hash: &[u8; 32]) -> Result<
     seal::digest(tx, owner, hash)?.ok_or_else(|| StoreError::corrupt("a submission", "its key has been destroyed"))
 }
 
-fn unreadable(error: &IJsonError) -> Finding {
-    match error {
-        IJsonError::NotIJson(reason) => Finding::new("submission.not_ijson", "").with("reason", reason.as_str()),
-        IJsonError::TooDeep => Finding::new("submission.too_deep", "").with("max", json::MAX_DEPTH),
-        IJsonError::Nul => Finding::new("submission.nul_character", ""),
-    }
-}
-
 fn content_hash(mut value: Value) -> [u8; 32] {
     if let Some(members) = value.as_object_mut() {
         for name in NOT_CONTENT {
@@ -135,17 +120,4 @@ fn content_hash(mut value: Value) -> [u8; 32] {
         }
     }
     Sha256::digest(json::canonical(&value)).into()
-}
-
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    pointer
 }
