@@ -8,17 +8,20 @@ use crate::province;
 use chrono::{DateTime, TimeDelta, Utc};
 use muong_domain::access::Role;
 use muong_domain::id::UserId;
-use muong_server::cli::{KeysCommand, RotateSigningArgs, UserCommand};
+use muong_server::cli::{BackupArgs, KeysCommand, RestoreArgs, RotateSigningArgs, UserCommand};
 use muong_server::clock::{Clock, Entropy};
-use muong_server::commands::{keys, serve, user};
+use muong_server::commands::restore::{RestoreError, Restored};
+use muong_server::commands::{backup, keys, restore, serve, user};
 use muong_server::config::{Config, Secret};
 use muong_server::security::token;
 use muong_server::state::App;
 use muong_store::grants;
+use serde_json::json;
 use std::fs::Permissions;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use tempfile::TempDir;
@@ -137,6 +140,50 @@ impl TestApp {
             thread: Some(thread),
             database,
             _folder: folder,
+        }
+    }
+
+    /// Takes a backup, as `muong backup` does beside the server; where it is.
+    pub fn back_up(&self, folder: &Path) -> PathBuf {
+        let args = BackupArgs { folder: folder.to_owned(), keep: None };
+        let clock = Clock::Set(self.clock);
+        let archive = backup::run(&args, &self.app().config, clock, std::io::sink()).expect("a backup");
+        self.looks();
+        archive.path
+    }
+
+    /// Restores a backup into a new, empty database of either kind, as `muong restore` does with the keys and the ledger of
+    /// this server; what came of it.
+    pub fn restore(&self, backup: &Path, database: &TestDatabase, ledger: bool) -> Result<Restored, RestoreError> {
+        let config = Config { database_url: Secret::new(database.url().to_owned()), ..self.app().config.clone() };
+        let (ledger, without_ledger) = (Vec::new(), !ledger);
+        let args = RestoreArgs { backup: backup.to_owned(), replace_everything: false, ledger, without_ledger };
+        restore::run(&args, &config, Clock::Set(self.clock), &Entropy::System, std::io::sink())
+    }
+
+    /// The server that takes the place of this one, with what a backup holds, the same keys and the same ledger.
+    pub fn restored(&self, backup: &Path) -> Self {
+        self.restored_on(self.backend, backup)
+    }
+
+    /// The same, on either kind of database.
+    pub fn restored_on(&self, backend: Backend, backup: &Path) -> Self {
+        let database = TestDatabase::empty(backend);
+        self.restore(backup, &database, true).expect("it is restored");
+        let kept = self.app().config.clone();
+        let url = Secret::new(database.url().to_owned());
+        Self::serve_by(self.clock, backend, database, |config| *config = Config { database_url: url, ..kept })
+    }
+
+    /// Somebody signed in again on a device that they have; on a new one, where the server does not know it any more.
+    pub fn sign_in_again(&self, login: &str, device: Uuid) -> Reporter {
+        let body =
+            json!({"username": login, "password": province::PASSWORD, "device": {"id": device, "name": "Máy cũ"}});
+        let client = self.anonymous();
+        let answer = client.post("/v1/auth/sign-in", &body);
+        match answer.status {
+            200 => Reporter::of(client, &answer.expect(200), self.clock),
+            _ => self.sign_in(login),
         }
     }
 

@@ -66,6 +66,11 @@ impl TestDatabase {
         }
     }
 
+    /// One that somebody else keeps.
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), kept: Kept::Elsewhere }
+    }
+
     /// The same one for a further process; to be let go of before it.
     pub fn shared(&self) -> Self {
         Self { url: self.url.clone(), kept: Kept::Elsewhere }
@@ -113,7 +118,7 @@ impl Drop for TestDatabase {
     }
 }
 
-fn parse(url: &str) -> DatabaseUrl {
+pub(crate) fn parse(url: &str) -> DatabaseUrl {
     DatabaseUrl::parse(url).expect("a database address")
 }
 

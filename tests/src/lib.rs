@@ -9,7 +9,9 @@ pub mod database;
 pub mod province;
 pub mod replay;
 pub mod review;
+pub mod said;
 pub mod socket;
+pub mod standby;
 
 pub use app::TestApp;
 pub use builders::{Submission, id};

@@ -18,9 +18,11 @@ mod acceptance {
     mod browsers;
     mod cards_and_places;
     mod checks;
+    mod compaction;
     mod cursor_model;
     mod decided_people;
     mod erasure;
+    mod erasure_ledger;
     mod forms;
     mod founding;
     mod fuzz_corpus;
@@ -32,9 +34,11 @@ mod acceptance {
     mod openapi;
     mod operations;
     mod overload;
+    mod promotion;
     mod properties;
     mod push_protocol;
     mod reading;
+    mod restore;
     mod review;
     mod rules_of_meetings;
     mod s1_a_clean_report;

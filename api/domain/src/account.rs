@@ -133,17 +133,20 @@ pub enum SessionEnd {
     UserDisabled,
     /// Its device was revoked.
     DeviceRevoked,
+    /// The store was restored from a backup, in which nobody knows what has been revoked since.
+    Restored,
 }
 
 impl SessionEnd {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SignedOut,
         Self::Revoked,
         Self::RefreshReused,
         Self::PasswordChanged,
         Self::UserDisabled,
         Self::DeviceRevoked,
+        Self::Restored,
     ];
 
     /// The written form.
@@ -155,6 +158,7 @@ impl SessionEnd {
             Self::PasswordChanged => "password_changed",
             Self::UserDisabled => "user_disabled",
             Self::DeviceRevoked => "device_revoked",
+            Self::Restored => "restored",
         }
     }
     /// Reads the written form.

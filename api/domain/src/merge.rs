@@ -17,8 +17,26 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Seen {
     /// Every entry up to this seq, and the own earlier ones.
     UpTo(Seq),
-    /// Nobody can tell (another epoch): the `from` values alone decide.
+    /// Every entry up to this seq, and perhaps later ones: its author had seen more, in an epoch that was lost from there on.
+    /// Of what is later the `from` values alone decide.
+    AtLeast(Seq),
+    /// Nobody can tell (an epoch that nobody here knows): the `from` values alone decide.
     Unknown,
+}
+
+impl Seen {
+    /// Up to where everything had been seen for certain.
+    fn certain(self) -> Seq {
+        match self {
+            Self::UpTo(seq) | Self::AtLeast(seq) => seq,
+            Self::Unknown => Seq::ZERO,
+        }
+    }
+
+    /// Whether more may have been seen than is certain.
+    fn is_open(self) -> bool {
+        !matches!(self, Self::UpTo(_))
+    }
 }
 
 /// Who says it.
@@ -42,17 +60,17 @@ impl Author {
 
     /// Whether the author had provably seen this entry.
     fn knew(&self, seq: Seq, writer: Option<&Writer>) -> bool {
-        self.is_own(writer) || matches!(self.seen, Seen::UpTo(base) if seq <= base)
+        self.is_own(writer) || seq <= self.seen.certain()
     }
 
     /// Whether the author may be taken to have seen it: with an unknown base the `from` value vouches for it, but
     /// never for a guarded path.
     fn saw(&self, seq: Seq, writer: Option<&Writer>, guarded: bool) -> bool {
-        self.knew(seq, writer) || (self.seen == Seen::Unknown && !guarded)
+        self.knew(seq, writer) || (self.seen.is_open() && !guarded)
     }
 
     fn knew_contest(&self, contest: &Contest) -> bool {
-        matches!(self.seen, Seen::UpTo(base) if contest.opened <= base)
+        contest.opened <= self.seen.certain()
     }
 }
 
@@ -132,11 +150,7 @@ pub fn delete(record: &mut Record, author: &Author, v: Seq) -> PathOutcome {
         return PathOutcome::Already;
     }
     record.writers.insert(v, Writer { submission: author.submission, device: author.device, n: author.n });
-    let saw = match author.seen {
-        Seen::UpTo(base) => base,
-        Seen::Unknown => Seq::ZERO,
-    };
-    record.deletions.push(Deletion { by: v, saw });
+    record.deletions.push(Deletion { by: v, saw: author.seen.certain() });
     settle(record, v);
     if record.is_live() { PathOutcome::Conflict } else { PathOutcome::Applied }
 }
@@ -159,10 +173,19 @@ impl Merging<'_> {
             cell.claims.push(Claim { value: Value::Null, by: BTreeSet::new() });
         }
         let before = cell.shown().clone();
-        let knew_contest = cell.contest.as_ref().is_some_and(|contest| self.author.knew_contest(contest));
+        let knew = |contest| self.author.knew_contest(contest) || self.must_have_known(cell, change);
+        let knew_contest = cell.contest.as_ref().is_some_and(knew);
         let shown_taken = self.supersede(cell, change, knew_contest);
         self.claim(cell, &change.to, shown_taken && !self.care.withheld);
         self.judge(cell, change, &before, knew_contest)
+    }
+
+    /// Whoever has proposed another value and then changes the one shown has seen that theirs is contested. For an author of
+    /// whom it is not certain what they had seen.
+    fn must_have_known(&self, cell: &Cell, change: &PathChange) -> bool {
+        let own = |claim: &Claim| claim.by.iter().any(|seq| self.author.is_own(self.writers.get(seq)));
+        let changes_shown = cell.claims.first().is_some_and(|claim| claim.value == change.from && !own(claim));
+        matches!(self.author.seen, Seen::AtLeast(_)) && changes_shown && cell.claims.iter().skip(1).any(own)
     }
 
     /// Takes away what the author had seen and changed; answers whether the value shown is gone.

@@ -54,6 +54,8 @@ server-unavailable = The server cannot work at the moment, for instance because 
     .title = Server unavailable
 server-unaudited = What you asked for must be written down in the audit trail before it is answered, and that is not possible at the moment. Nothing was shown. Try again in a few minutes; if it persists, tell the administrator the request id of this answer.
     .title = Audit trail unavailable
+server-unledgered = An erasure must be written down outside the database before it is answered, and that is not possible at the moment. Try again in a few minutes; if it persists, tell the administrator the request id of this answer.
+    .title = Ledger of erasures unavailable
 server-shutting_down = The server is stopping for maintenance and takes no more requests. Try again in a few minutes.
     .title = Server stopping
 

@@ -2,6 +2,7 @@
 //! Takes no secret as an argument, where every process of the machine could read it.
 
 use clap::{Args, Parser, Subcommand};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Field reporting that works offline: reports of branch meetings and member development, merged into one store.
@@ -39,8 +40,40 @@ pub enum Command {
     /// Change the keys that sign access tokens, or the one that personal data is sealed under in the end.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Take a backup of the database while servers serve. It is read back before it counts.
+    Backup(BackupArgs),
+    /// Restore a backup into an empty database. Stop the servers first.
+    Restore(RestoreArgs),
+    /// Take out of the feed what has told long enough that something is gone; servers do so every hour.
+    Compact,
     /// Print the OpenAPI document.
     Openapi,
+}
+
+/// `muong backup`
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The folder in which backups are kept, each in a folder of its own. Made if it is not there.
+    pub folder: PathBuf,
+    /// Remove all but so many of the newest backups there, once this one is finished.
+    #[arg(long, value_name = "N")]
+    pub keep: Option<NonZeroUsize>,
+}
+
+/// `muong restore`
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The backup: the folder that holds its manifest.json. It is only read.
+    pub backup: PathBuf,
+    /// Remove everything that the database holds first.
+    #[arg(long)]
+    pub replace_everything: bool,
+    /// The ledger of erasures, instead of the configured one; may be said several times.
+    #[arg(long, value_name = "FILE", conflicts_with = "without_ledger")]
+    pub ledger: Vec<PathBuf>,
+    /// There is no ledger: whoever was erased after the backup comes back.
+    #[arg(long)]
+    pub without_ledger: bool,
 }
 
 /// `muong audit …`

@@ -78,6 +78,11 @@ pub struct Config {
     pub master_key_file: Option<PathBuf>,
     /// The same keys themselves, from the environment alone (`MUONG_MASTER_KEY`), instead of the file.
     pub master_key: Option<Secret>,
+    /// Where every erasure is written down, outside the database and its backups, so that whoever restores one erases again.
+    /// Several replicas share one. Default: `erasures.ledger` in `data_dir`.
+    pub erasure_ledger: Option<PathBuf>,
+    /// How long the feed tells that something is gone; who stays away longer downloads afresh. Default 400 days.
+    pub tombstone_days: u32,
     /// `iss` of the access tokens. Default `muong`.
     pub issuer: String,
     /// `aud` of the access tokens. Default `muong`.
@@ -214,6 +219,8 @@ impl Default for Config {
             signing_key_file: None,
             master_key_file: None,
             master_key: None,
+            erasure_ledger: None,
+            tombstone_days: 400,
             issuer: "muong".to_owned(),
             audience: "muong".to_owned(),
             access_token_seconds: 15 * 60,
@@ -353,6 +360,9 @@ impl Config {
         }
         if !(1..=3_650).contains(&self.refresh_token_days) {
             return unusable("refresh_token_days", "must lie between 1 and 3650");
+        }
+        if !(1..=36_500).contains(&self.tombstone_days) {
+            return unusable("tombstone_days", "must lie between 1 and 36500");
         }
         let Limits { submissions, wire_bytes, inflated_bytes, submission_bytes } = self.limits;
         if submissions == 0 || wire_bytes == 0 || submission_bytes == 0 {

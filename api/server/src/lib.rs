@@ -1,6 +1,7 @@
 //! The server of muong: configuration, signing in, use cases and HTTP. Speaks to people and phones above it and to
 //! `muong-store` below it; contains no SQL.
 
+pub mod archive;
 pub mod capacity;
 pub mod cli;
 pub mod clock;
@@ -8,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod http;
+pub mod ledger;
 pub mod messages;
 pub mod metrics;
 pub mod open_files;

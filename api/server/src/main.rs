@@ -51,6 +51,18 @@ fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Command::Keys(command) => {
             Ok(commands::keys::run(&command, &config, clock, &entropy, std::io::stdout().lock())?)
         }
+        Command::Backup(args) => {
+            commands::backup::run(&args, &config, clock, std::io::stdout().lock())?;
+            Ok(())
+        }
+        Command::Restore(args) => {
+            commands::restore::run(&args, &config, clock, &entropy, std::io::stdout().lock())?;
+            Ok(())
+        }
+        Command::Compact => {
+            commands::compact::run(&config, clock, &entropy, std::io::stdout().lock())?;
+            Ok(())
+        }
         Command::Demo(args) => Ok(commands::demo::run(&args, config, clock, entropy)?),
         Command::Check(_) | Command::Openapi => Ok(()), // done above
     }

@@ -4,6 +4,7 @@
 use crate::capacity::Capacity;
 use crate::clock::{Clock, Entropy};
 use crate::config::Config;
+use crate::ledger::{self, Ledger};
 use crate::metrics::Metrics;
 use crate::reference::ReferenceCache;
 use crate::security::certificate::{CertificateError, Certificates};
@@ -15,6 +16,8 @@ use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
 use crate::sole_server::{SoleServer, SoleServerError};
 use crate::usecases::authenticate::Standing;
+use crate::usecases::compact::compact;
+use crate::usecases::keep_erasures::{self, CatchUpError};
 use crate::usecases::publish_form::publish_built_in;
 use crate::usecases::push::together::WaitingPushes;
 use metrics::Histogram;
@@ -26,8 +29,10 @@ use muong_store::{
 use std::convert::Infallible;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// How many access tokens, and how many sessions, are remembered: a phone that is in use now needs one of each.
 const REMEMBERED: usize = 20_000;
@@ -75,6 +80,9 @@ pub enum StartError {
     /// The certificate cannot be shown.
     #[error("TLS: {0}")]
     Certificate(#[from] CertificateError),
+    /// Erasures and their ledger cannot be brought into step.
+    #[error(transparent)]
+    Erasures(#[from] CatchUpError),
     /// Password hashing does not work on this machine.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -167,6 +175,8 @@ pub struct Parts {
     pub head: Arc<HeadWatch>,
     /// Pushes that wait for the writer.
     pub waiting_pushes: WaitingPushes,
+    /// Where erasures are written down outside the store.
+    pub ledger: Ledger,
     /// For what is no change but must be accounted for.
     pub auditor: Auditor,
     /// Units and forms, as last read.
@@ -181,6 +191,7 @@ pub struct Parts {
     pub throttle: Throttle,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
+    compacting: Mutex<Option<Sender<()>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     _alone: SoleServer,
 }
@@ -205,11 +216,14 @@ impl App {
         let (of_writer, of_reads) = (metrics.writer.clone(), metrics.read_wait.clone());
         let Storage { database, writer, head, thread } =
             Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
-        let watching = head.start(database.url().clone())?;
         let reference = Arc::new(ReferenceCache::default());
+        let ledger = ledger(&config, &database);
+        let turned = turned(&writer, &ledger, &reference);
+        let watching = head.start(database.url().clone(), turned)?;
         publish_forms(&writer, &reference)?;
         let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
-        Ok(Self(Arc::new(Parts {
+        let (stop_compacting, compacting) = compacting(&writer, config.tombstone_days)?;
+        let app = Self(Arc::new(Parts {
             capacity: Capacity::new(&config),
             metrics,
             certificates,
@@ -220,6 +234,7 @@ impl App {
             writer,
             head,
             waiting_pushes: WaitingPushes::new(waiting),
+            ledger,
             auditor,
             reference,
             keys,
@@ -227,10 +242,18 @@ impl App {
             throttle,
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
+            compacting: Mutex::new(Some(stop_compacting)),
             // In the order in which they end: the auditor's last words go through the writer.
-            threads: Mutex::new(vec![audit_thread, thread, watching]),
+            threads: Mutex::new(vec![compacting, audit_thread, watching, thread]),
             _alone: alone,
-        })))
+        }));
+        match keep_erasures::catch_up(&app) {
+            Ok(()) => Ok(app),
+            Err(error) => {
+                app.close();
+                Err(error.into())
+            }
+        }
     }
 
     /// Stops the auditor and the writer after they have finished what they accepted. Waits for whoever still holds a
@@ -238,9 +261,63 @@ impl App {
     pub fn close(self) {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         self.head.stop();
+        drop(self.compacting.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(self);
         threads.into_iter().for_each(join);
     }
+}
+
+/// Where erasures are written down.
+pub fn ledger_path(config: &Config) -> PathBuf {
+    config.erasure_ledger.clone().unwrap_or_else(|| config.data_dir.join(ledger::FILE))
+}
+
+fn ledger(config: &Config, database: &Database) -> Ledger {
+    let database = database.clone();
+    Ledger::new(ledger_path(config), Arc::new(move |value| database.digest(value)))
+}
+
+/// When the database has been promoted: any change begins the new epoch; this one also erases again what the standby had not
+/// heard of.
+fn turned(writer: &Writer, ledger: &Ledger, reference: &Arc<ReferenceCache>) -> impl Fn() + Send + use<> {
+    let (writer, ledger, reference) = (writer.clone(), ledger.clone(), Arc::clone(reference));
+    move || {
+        tracing::warn!("the database has been promoted: a new epoch of the log begins");
+        let told = ledger.read().unwrap_or_else(|error| {
+            tracing::error!(%error, "after the promotion, erasures cannot be compared with the ledger");
+            Vec::new()
+        });
+        let reference = Arc::clone(&reference);
+        let change = writer.submit::<_, Infallible>(1, move |tx| {
+            keep_erasures::erase_all_again(tx, &reference, &told).map(Outcome::Commit)
+        });
+        // It is told again until the epoch has begun.
+        if let Err(error) = change {
+            tracing::warn!(%error, "the new epoch waits");
+        }
+    }
+}
+
+/// How long after the start the feed is first compacted, and how often from then on.
+const FIRST_COMPACTION: Duration = Duration::from_secs(60);
+const COMPACTION: Duration = Duration::from_secs(3_600);
+
+/// Compacts from time to time, until the sender is dropped.
+fn compacting(writer: &Writer, days: u32) -> std::io::Result<(Sender<()>, JoinHandle<()>)> {
+    let (stop, stopped) = channel();
+    let writer = writer.clone();
+    let thread = std::thread::Builder::new().name("compaction".to_owned()).spawn(move || {
+        let mut pause = FIRST_COMPACTION;
+        while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            pause = COMPACTION;
+            match compact(&writer, days) {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(rows, "compacted the feed"),
+                Err(error) => tracing::warn!(%error, "the feed could not be compacted; it is tried again"),
+            }
+        }
+    })?;
+    Ok((stop, thread))
 }
 
 /// The audit of this run: a chain of its own, whose id sorts by the time at which it began.

@@ -183,6 +183,11 @@ impl Database {
         self.vault.clone()
     }
 
+    /// A digest under the store's own key, as of whoever has its master key.
+    pub fn digest(&self, value: &[u8]) -> Result<[u8; 32], StoreError> {
+        self.vault.as_ref().ok_or(StoreError::Sealed("this was opened without a master key"))?.digest(value)
+    }
+
     /// A connection for reading.
     pub(crate) fn reader(&self) -> Result<PooledReader, StoreError> {
         let asked = Instant::now();

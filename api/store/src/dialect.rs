@@ -96,6 +96,11 @@ pub fn has_one_write_lock(conn: &Connection) -> bool {
     matches!(conn, Connection::Sqlite(_))
 }
 
+/// PostgreSQL's timeline; none of a standby. By what is being written, since `pg_control_checkpoint` tells a promotion only
+/// when its first checkpoint is done, a while after the first commit.
+pub const TIMELINE: &str = "CASE WHEN pg_is_in_recovery() THEN NULL ELSE \
+     ('x' || lpad(left(pg_walfile_name(pg_current_wal_lsn()), 8), 16, '0'))::bit(64)::bigint END";
+
 #[derive(QueryableByName)]
 struct Lineage {
     #[diesel(sql_type = Text)]
@@ -108,10 +113,10 @@ pub fn lineage(conn: &mut Connection) -> Result<String, StoreError> {
     match conn {
         Connection::Sqlite(_) => Ok("sqlite".to_owned()),
         Connection::Postgres(c) => {
-            let row: Lineage = diesel::sql_query(
-                "SELECT s.system_identifier::text || '/' || c.timeline_id::text AS lineage \
-                 FROM pg_control_system() s, pg_control_checkpoint() c",
-            )
+            let row: Lineage = diesel::sql_query(format!(
+                "SELECT s.system_identifier::text || '/' || coalesce({TIMELINE}, c.timeline_id)::text AS lineage \
+                 FROM pg_control_system() s, pg_control_checkpoint() c"
+            ))
             .get_result(c)?;
             Ok(row.lineage)
         }

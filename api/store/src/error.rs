@@ -41,6 +41,15 @@ pub enum StoreError {
          it must stay there until `muong keys rotate-master` has finished"
     )]
     NoMasterKey(String),
+    /// A backup cannot be written or read.
+    #[error("the backup: {0}")]
+    Backup(String),
+    /// The same, because of its file.
+    #[error("the backup: {0}")]
+    BackupFile(#[from] std::io::Error),
+    /// A database in which there is something already is not restored into.
+    #[error("the database is not empty")]
+    NotEmpty,
     /// A change panicked; nothing of it was written.
     #[error("a change panicked")]
     Panicked,

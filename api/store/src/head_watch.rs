@@ -2,7 +2,7 @@
 //! times a second. Whoever may not act on anything older reads the head in its own transaction.
 
 use crate::connection::{Connection, DatabaseUrl};
-use crate::transaction::{Head, read_head};
+use crate::transaction::{Head, look_at_head};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -35,15 +35,20 @@ pub struct HeadWatch {
 }
 
 impl HeadWatch {
-    /// Starts looking for others' commits, on a thread and a connection of its own, until [`Self::stop`].
-    pub fn start(self: &Arc<Self>, url: DatabaseUrl) -> std::io::Result<JoinHandle<()>> {
+    /// Starts looking for others' commits, on a thread and a connection of its own, until [`Self::stop`]. `turned` is told
+    /// when the database has been promoted since the head was written: each time, until somebody has begun the new epoch.
+    pub fn start(
+        self: &Arc<Self>,
+        url: DatabaseUrl,
+        turned: impl Fn() + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
         let (stop, stopped) = channel();
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
         let watch = Arc::clone(self);
         std::thread::Builder::new().name("head".to_owned()).spawn(move || {
             let mut conn = None;
             loop {
-                watch.look(&url, &mut conn);
+                watch.look(&url, &mut conn, &turned);
                 if stopped.recv_timeout(LOOK) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
@@ -56,16 +61,19 @@ impl HeadWatch {
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    fn look(&self, url: &DatabaseUrl, kept: &mut Option<Connection>) {
+    fn look(&self, url: &DatabaseUrl, kept: &mut Option<Connection>, turned: &impl Fn()) {
         let at = Instant::now();
         let conn = match kept.take() {
             Some(conn) => Ok(conn),
             None => url.open(),
         };
-        let read = conn.and_then(|mut conn| Ok((read_head(&mut conn)?, conn)));
+        let read = conn.and_then(|mut conn| Ok((look_at_head(&mut conn)?, conn)));
         match read {
-            Ok((head, conn)) => {
+            Ok(((head, has_turned), conn)) => {
                 self.see(head, at);
+                if has_turned {
+                    turned();
+                }
                 *kept = Some(conn);
             }
             Err(error) => tracing::debug!(%error, "the head could not be read"),
@@ -113,6 +121,8 @@ mod tests {
             chain: Vec::new(),
             reference_seq: Seq::ZERO,
             access_seq: Seq::ZERO,
+            durable: Seq::ZERO,
+            durable_at: None,
         }
     }
 

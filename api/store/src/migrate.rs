@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::dialect;
 use crate::error::StoreError;
+use diesel::migration::MigrationSource;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -29,6 +30,13 @@ pub fn migrate(conn: &mut Connection) -> Result<Vec<String>, StoreError> {
     };
     dialect::unlock_for_migration(conn)?;
     applied
+}
+
+/// The name of the last migration that this binary knows: the same on both databases.
+pub(crate) fn newest() -> Result<String, StoreError> {
+    let all = MigrationSource::<diesel::sqlite::Sqlite>::migrations(&SQLITE).map_err(failed)?;
+    let names = all.iter().map(|migration| migration.name().version().to_string());
+    names.max().ok_or_else(|| failed("there is none"))
 }
 
 fn failed(error: impl ToString) -> StoreError {

@@ -260,7 +260,7 @@ pub fn aliases_of(read: &mut impl Reading, record: RecordId) -> Result<Vec<Recor
 pub(crate) struct AliasRow {
     pub alias: Id,
     pub unit_id: Id,
-    record_id: Id,
+    pub record_id: Id,
     pub seq: i64,
 }
 

@@ -2,14 +2,18 @@
 //! what was said, since nobody can open that any more. Knows rows, and which of them belong together; what in them is
 //! personal is decided, and taken out, before.
 
+use crate::among::among;
 use crate::columns::Id;
+use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::feed::{self, FeedRow};
 use crate::quarantine::Closing;
+use crate::schema::{erased_records, erased_submissions};
 use crate::submissions::{self, StoredSubmission};
 use crate::transaction::{Reading, Tx};
 use crate::{conflicts, quarantine, records};
-use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId};
+use diesel::prelude::*;
+use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -107,9 +111,112 @@ pub struct Remains {
     aliases: Vec<records::AliasRow>,
     conflicts: Vec<conflicts::Row>,
     quarantine: Vec<quarantine::Row>,
+    /// What had been said of them after the backup that this store was restored from.
+    #[serde(default, skip_serializing_if = "Absent::is_empty")]
+    absent: Absent,
+}
+
+/// What is known of somebody erased by the ledger of erasures alone, since the backup is older.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absent {
+    /// Submissions, with their authors.
+    pub submissions: Vec<(SubmissionId, UserId)>,
+    /// Ids of their records, each in its unit.
+    pub records: Vec<(RecordId, UnitId)>,
+}
+
+impl Absent {
+    /// Nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.submissions.is_empty() && self.records.is_empty()
+    }
+
+    /// Notes that these are erased although they are not there.
+    fn note(&self, tx: &mut Tx<'_>, seq: Seq) -> Result<(), StoreError> {
+        for (id, author) in &self.submissions {
+            let row = (
+                erased_submissions::id.eq(Id::from(*id)),
+                erased_submissions::author.eq(Id::from(*author)),
+                erased_submissions::seq.eq(seq.0),
+            );
+            on_backend!(tx.conn(), c => diesel::insert_into(erased_submissions::table)
+                .values(row)
+                .on_conflict_do_nothing()
+                .execute(c))?;
+        }
+        for (id, unit) in &self.records {
+            let row = (
+                erased_records::id.eq(Id::from(*id)),
+                erased_records::unit_id.eq(Id::from(*unit)),
+                erased_records::seq.eq(seq.0),
+            );
+            on_backend!(tx.conn(), c => diesel::insert_into(erased_records::table)
+                .values(row)
+                .on_conflict_do_nothing()
+                .execute(c))?;
+        }
+        Ok(())
+    }
+}
+
+/// Which of these submissions are not there because whom they were about has been erased; with their authors.
+pub fn erased_submissions(
+    read: &mut impl Reading,
+    ids: &[SubmissionId],
+) -> Result<Vec<(SubmissionId, UserId)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let rows: Vec<(Id, Id)> = on_backend!(read.conn(), c => erased_submissions::table
+            .filter(among(erased_submissions::id, chunk.iter().copied().map(Id::from)))
+            .select((erased_submissions::id, erased_submissions::author))
+            .load(c))?;
+        found.extend(rows.into_iter().map(|(id, author)| (SubmissionId::new(id.0), UserId::new(author.0))));
+    }
+    Ok(found)
+}
+
+/// Which of these ids named records of somebody erased that are not there; with their units.
+pub fn erased_records(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<(RecordId, UnitId)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let rows: Vec<(Id, Id)> = on_backend!(read.conn(), c => erased_records::table
+            .filter(among(erased_records::id, chunk.iter().copied().map(Id::from)))
+            .select((erased_records::id, erased_records::unit_id))
+            .load(c))?;
+        found.extend(rows.into_iter().map(|(id, unit)| (RecordId::new(id.0), UnitId::new(unit.0))));
+    }
+    Ok(found)
 }
 
 impl Remains {
+    /// Under which ids the records of the person are known, each in its unit.
+    pub fn own_names(&self) -> Vec<(RecordId, UnitId)> {
+        let person = Some(Id::from(self.person));
+        let own: BTreeSet<Id> = self.records.iter().filter(|row| row.subject == person).map(|row| row.id).collect();
+        let records = self.records.iter().filter(|row| own.contains(&row.id)).map(|row| (row.id, row.unit_id));
+        let aliases =
+            self.aliases.iter().filter(|row| own.contains(&row.record_id)).map(|row| (row.alias, row.unit_id));
+        let names = records.chain(aliases).map(|(id, unit)| (RecordId::new(id.0), UnitId::new(unit.0)));
+        names.chain(self.absent.records.iter().copied()).collect()
+    }
+
+    /// What could not be told to be about the person but was.
+    pub fn orphans(&self) -> Vec<SubmissionId> {
+        self.submissions.iter().copied().collect()
+    }
+
+    /// What is known by the ledger alone.
+    pub fn absent(&self) -> &Absent {
+        &self.absent
+    }
+
+    /// Adds what is known by the ledger alone, and notes it.
+    pub fn add_absent(&mut self, tx: &mut Tx<'_>, absent: Absent, seq: Seq) -> Result<(), StoreError> {
+        absent.note(tx, seq)?;
+        self.absent = absent;
+        Ok(())
+    }
+
     /// Reads the rows. `submissions` are those whose own keys have been destroyed; `replaced`, what the family's
     /// submissions have replaced, whomever it was about.
     pub fn gather(
@@ -136,6 +243,7 @@ impl Remains {
             aliases: records::alias_rows(read, records.iter().copied())?,
             conflicts: conflicts::rows(read, &records)?,
             quarantine,
+            absent: Absent::default(),
         })
     }
 
@@ -154,7 +262,8 @@ impl Remains {
     }
 
     /// Puts everything back as it stood after the erasure, and into the feed.
-    fn put_back(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    fn put_back(&self, tx: &mut Tx<'_>, seq: Seq) -> Result<(), StoreError> {
+        self.absent.note(tx, seq)?;
         // No natural key is taken before all have been let go of: among them one may have gone from one to another.
         records::put_back(tx, &self.records.iter().map(keyless).collect::<Vec<_>>())?;
         records::put_back(tx, &self.records)?;
@@ -171,7 +280,9 @@ impl Remains {
         let records =
             self.records.iter().map(|row| stamp(row.id, row.unit_id, &row.form, row.version, row.state == "live"));
         let aliases = self.aliases.iter().map(|row| stamp(row.alias, row.unit_id, "alias", row.seq, true));
-        feed::stamp(tx, records.chain(aliases).collect())
+        // What has been compacted stays away.
+        let floor = tx.head().floor;
+        feed::stamp(tx, records.chain(aliases).filter(|row| row.present || row.seq > floor).collect())
     }
 
     fn seqs(&self) -> BTreeSet<Seq> {
@@ -253,7 +364,7 @@ impl Erasures {
     /// Puts back what remained after the erasure of that entry; answers it.
     pub fn put_back(&self, tx: &mut Tx<'_>, seq: Seq) -> Result<&Remains, StoreError> {
         let remains = self.all.get(&seq).ok_or_else(|| StoreError::corrupt("an erasure", "not loaded"))?;
-        remains.put_back(tx)?;
+        remains.put_back(tx, seq)?;
         Ok(remains)
     }
 }

@@ -16,6 +16,8 @@ diesel::table! {
         chain_head -> Binary,
         reference_seq -> BigInt,
         access_seq -> BigInt,
+        durable -> BigInt,
+        durable_at -> Nullable<sql::Instant>,
     }
 }
 
@@ -371,6 +373,28 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql;
 
+    erased_submissions (id) {
+        id -> sql::Id,
+        author -> sql::Id,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
+    erased_records (id, unit_id) {
+        id -> sql::Id,
+        unit_id -> sql::Id,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
     audit (chain, position) {
         chain -> sql::Id,
         position -> BigInt,
@@ -403,6 +427,8 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     audit,
     audit_subjects,
+    erased_submissions,
+    erased_records,
     feed_head,
     log,
     users,

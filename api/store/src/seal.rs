@@ -251,8 +251,20 @@ pub fn destroy(tx: &mut Tx<'_>, _grant: &Grant, owners: impl IntoIterator<Item =
     dialect::overwrite_what_is_deleted(conn)?;
     keyring.has_destroyed = true;
     for owner in owners {
-        let row = data_keys::table.find((owner.kind(), Id(owner.id())));
-        on_backend!(&mut *conn, c => diesel::update(row).set(data_keys::wrapped.eq(None::<Vec<u8>>)).execute(c))?;
+        let master = keyring.vault()?.current();
+        let row = (
+            data_keys::kind.eq(owner.kind()),
+            data_keys::owner.eq(Id(owner.id())),
+            data_keys::master.eq(master),
+            data_keys::wrapped.eq(None::<Vec<u8>>),
+        );
+        // Also where there was none: nothing is ever sealed under it.
+        on_backend!(&mut *conn, c => diesel::insert_into(data_keys::table)
+            .values(row)
+            .on_conflict((data_keys::kind, data_keys::owner))
+            .do_update()
+            .set(data_keys::wrapped.eq(None::<Vec<u8>>))
+            .execute(c))?;
         keyring.made.retain(|(made, _)| *made != owner);
         keyring.held.insert(owner, Held::Destroyed);
     }

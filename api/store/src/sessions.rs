@@ -321,6 +321,20 @@ pub(crate) fn end_all_on(
     end_each(tx, open, by, why)
 }
 
+/// Ends every session there is, with one entry of the log; answers how many.
+pub fn end_every(tx: &mut Tx<'_>, authority: &Authority, why: SessionEnd) -> Result<usize, StoreError> {
+    let at = Instant(tx.received_at());
+    let ended = on_backend!(tx.conn(), c => diesel::update(sessions::table)
+        .filter(sessions::ended_at.is_null())
+        .set((sessions::ended_at.eq(at), sessions::end_reason.eq(why.as_str())))
+        .execute(c))?;
+    let epoch = tx.head().epoch;
+    let entry = LogEntry::of_reference("sessions", epoch, why.as_str(), &json!({ "sessions": ended }));
+    tx.append(entry.by(authority));
+    tx.touch_access();
+    Ok(ended)
+}
+
 fn end_each(tx: &mut Tx<'_>, open: Vec<SessionRow>, by: Option<UserId>, why: SessionEnd) -> Result<(), StoreError> {
     for row in open {
         end(tx, &row.try_into()?, by, why)?;

@@ -6,7 +6,10 @@ use crate::columns::Id;
 use crate::error::StoreError;
 use crate::quarantine::Closing;
 use crate::records::StoredRecord;
-use crate::schema::{conflicts, feed, forms, personal_keys, record_aliases, unit_codes, unit_coverage, unit_versions};
+use crate::schema::{
+    conflicts, erased_records, erased_submissions, feed, forms, personal_keys, record_aliases, unit_codes,
+    unit_coverage, unit_versions,
+};
 use crate::transaction::Reading;
 use crate::{decisions, quarantine, records, submissions};
 use diesel::prelude::*;
@@ -44,6 +47,7 @@ pub fn state_hash(read: &mut impl Reading) -> Result<[u8; 32], StoreError> {
     hash_feed(read, &mut hash)?;
     hash_small_tables(read, &mut hash)?;
     hash_units(read, &mut hash)?;
+    hash_erased(read, &mut hash)?;
     Ok(hash.finalize().into())
 }
 
@@ -168,6 +172,23 @@ fn hash_small_tables(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), S
         .load(c))?;
     for form in published {
         feed_hash(hash, &("form", form));
+    }
+    Ok(())
+}
+
+/// What is known of somebody erased by the ledger alone.
+fn hash_erased(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
+    let conn = read.conn();
+    let said: Vec<(Id, Id, i64)> =
+        on_backend!(&mut *conn, c => erased_submissions::table.order(erased_submissions::id).load(c))?;
+    for (id, author, seq) in said {
+        feed_hash(hash, &("erased submission", id.0, author.0, seq));
+    }
+    let records: Vec<(Id, Id, i64)> = on_backend!(conn, c => erased_records::table
+        .order((erased_records::id, erased_records::unit_id))
+        .load(c))?;
+    for (id, unit, seq) in records {
+        feed_hash(hash, &("erased record", id.0, unit.0, seq));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use crate::error::StoreError;
 use crate::transaction::{Reading, read_head};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use muong_domain::id::Seq;
@@ -22,6 +23,10 @@ pub struct Stock {
     pub epoch: Uuid,
     /// The last entry of the log.
     pub seq: Seq,
+    /// Up to which entry the last finished backup reaches.
+    pub durable: Seq,
+    /// When it was finished.
+    pub durable_at: Option<DateTime<Utc>>,
 }
 
 #[derive(QueryableByName)]
@@ -45,5 +50,12 @@ pub fn count(read: &mut impl Reading) -> Result<Stock, StoreError> {
     };
     let (open_conflicts, open_quarantine) = (number(CONFLICTS)?, number(QUARANTINE)?);
     let head = read_head(read.conn())?;
-    Ok(Stock { open_conflicts, open_quarantine, epoch: head.epoch, seq: head.seq })
+    Ok(Stock {
+        open_conflicts,
+        open_quarantine,
+        epoch: head.epoch,
+        seq: head.seq,
+        durable: head.durable,
+        durable_at: head.durable_at,
+    })
 }

@@ -5,14 +5,16 @@
 
 use crate::columns::{Id, Instant, sql};
 use crate::connection::{Connection, Database};
-use crate::dialect;
+use crate::dialect::{self, TIMELINE};
 use crate::error::StoreError;
-use crate::schema::feed_head;
+use crate::schema::{feed_head, log};
 use crate::seal::{self, Keyring};
+use crate::trail::IS_NO_SUBMISSION;
 use crate::vault::Vault;
 use chrono::{DateTime, Utc};
+use diesel::dsl;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -37,6 +39,10 @@ pub struct Head {
     pub reference_seq: Seq,
     /// The last change of users or grants.
     pub access_seq: Seq,
+    /// Up to where the last finished backup reaches.
+    pub durable: Seq,
+    /// When that was finished.
+    pub durable_at: Option<DateTime<Utc>>,
 }
 
 /// What is written into the log about one change.
@@ -174,18 +180,33 @@ impl<'c> Tx<'c> {
     ) -> Result<Self, StoreError> {
         dialect::begin_write(conn)?;
         match lock_head(conn) {
-            Ok(head) => {
-                // Microseconds are what both databases keep; rules and hashes must see the same instant as a reader.
-                let now = now();
-                let at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
-                let keyring = Keyring::new(vault);
-                Ok(Self { conn, began: head.clone(), head, at, entries: Vec::new(), keyring })
-            }
+            Ok(locked) => Ok(Self::holding(conn, locked, vault, now())),
             Err(error) => {
                 dialect::rollback(conn);
                 Err(error)
             }
         }
+    }
+
+    /// Goes on with a transaction that has been begun already, once there is a head in it: a restore.
+    pub(crate) fn resume(conn: &'c mut Connection, vault: Arc<Vault>, now: DateTime<Utc>) -> Result<Self, StoreError> {
+        let (head, _) = lock_head(conn)?;
+        Ok(Self::holding(conn, (head, None), Some(vault), now))
+    }
+
+    /// Whoever holds the head of a database that has been promoted meanwhile is in another history, even on a connection
+    /// that a pooler kept: its epoch begins before anything is written.
+    fn holding(conn: &'c mut Connection, locked: Locked, vault: Option<Arc<Vault>>, now: DateTime<Utc>) -> Self {
+        let (head, lineage) = locked;
+        // Microseconds are what both databases keep; rules and hashes must see the same instant as a reader.
+        let at = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
+        let turned = lineage.zip(vault.as_ref()).map(|(lineage, vault)| (vault.fresh_id(), lineage));
+        let keyring = Keyring::new(vault);
+        let mut tx = Self { conn, began: head.clone(), head, at, entries: Vec::new(), keyring };
+        if let Some((epoch, lineage)) = turned {
+            tx.turn_over(epoch, lineage);
+        }
+        tx
     }
 
     /// The receipt time: the only "now" that rules see.
@@ -232,6 +253,28 @@ impl<'c> Tx<'c> {
         seq
     }
 
+    /// The epochs that have ended, each with the last entry of it that this history shares: those of the log, and those that
+    /// ended in this transaction.
+    pub fn ended_epochs(&mut self) -> Result<Vec<(Uuid, Seq)>, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Turn {
+            previous: Uuid,
+        }
+        let mut turns: Vec<(i64, Option<String>)> = on_backend!(&mut *self.conn, c => log::table
+            .filter(dsl::sql::<Bool>(IS_NO_SUBMISSION))
+            .filter(log::kind.eq("epoch"))
+            .select((log::seq, log::command))
+            .load(c))?;
+        let own = self.entries.iter().filter(|row| row.kind == "epoch");
+        turns.extend(own.map(|row| (row.seq, row.command.clone())));
+        let ended = |(seq, command): (i64, Option<String>)| {
+            let turn: Turn = serde_json::from_str(&command.unwrap_or_default())
+                .map_err(|error| StoreError::corrupt("the beginning of an epoch", error))?;
+            Ok((turn.previous, Seq(seq - 1)))
+        };
+        turns.into_iter().map(ended).collect()
+    }
+
     /// Notes that units or forms have changed: every process drops what it cached of them.
     pub fn touch_reference(&mut self) {
         self.head.reference_seq = self.head.seq;
@@ -242,7 +285,25 @@ impl<'c> Tx<'c> {
         self.head.access_seq = self.head.seq;
     }
 
-    /// Begins a new epoch at the present head.
+    /// Begins a new epoch, with an entry that says so.
+    pub fn turn_over(&mut self, epoch: Uuid, lineage: String) {
+        let command = serde_json::json!({"epoch": epoch, "previous": self.head.epoch, "lineage": lineage});
+        self.begin_epoch(epoch, lineage);
+        self.append(LogEntry::of_reference("epoch", epoch, "begun", &command));
+    }
+
+    /// Notes that a backup which holds everything up to an entry of this history is finished.
+    pub fn note_durable(&mut self, seq: Seq, at: DateTime<Utc>) {
+        self.head.durable = self.head.durable.max(seq);
+        self.head.durable_at = Some(at);
+    }
+
+    /// Notes that tombstones up to an entry are gone.
+    pub(crate) fn raise_floor(&mut self, seq: Seq) {
+        self.head.floor = self.head.floor.max(seq);
+    }
+
+    /// Begins a new epoch at the present head: what comes now, the entry that says so included, is of another history.
     pub fn begin_epoch(&mut self, epoch: Uuid, lineage: String) {
         self.head.epoch = epoch;
         self.head.epoch_began = self.head.seq;
@@ -284,7 +345,10 @@ impl<'c> Tx<'c> {
     }
 }
 
-type HeadRow = (Id, i64, String, i64, i64, Vec<u8>, i64, i64);
+/// A head, and where the database's history is another one, its lineage.
+type Locked = (Head, Option<String>);
+
+type HeadRow = (Id, i64, String, i64, i64, Vec<u8>, i64, i64, i64, Option<Instant>);
 
 fn head_columns() -> (
     feed_head::epoch,
@@ -295,6 +359,8 @@ fn head_columns() -> (
     feed_head::chain_head,
     feed_head::reference_seq,
     feed_head::access_seq,
+    feed_head::durable,
+    feed_head::durable_at,
 ) {
     (
         feed_head::epoch,
@@ -305,11 +371,13 @@ fn head_columns() -> (
         feed_head::chain_head,
         feed_head::reference_seq,
         feed_head::access_seq,
+        feed_head::durable,
+        feed_head::durable_at,
     )
 }
 
 fn head_of(row: HeadRow) -> Head {
-    let (epoch, epoch_began, lineage, seq, floor, chain, reference_seq, access_seq) = row;
+    let (epoch, epoch_began, lineage, seq, floor, chain, reference_seq, access_seq, durable, durable_at) = row;
     Head {
         epoch: epoch.0,
         epoch_began: Seq(epoch_began),
@@ -319,16 +387,40 @@ fn head_of(row: HeadRow) -> Head {
         chain,
         reference_seq: Seq(reference_seq),
         access_seq: Seq(access_seq),
+        durable: Seq(durable),
+        durable_at: durable_at.map(|at| at.0),
     }
 }
 
 /// `BEGIN IMMEDIATE` has taken SQLite's one write lock already; PostgreSQL waits on the row.
-fn lock_head(conn: &mut Connection) -> Result<Head, StoreError> {
-    let row: HeadRow = match conn {
-        Connection::Sqlite(c) => feed_head::table.select(head_columns()).first(c)?,
-        Connection::Postgres(c) => feed_head::table.select(head_columns()).for_update().first(c)?,
+fn lock_head(conn: &mut Connection) -> Result<Locked, StoreError> {
+    let (row, timeline): (HeadRow, Option<i64>) = match conn {
+        Connection::Sqlite(c) => (feed_head::table.select(head_columns()).first(c)?, None),
+        Connection::Postgres(c) => {
+            feed_head::table.select((head_columns(), dsl::sql::<Nullable<BigInt>>(TIMELINE))).for_update().first(c)?
+        }
     };
-    Ok(head_of(row))
+    Ok(beside_timeline(head_of(row), timeline))
+}
+
+/// The lineage, when the timeline is another one than that of the head.
+fn beside_timeline(head: Head, timeline: Option<i64>) -> Locked {
+    let system = head.lineage.split_once('/').map(|(system, _)| system.to_owned());
+    let lineage = system.zip(timeline).map(|(system, timeline)| format!("{system}/{timeline}"));
+    let other = lineage.filter(|lineage| *lineage != head.lineage);
+    (head, other)
+}
+
+/// The head, and whether the database's history is another one by now; without a lock.
+pub(crate) fn look_at_head(conn: &mut Connection) -> Result<(Head, bool), StoreError> {
+    let (row, timeline): (HeadRow, Option<i64>) = match conn {
+        Connection::Sqlite(c) => (feed_head::table.select(head_columns()).first(c)?, None),
+        Connection::Postgres(c) => {
+            feed_head::table.select((head_columns(), dsl::sql::<Nullable<BigInt>>(TIMELINE))).first(c)?
+        }
+    };
+    let (head, other) = beside_timeline(head_of(row), timeline);
+    Ok((head, other.is_some()))
 }
 
 fn write_head(conn: &mut Connection, head: &Head) -> Result<(), StoreError> {
@@ -342,6 +434,8 @@ fn write_head(conn: &mut Connection, head: &Head) -> Result<(), StoreError> {
             feed_head::chain_head.eq(&head.chain),
             feed_head::reference_seq.eq(head.reference_seq.0),
             feed_head::access_seq.eq(head.access_seq.0),
+            feed_head::durable.eq(head.durable.0),
+            feed_head::durable_at.eq(head.durable_at.map(Instant)),
         ))
         .execute(c))?;
     Ok(())
@@ -372,10 +466,7 @@ pub fn establish_epoch(conn: &mut Connection, fresh: Uuid, now: DateTime<Utc>) -
     let mut tx = Tx::begin(conn, None, || now)?;
     let changed = tx.head.lineage != lineage;
     if changed {
-        let previous = tx.head.epoch;
-        let command = serde_json::json!({"epoch": fresh, "previous": previous, "lineage": lineage});
-        tx.append(LogEntry::of_reference("epoch", fresh, "begun", &command));
-        tx.begin_epoch(fresh, lineage);
+        tx.turn_over(fresh, lineage);
     }
     tx.commit()?;
     Ok(changed)

@@ -214,6 +214,13 @@ impl Vault {
             .map_err(|_forged| StoreError::Sealed("a data key does not unwrap: its row was changed"))
     }
 
+    /// An id that nobody can guess, and that is never given out twice.
+    pub(crate) fn fresh_id(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        (self.chance)(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
     /// The data key of a row.
     pub(crate) fn unwrap(&self, owner: Uuid, wrapped: &Wrapped) -> Result<DataKey, StoreError> {
         let bytes = self.unwrap_bytes(owner, wrapped)?;

@@ -20,7 +20,7 @@ impl Cluster {
     pub fn start(script: &Path) -> Fallible<Self> {
         let mut cluster = Self { script: script.canonicalize()?, primary: 0, url: String::new() };
         let first = cluster.tell("start", &[NAMES[0]])?;
-        let second = cluster.tell("standby", &[NAMES[1], "--", NAMES[0]])?;
+        let second = cluster.tell("standby", &["--synchronous", "--of", NAMES[0], NAMES[1]])?;
         cluster.url = either(&first, &second)?;
         Ok(cluster)
     }
@@ -36,7 +36,7 @@ impl Cluster {
         self.tell("kill", &[lost])?;
         self.tell("promote", &[next])?;
         self.primary = 1 - self.primary;
-        self.tell("standby", &[lost, "--", next]).map(drop)
+        self.tell("standby", &["--synchronous", "--of", next, lost]).map(drop)
     }
 
     fn tell(&self, action: &str, args: &[&str]) -> Fallible<String> {

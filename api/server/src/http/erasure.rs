@@ -7,6 +7,7 @@ use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::erase_person::{Erasure, ErasureRefusal, erase_person};
 use crate::usecases::failure::write;
+use crate::usecases::keep_erasures;
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, post};
 use muong_store::{Outcome, grants};
@@ -47,6 +48,7 @@ fn refused(refusal: ErasureRefusal) -> Problem {
         (status = 403, description = "Visible, but not for the caller to erase.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`person.already_erased`: erased already; nothing has changed.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unledgered`: it cannot be written down where a restored backup would find it; try again. Without that it is not done, or not answered as done.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Not the record of a person (`person.not_one`), or a reason is missing.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -64,13 +66,22 @@ pub async fn post_erasure(
         id: app.entropy.uuid(app.clock.now()),
         reason: reason(given.text(), "person.reason_required")?,
     };
+    keep_erasures::make_ready(&app).await?;
     let shared = app.as_ref().clone();
     let erased = write(&app, move |tx| {
         let actor = grants::actor(tx, who.user)?;
         erase_person(tx, &shared.reference, &actor, &erasure)
     });
     match erased.await? {
-        Outcome::Commit(v) => Ok(Json(ErasedBody { v: v.0 })),
+        Outcome::Commit(v) => {
+            keep_erasures::write_down(&app, v).await?;
+            Ok(Json(ErasedBody { v: v.0 }))
+        }
+        // Perhaps that time it could not be written down.
+        Outcome::Refuse(ErasureRefusal::AlreadyErased) => {
+            keep_erasures::write_down_all(&app).await?;
+            Err(refused(ErasureRefusal::AlreadyErased))
+        }
         Outcome::Refuse(refusal) => Err(refused(refusal)),
     }
 }

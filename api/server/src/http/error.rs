@@ -49,9 +49,11 @@ impl Problem {
                 problem.header(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
             }
             "server.busy" => problem.retry_after(1),
-            "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
-                problem.retry_after(5)
-            }
+            "server.unavailable"
+            | "server.unaudited"
+            | "server.unledgered"
+            | "server.not_ready"
+            | "server.shutting_down" => problem.retry_after(5),
             _ => problem,
         }
     }
@@ -153,6 +155,7 @@ impl From<Failure> for Problem {
             Failure::Throttled { code, wait } => Self::throttled(code, wait),
             Failure::Busy => Self::new("server.busy"),
             Failure::Unaudited => Self::new("server.unaudited"),
+            Failure::Unledgered => Self::new("server.unledgered"),
             Failure::Stopping => Self::new("server.shutting_down"),
             Failure::Store(ref error) if error.is_unavailable() => {
                 tracing::error!(error = %failure, "the database cannot be reached");
@@ -184,9 +187,12 @@ fn status(code: &str) -> StatusCode {
         "request.not_found" | "access.not_found" => StatusCode::NOT_FOUND,
         "request.method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "request.timeout" => StatusCode::REQUEST_TIMEOUT,
-        "server.busy" | "server.unavailable" | "server.unaudited" | "server.not_ready" | "server.shutting_down" => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        "server.busy"
+        | "server.unavailable"
+        | "server.unaudited"
+        | "server.unledgered"
+        | "server.not_ready"
+        | "server.shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
         "auth.required"
         | "auth.invalid_token"
         | "auth.expired_token"

@@ -52,7 +52,8 @@ pub struct ListedSessionBody {
     refreshed_at: Option<DateTime<Utc>>,
     /// When it ended.
     ended_at: Option<DateTime<Utc>>,
-    /// Why: `signed_out`, `revoked`, `refresh_reused`, `password_changed`, `user_disabled` or `device_revoked`.
+    /// Why: `signed_out`, `revoked`, `refresh_reused`, `password_changed`, `user_disabled`,
+    /// `device_revoked` or `restored`.
     #[schema(example = "signed_out")]
     end: Option<&'static str>,
     /// Whether it is the one that asks.

@@ -82,7 +82,7 @@ fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {
     Key::from_parts(KeyName::from_const_str(name), labels)
 }
 
-const HELP: [(&str, &str); 26] = [
+const HELP: [(&str, &str); 28] = [
     ("muong_http_requests_total", "Requests by route, method and class of status."),
     ("muong_http_request_duration_seconds", "From the end of a request's head to the beginning of its answer."),
     ("muong_http_connections_open", "Open connections, but those of trusted proxies."),
@@ -106,6 +106,8 @@ const HELP: [(&str, &str); 26] = [
     ("muong_token_cache_entries", "Access tokens whose signature is remembered."),
     ("muong_token_cache_lookups_total", "Access tokens by whether their signature was remembered."),
     ("muong_log_seq", "The last entry of the log."),
+    ("muong_backup_seq", "The entry up to which the last finished backup reaches."),
+    ("muong_backup_age_seconds", "How long ago the last backup was finished; absent as long as there is none."),
     ("muong_epoch_info", "Which history of the store this is."),
     ("muong_build_info", "Which program this is."),
     ("muong_metrics_errors_total", "Scrapes that could not ask the database."),
@@ -266,6 +268,11 @@ impl Metrics {
         self.registry.set("muong_conflicts_open", &[], stock.open_conflicts as f64);
         self.registry.set("muong_quarantine_open", &[], stock.open_quarantine as f64);
         self.registry.set("muong_log_seq", &[], stock.seq.0 as f64);
+        self.registry.set("muong_backup_seq", &[], stock.durable.0 as f64);
+        if let Some(at) = stock.durable_at {
+            let age = app.clock.now() - at;
+            self.registry.set("muong_backup_age_seconds", &[], age.num_seconds() as f64);
+        }
         if let Some((_, before)) = known.filter(|(_, before)| before.epoch != stock.epoch) {
             self.registry.set("muong_epoch_info", &[("epoch", &before.epoch.to_string())], 0.0);
         }

@@ -6,16 +6,17 @@
 use super::push::working_set::CARD;
 use super::reader::without;
 use super::review::{self, Deciding, Reason};
+use crate::ledger::Erased;
 use crate::reference::{Reference, ReferenceCache};
 use muong_domain::access::{Action, Actor, Grant, authorize};
-use muong_domain::id::{RecordId, Seq, SubmissionId};
+use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId};
 use muong_domain::json;
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::feed::{self, FeedRow};
 use muong_store::quarantine::{self, Closing, StoredQuarantine};
 use muong_store::records::{self, RecordChange, StoredRecord};
-use muong_store::remains::{Family, Remains};
+use muong_store::remains::{Absent, Family, Remains};
 use muong_store::seal::{self, Owner};
 use muong_store::submissions::{self, StoredSubmission};
 use muong_store::{Outcome, Reading, StoreError, Tx};
@@ -71,8 +72,26 @@ pub fn erase_person(
     }
     let v = tx.head().seq.next();
     let family = Family::of(tx, person)?;
-    let erasing = Erasing { reference, grant, person, family, v, erasure };
+    let (id, reason) = (erasure.id, erasure.reason.as_str());
+    let erasing = Erasing { reference, grant, person, family, v, id, reason, ledger: None };
     erasing.erase(tx).map(Outcome::Commit)
+}
+
+/// Why somebody is erased again; the reason that was given stood in the store that is gone.
+const AGAIN: &str = "Xóa lại theo sổ xóa sau khi khôi phục dữ liệu (erased again by the ledger after a restore)";
+
+/// Erases once more what was erased before the store was lost, in a copy that does not know of it. What had been said after
+/// that copy was made is not there: the ids of it are noted, so that it is not taken in when a phone sends it again.
+pub fn erase_again(tx: &mut Tx<'_>, cache: &ReferenceCache, erased: &Erased) -> Result<Seq, StoreError> {
+    let seq = tx.head().reference_seq;
+    let reference = cache.get(tx, seq)?;
+    let person = erased.person;
+    let unit = records::by_ids(tx, &[person])?.pop().map_or(UnitId::new(Uuid::nil()), |stored| stored.record.unit);
+    let grant = Grant::replayed(erased.grant, erased.by, unit, Action::ErasePersons);
+    let v = tx.head().seq.next();
+    let family = Family::of(tx, person)?;
+    let erasing = Erasing { reference, grant, person, family, v, id: erased.id, reason: AGAIN, ledger: Some(erased) };
+    erasing.erase(tx)
 }
 
 /// The record that the actor sees under this id, and the right to erase its person.
@@ -102,7 +121,11 @@ struct Erasing<'a> {
     person: RecordId,
     family: Family,
     v: Seq,
-    erasure: &'a Erasure,
+    /// The decision.
+    id: Uuid,
+    reason: &'a str,
+    /// What is known of it from the ledger, when it is done again.
+    ledger: Option<&'a Erased>,
 }
 
 impl Erasing<'_> {
@@ -110,9 +133,10 @@ impl Erasing<'_> {
         let ids: Vec<RecordId> = self.family.records.iter().copied().collect();
         let mut own = records::by_ids(tx, &ids)?;
         own.retain(|stored| stored.subject == Some(self.person));
-        let reason = without(self.erasure.reason.as_str(), &self.personal_values(&own));
+        let reason = without(self.reason, &self.personal_values(&own));
         let replaced = self.replaced(tx)?;
-        let orphans = self.orphans(tx, &own, &replaced)?;
+        let mut orphans = self.orphans(tx, &own, &replaced)?;
+        let absent = self.absent(tx, &mut orphans)?;
         self.close_conflicts(tx, &own)?;
         self.close_quarantine(tx, &orphans)?;
         self.forget(tx, own)?;
@@ -120,7 +144,8 @@ impl Erasing<'_> {
         let keys = orphans.iter().copied().map(Owner::Submission);
         seal::destroy(tx, &self.grant, keys.chain([Owner::Person(self.person)]))?;
         let replaced = replaced.into_keys().collect();
-        let remains = Remains::gather(tx, self.person, &self.family, orphans, &replaced)?;
+        let mut remains = Remains::gather(tx, self.person, &self.family, orphans, &replaced)?;
+        remains.add_absent(tx, absent, self.v)?;
         self.record(tx, &reason, &remains)
     }
 
@@ -175,11 +200,28 @@ impl Erasing<'_> {
         Ok(orphans)
     }
 
+    /// What the ledger names and the store does not have. What it has, but only under a key of its own, joins `orphans`: that
+    /// it was about the person became known later.
+    fn absent(&self, tx: &mut Tx<'_>, orphans: &mut BTreeSet<SubmissionId>) -> Result<Absent, StoreError> {
+        let Some(ledger) = self.ledger else { return Ok(Absent::default()) };
+        let ids: Vec<SubmissionId> = ledger.submissions.iter().map(|(id, _)| *id).collect();
+        let there = submissions::by_ids(tx, &ids)?;
+        orphans.extend(there.iter().filter(|said| is_alone(said)).map(|said| said.id));
+        let there: BTreeSet<SubmissionId> = there.into_iter().map(|said| said.id).collect();
+        let ids: Vec<RecordId> = ledger.records.iter().map(|(id, _)| *id).collect();
+        let mut names: BTreeSet<(RecordId, UnitId)> =
+            records::aliases(tx, &ids)?.into_iter().map(|(alias, unit, _)| (alias, unit)).collect();
+        names.extend(records::by_ids(tx, &ids)?.into_iter().map(|stored| (stored.record.id, stored.record.unit)));
+        let submissions = ledger.submissions.iter().filter(|(id, _)| !there.contains(id)).copied().collect();
+        let records = ledger.records.iter().filter(|name| !names.contains(name)).copied().collect();
+        Ok(Absent { submissions, records })
+    }
+
     fn close_conflicts(&self, tx: &mut Tx<'_>, own: &[StoredRecord]) -> Result<(), StoreError> {
         let ids: Vec<RecordId> = own.iter().map(|stored| stored.record.id).collect();
         let open = conflicts::of_records(tx, &ids)?.into_iter().filter(|conflict| conflict.closed.is_none());
         let closed: Vec<StoredConflict> =
-            open.map(|open| StoredConflict { closed: Some(self.v), decision: Some(self.erasure.id), ..open }).collect();
+            open.map(|open| StoredConflict { closed: Some(self.v), decision: Some(self.id), ..open }).collect();
         conflicts::save(tx, &closed)
     }
 
@@ -214,7 +256,7 @@ impl Erasing<'_> {
     /// The entry of the log, and the decision: under the store's key, since the person's is gone.
     fn record(&self, tx: &mut Tx<'_>, reason: &str, remains: &Remains) -> Result<Seq, StoreError> {
         let body = review::body(&json!({"person": self.person, "reason": reason}));
-        let (id, subject) = (self.erasure.id, Some(self.person));
+        let (id, subject) = (self.id, Some(self.person));
         let deciding = Deciding { kind: "erase", id, subject, outcome: "erased", body: &body };
         let mut entry = review::entry(tx, &self.grant, deciding)?;
         let command = serde_json::to_value(remains).map_err(|error| StoreError::corrupt("what remains", error))?;

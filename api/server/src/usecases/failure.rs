@@ -37,6 +37,9 @@ pub enum Failure {
     /// It cannot be written down, so it is not answered.
     #[error("the audit cannot be written")]
     Unaudited,
+    /// An erasure cannot be written down outside the store, so it is not answered.
+    #[error("the ledger of erasures cannot be written")]
+    Unledgered,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),

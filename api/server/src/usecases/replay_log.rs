@@ -27,8 +27,8 @@ use muong_store::remains::Erasures;
 use muong_store::submissions::{StoredSubmission, SubmissionCopy};
 use muong_store::units::Coverage;
 use muong_store::{
-    Database, Outcome, Snapshot, StoreError, Tx, Writer, WriterError, conflicts, decisions, feed, forms, log,
-    quarantine, records, seal, submissions, units,
+    Database, Outcome, Snapshot, StoreError, Tx, Writer, WriterError, compaction, conflicts, decisions, feed, forms,
+    log, quarantine, records, seal, submissions, units,
 };
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -223,10 +223,15 @@ fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told)
         ("unit", ..) => retell_unit(tx, &told.entry),
         ("form", ..) => retell_form(tx, &told.entry),
         ("epoch", ..) => {
-            append_copy(tx, &told.entry);
             let lineage = tx.head().lineage.clone();
             tx.begin_epoch(told.entry.reference(), lineage);
+            append_copy(tx, &told.entry);
             Ok(())
+        }
+        (compaction::KIND, ..) => {
+            let Compacted { floor } = command(&told.entry)?;
+            append_copy(tx, &told.entry);
+            compaction::remove(tx, floor).map(drop)
         }
         ("submission" | "resolve" | "release" | "discard", ..) => Err(review::not_loaded("what the log refers to")),
         // Users, devices, sessions and grants say who might; what they might is not asked again. Anchors of the audit
@@ -236,6 +241,12 @@ fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told)
             Ok(())
         }
     }
+}
+
+/// Up to where tombstones were taken out of the feed.
+#[derive(Deserialize)]
+struct Compacted {
+    floor: muong_domain::id::Seq,
 }
 
 fn grant(entry: &StoredEntry, unit: Option<UnitId>, action: Action) -> Grant {

@@ -1,6 +1,7 @@
 //! `muong check`: looks for what would keep the server from serving well, and says of each fault what to do about it.
 //! Changes nothing. A further check is one function and one line in [`CHECKS`].
 
+mod backups;
 mod database;
 mod files;
 mod keys;
@@ -33,6 +34,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("database writes", database::writes),
     ("database settings", database::settings),
     ("connections", database::connections),
+    ("backups", backups::last),
+    ("ledger of erasures", backups::ledger),
     ("clock", database::clock),
     ("calendar and rules", knowledge::built_in),
     ("forms", knowledge::forms),

@@ -165,6 +165,9 @@ impl Trial<'_> {
         let Submission { record, unit, .. } = *self.submission;
         let named = self.assessed.form.as_ref().and_then(|form| form.subject(&self.assessed.view, record));
         let held = set.resolve(record, unit).and_then(|stored| stored.subject);
+        if set.is_gone(record, unit) || named.is_some_and(|person| set.is_gone(person, unit)) {
+            return true;
+        }
         // Of another unit nobody is told that there was somebody.
         let named = named.and_then(|person| set.resolve(person, unit)).map(|stored| stored.record.id);
         named.into_iter().chain(held).any(|person| tx.is_erased(Owner::Person(person)))
@@ -191,6 +194,20 @@ impl Trial<'_> {
                 .with("action", Action::Review.as_str()));
         }
         Ok(grant)
+    }
+
+    /// After a restore phones send again what was lost, in whatever order. Whoever changes a value that is not here, and had
+    /// seen more than what was restored, builds on what another phone has yet to send: it waits, until that has come or its
+    /// own phone gives up. Otherwise what had come after would seem to contradict what it was a change of.
+    fn builds_on_lost(&self, record: &Record, changes: &[PathChange], seen: Seen) -> bool {
+        let is_lost = matches!(seen, Seen::AtLeast(_)) && !self.submission.after_lost;
+        let is_here = |path: &Path, value: &Value| match record.cells.get(path) {
+            Some(cell) if !cell.claims.is_empty() => cell.claims.iter().any(|claim| claim.value == *value),
+            _ => value.is_null(),
+        };
+        let unseen = |change: &PathChange| !is_here(&change.path, &change.from) && !is_here(&change.path, &change.to);
+        let is_change = self.submission.kind == Kind::Edit && matches!(self.right, Right::Author(_));
+        is_change && is_lost && changes.iter().any(|change| change.from != change.to && unseen(change))
     }
 
     /// What it builds on: not there yet, or waiting itself.
@@ -292,7 +309,10 @@ impl Trial<'_> {
                 (Some(stored), record, alias)
             }
         };
-        let author = self.author(before.is_some());
+        let author = self.author(set, before.is_some());
+        if before.is_some() && self.builds_on_lost(&record, &changes, author.seen) {
+            return Ok(Verdict::Missing(self.submission.record.uuid()));
+        }
         if self.submission.kind == Kind::Create {
             merge::begin_anew(&mut record, &author);
             changes.iter_mut().for_each(|change| change.from = Value::Null);
@@ -301,10 +321,10 @@ impl Trial<'_> {
         self.merge(set, tx, record, &merging)
     }
 
-    fn author(&self, existing: bool) -> Author {
+    fn author(&self, set: &WorkingSet, existing: bool) -> Author {
         let Submission { id, n, .. } = *self.submission;
         let seen = match &self.submission.base {
-            Some(base) => seen(base, self.head),
+            Some(base) => seen(base, self.head, set),
             None if self.submission.kind == Kind::Create || !existing => Seen::UpTo(Seq::ZERO),
             None => Seen::Unknown,
         };
@@ -468,7 +488,7 @@ impl Trial<'_> {
         let Ok(grant) = (if action == grant.action() { Ok(grant) } else { self.authorize(action) }) else {
             return Ok(unknown()); // what its author may not see does not exist for them
         };
-        let author = self.author(true);
+        let author = self.author(set, true);
         let mut record = stored.record.clone();
         let outcome = merge::delete(&mut record, &author, self.v);
         let live = record.is_live();
@@ -538,9 +558,17 @@ fn view(form: &Form, record: &Record) -> View {
     View::from_paths(form, record.shown().map(|(path, value)| (path.clone(), value.clone())))
 }
 
-/// Up to where a base reaches. One of another epoch counts up to where the present one began: both share that past.
-pub fn seen(base: &Base, head: &Head) -> Seen {
+/// Up to where a base reaches. One of an earlier epoch counts up to where that ended for us: up to there it is our past as
+/// well. What came later in it, or in an epoch that was lost with its store, happened elsewhere.
+fn seen(base: &Base, head: &Head, set: &WorkingSet) -> Seen {
     let Some(v) = base.v else { return Seen::UpTo(Seq::ZERO) };
-    let known_until = if base.epoch == Some(head.epoch) { head.seq } else { head.epoch_began };
+    let known_until = match base.epoch {
+        Some(epoch) if epoch == head.epoch => head.seq,
+        Some(epoch) => match set.shared_with(epoch) {
+            Some(shared) if v > shared => return Seen::AtLeast(shared),
+            shared => shared.unwrap_or(Seq::ZERO),
+        },
+        None => Seq::ZERO,
+    };
     if v <= known_until { Seen::UpTo(v) } else { Seen::Unknown }
 }

@@ -16,7 +16,7 @@ use muong_store::quarantine::StoredQuarantine;
 use muong_store::records::{RecordChange, StoredRecord};
 use muong_store::seal::{self, Owner};
 use muong_store::submissions::StoredSubmission;
-use muong_store::{Reading, StoreError, Tx, conflicts, feed, quarantine, records, submissions};
+use muong_store::{Reading, StoreError, Tx, conflicts, feed, quarantine, records, remains, submissions};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -58,6 +58,10 @@ pub struct WorkingSet {
     /// Keys whose holder has been asked for: what stands not in `keys` then is held by nobody.
     asked: HashSet<String>,
     about: HashMap<RecordId, BTreeSet<RecordId>>,
+    /// Ids, each in its unit, of what the store was restored without because it has been erased.
+    gone: HashSet<(RecordId, UnitId)>,
+    /// Epochs that have ended, and the last entry of each that is ours as well.
+    ended: HashMap<Uuid, Seq>,
     written: Written,
 }
 
@@ -86,8 +90,13 @@ impl WorkingSet {
             keys: HashMap::new(),
             asked: HashSet::new(),
             about: HashMap::new(),
+            gone: HashSet::new(),
+            ended: HashMap::new(),
             written: Written::default(),
         };
+        if has_turned(tx) {
+            set.ended = tx.ended_epochs()?.into_iter().collect();
+        }
         set.load_known(tx, items)?;
         set.load_records(tx, items)?;
         set.load_people(tx, items)?;
@@ -114,6 +123,12 @@ impl WorkingSet {
         for stored in submissions::by_ids(tx, &new)? {
             self.known.insert(stored.id, known(&stored)?);
         }
+        if has_turned(tx) {
+            let absent: Vec<SubmissionId> = new.iter().copied().filter(|id| !self.known.contains_key(id)).collect();
+            for (id, author) in remains::erased_submissions(tx, &absent)? {
+                self.known.insert(id, Known { digest: Vec::new(), owner: Owner::Store, author, result: None });
+            }
+        }
         let found: Vec<SubmissionId> = new.into_iter().filter(|id| self.known.contains_key(id)).collect();
         for waiting in quarantine::of_submissions(tx, &found)? {
             self.quarantine.insert(waiting.submission, waiting);
@@ -132,6 +147,9 @@ impl WorkingSet {
             }
         }
         let ids: Vec<RecordId> = ids.into_iter().collect();
+        if has_turned(tx) {
+            self.gone.extend(remains::erased_records(tx, &ids)?);
+        }
         for (alias, unit, record) in records::aliases(tx, &ids)? {
             self.aliases.insert((alias, unit), record);
         }
@@ -222,6 +240,16 @@ impl WorkingSet {
     pub fn resolve(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
         let canonical = self.aliases.get(&(id, unit)).copied().unwrap_or(id);
         self.records.get(&canonical).filter(|stored| stored.record.unit == unit)
+    }
+
+    /// Whether the id named, in this unit, a record of somebody erased that the store was restored without.
+    pub fn is_gone(&self, id: RecordId, unit: UnitId) -> bool {
+        self.gone.contains(&(id, unit))
+    }
+
+    /// Up to where an epoch that has ended is the past of the present one as well; none of one that nobody here knows.
+    pub fn shared_with(&self, epoch: Uuid) -> Option<Seq> {
+        self.ended.get(&epoch).copied()
     }
 
     /// Whether the id is taken, by whatever unit's record.
@@ -360,6 +388,11 @@ impl WorkingSet {
         let (open, personal) = stored.record.to_documents(|path| form.is_none_or(|form| form.is_personal(path)));
         RecordChange { grant, stored, open, personal }
     }
+}
+
+/// Whether there has been an epoch before this one: only then has anything been restored.
+fn has_turned(tx: &Tx<'_>) -> bool {
+    tx.head().epoch_began > Seq::ZERO
 }
 
 fn readable<'i>(items: &'i [&Item]) -> impl Iterator<Item = (&'i Submission, &'i Assessed)> {

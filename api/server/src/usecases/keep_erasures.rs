@@ -1,0 +1,144 @@
+//! Keeps the ledger of erasures and the store in step: what was erased here is written down there before it is answered,
+//! and what stands there and is not known here, since an older copy was restored or a standby promoted, is erased again.
+
+use super::erase_person::erase_again;
+use super::failure::{Failure, work};
+use crate::ledger::{Erased, Ledger, LedgerError};
+use crate::reference::ReferenceCache;
+use crate::state::App;
+use muong_domain::id::{GrantId, Seq, UserId};
+use muong_store::log::{self, StoredEntry};
+use muong_store::remains::Remains;
+use muong_store::{Reading, StoreError, Tx, decisions, submissions};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// Whether an erasure could be written down now: otherwise nobody is erased.
+pub async fn make_ready(app: &App) -> Result<(), Failure> {
+    let shared = app.clone();
+    work(app, move || shared.ledger.make_ready().map_err(unwritten)).await?
+}
+
+/// Writes down the erasure of that entry. Until it has, nobody may be told that it is done.
+pub async fn write_down(app: &App, entry: Seq) -> Result<(), Failure> {
+    let shared = app.clone();
+    let write = move || {
+        let before = Seq(entry.0 - 1);
+        let erased = shared.database.read(|snapshot| {
+            let entries = log::page(snapshot, before, 1)?;
+            entries.iter().map(|entry| described(snapshot, entry)).collect::<Result<Vec<_>, _>>()
+        })?;
+        shared.ledger.append(&erased).map_err(unwritten)
+    };
+    work(app, write).await?
+}
+
+/// Writes down whatever was erased and is not written down yet, such as when the disk was full.
+pub async fn write_down_all(app: &App) -> Result<(), Failure> {
+    let shared = app.clone();
+    let write = move || {
+        let known = shared.ledger.read().map_err(unwritten)?;
+        let erased = shared.database.read(|snapshot| unknown_to(snapshot, &known))?;
+        shared.ledger.append(&erased).map_err(unwritten)
+    };
+    work(app, write).await?
+}
+
+fn unwritten(error: LedgerError) -> Failure {
+    tracing::error!(%error, "an erasure cannot be written down, and is not answered");
+    Failure::Unledgered
+}
+
+/// What the store has erased and these do not tell of.
+pub fn unknown_to(read: &mut impl Reading, known: &[Erased]) -> Result<Vec<Erased>, StoreError> {
+    let known: BTreeSet<Uuid> = known.iter().map(|erased| erased.id).collect();
+    let entries = log::of_kind(read, "erase")?;
+    let new: Vec<&StoredEntry> = entries.iter().filter(|entry| !known.contains(&entry.reference())).collect();
+    new.into_iter().map(|entry| described(read, entry)).collect()
+}
+
+/// An erasure as its entry tells of it.
+fn described(read: &mut impl Reading, entry: &StoredEntry) -> Result<Erased, StoreError> {
+    let remains: Remains = serde_json::from_str(entry.command().unwrap_or_default())
+        .map_err(|error| StoreError::corrupt("an erasure", error))?;
+    let mut said = submissions::about(read, &[remains.person])?;
+    said.retain(|submission| submission.seq < entry.seq());
+    said.extend(submissions::by_ids(read, &remains.orphans())?);
+    let mut authors: Vec<_> = said.into_iter().map(|submission| (submission.id, submission.author)).collect();
+    authors.extend(remains.absent().submissions.iter().copied());
+    authors.sort_unstable();
+    authors.dedup();
+    let nobody = Uuid::nil();
+    Ok(Erased {
+        id: entry.reference(),
+        person: remains.person,
+        by: entry.actor().unwrap_or(UserId::new(nobody)),
+        grant: entry.grant().unwrap_or(GrantId::new(nobody)),
+        submissions: authors,
+        records: remains.own_names(),
+    })
+}
+
+/// Erases again what the ledger tells of and the store does not know. Answers how many.
+pub fn erase_all_again(tx: &mut Tx<'_>, cache: &ReferenceCache, ledger: &[Erased]) -> Result<usize, StoreError> {
+    let ids: Vec<Uuid> = ledger.iter().map(|erased| erased.id).collect();
+    let known: BTreeSet<Uuid> = decisions::by_ids(tx, &ids)?.into_iter().map(|decision| decision.id).collect();
+    let mut count = 0;
+    for erased in ledger.iter().filter(|erased| !known.contains(&erased.id)) {
+        erase_again(tx, cache, erased)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Reads the ledger, erases again what the store does not know of, and writes down what the ledger does not.
+pub fn catch_up(app: &App) -> Result<(), CatchUpError> {
+    let ledger = app.ledger.read()?;
+    let (told, cache) = (ledger.clone(), std::sync::Arc::clone(&app.reference));
+    let again = app.writer.write::<_, std::convert::Infallible>(1, move |tx| {
+        erase_all_again(tx, &cache, &told).map(muong_store::Outcome::Commit)
+    })?;
+    if let muong_store::Outcome::Commit(count) = again
+        && count > 0
+    {
+        tracing::warn!(
+            count,
+            "erased again, by the ledger, people whom this copy of the store did not know to be erased"
+        );
+    }
+    let unknown = app.database.read(|snapshot| unknown_to(snapshot, &ledger))?;
+    if !unknown.is_empty() {
+        let (path, count) = (app.ledger.path().display().to_string(), unknown.len());
+        tracing::warn!(path, count, "the ledger lacks erasures of this store; they are written down now");
+    }
+    Ok(app.ledger.append(&unknown)?)
+}
+
+/// Why ledger and store are not in step.
+#[derive(Debug, thiserror::Error)]
+pub enum CatchUpError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
+    /// The writer.
+    #[error("the database: {0}")]
+    Writer(#[from] muong_store::WriterError),
+}
+
+impl Ledger {
+    /// Several ledgers in one list, each erasure once.
+    pub fn read_all(ledgers: &[Self]) -> Result<Vec<Erased>, LedgerError> {
+        let mut all: Vec<Erased> = Vec::new();
+        for ledger in ledgers {
+            for erased in ledger.read()? {
+                if !all.iter().any(|known| known.id == erased.id) {
+                    all.push(erased);
+                }
+            }
+        }
+        Ok(all)
+    }
+}

@@ -1,0 +1,68 @@
+//! Two private PostgreSQL clusters, one of which streams to the other, for tests in which the primary is lost. Gone when
+//! their test ends, however it ends.
+
+use crate::database::{Fill, TestDatabase, execute, parse};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A primary and its standby.
+pub struct Pair {
+    primary: String,
+    standby: String,
+    url: String,
+}
+
+fn run(arguments: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops/private-postgres");
+    let output = Command::new(script).args(arguments).stderr(Stdio::inherit()).output().expect("the script can be run");
+    assert!(output.status.success(), "ops/private-postgres {arguments:?}");
+    String::from_utf8(output.stdout).expect("an address is text").trim().to_owned()
+}
+
+/// The part of an address that says where the socket is.
+fn host(url: &str) -> &str {
+    let (_, rest) = url.split_once("host=").expect("a socket");
+    rest.split('&').next().expect("a socket")
+}
+
+impl Pair {
+    /// Starts both, with one filled database.
+    pub fn start(fill: Fill) -> Self {
+        let id = std::process::id();
+        let (primary, standby) = (format!("a{id}"), format!("b{id}"));
+        let mut pair = Self { primary, standby, url: String::new() };
+        let first = run(&["start", "--fast", &pair.primary]);
+        execute(&mut parse(&first).open().expect("the primary answers"), "CREATE DATABASE muong TEMPLATE template0");
+        fill(&parse(&first.replace("/postgres?", "/muong?")));
+        let second = run(&["standby", "--fast", "--of", &pair.primary, &pair.standby]);
+        // libpq takes whichever of the two can be written to, as a virtual address or a proxy would.
+        pair.url = format!(
+            "postgres:///muong?host={},{}&port=5432,5432&user=postgres&target_session_attrs=read-write",
+            host(&first),
+            host(&second)
+        );
+        pair
+    }
+
+    /// Their database, wherever it can be written to.
+    pub fn database(&self) -> TestDatabase {
+        TestDatabase::at(&self.url)
+    }
+
+    /// The primary is lost; the standby takes its place. What was committed has been streamed.
+    pub fn fail_over(&self) {
+        run(&["stop", &self.primary]);
+        run(&["promote", &self.standby]);
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for name in [&self.standby, &self.primary] {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops/private-postgres");
+            if let Err(error) = Command::new(script).args(["stop", "--remove", name]).status() {
+                eprintln!("the cluster {name} could not be removed: {error}");
+            }
+        }
+    }
+}
