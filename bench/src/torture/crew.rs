@@ -199,7 +199,7 @@ impl Hand {
             0..=9 => phones[at].copy = Some(serde_json::to_vec(&phones[at].phone)?),
             10 => {
                 if let Some(copy) = phones[at].copy.clone() {
-                    phones[at].phone = serde_json::from_slice(&copy)?;
+                    phones[at].go_back_to(&copy)?;
                     self.tally.restored.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -375,6 +375,17 @@ impl Carried {
             self.phone.signed_in()
         } else {
             self.phone.registered(device.id)
+        }
+        Ok(())
+    }
+
+    /// Goes on from an older copy of itself. What it has said since it cannot say again: should the server lose that as
+    /// well, by a backup from before, nobody has it, so it is no longer held to it.
+    fn go_back_to(&mut self, copy: &[u8]) -> Fallible<()> {
+        self.phone = serde_json::from_slice(copy)?;
+        let kept: BTreeSet<Uuid> = self.phone.outbox().entries().map(|entry| entry.id).collect();
+        for (id, acknowledged) in &mut self.journal.said {
+            *acknowledged &= kept.contains(id);
         }
         Ok(())
     }
