@@ -63,6 +63,9 @@ tests: $(EXPLORING)
 	ops/explore-api $(BUILT)/debug/muong $(SCHEMATHESIS)/bin/python
 	$(BUILT)/debug/muong-bench run --quick --program $(BUILT)/debug/muong --folder $(BUILT)/bench-quick \
 		--postgres "$$MUONG_TEST_POSTGRES_URL"
+	@ops/prerequisites torture
+	$(BUILT)/debug/muong-bench torture --program $(BUILT)/debug/muong --folder $(BUILT)/torture \
+		--clusters ops/private-postgres --seconds 12 --phones 8
 
 # For this checkout only; made anew when what is in it changes.
 $(EXPLORING): tests/schemathesis/requirements.txt
@@ -155,6 +158,15 @@ PROFILE_ARGS ?=
 .PHONY: profile
 profile: bench-build ## where the time of a push goes, by perf (PROFILE_ARGS='--singles --stacks')
 	$(BENCH) profile $(BENCH_PLACES) $(PROFILE_ARGS)
+
+# How long things go wrong on each database, in seconds.
+TORTURE_SECONDS ?= 130
+.PHONY: torture
+torture: ## phones at work while the server is killed, stopped, restored … (about five minutes; TORTURE_SECONDS=…)
+	@ops/prerequisites torture
+	cargo build --release --locked -p muong-server -p muong-bench
+	$(BUILT)/release/muong-bench torture --program $(MUONG) --folder $(BUILT)/torture --clusters ops/private-postgres \
+		--seconds $(TORTURE_SECONDS)
 
 .PHONY: bench-build
 bench-build:

@@ -40,6 +40,14 @@ impl Place<'_> {
         }
     }
 
+    /// As addresses name it.
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
     /// Makes an empty one.
     pub fn make(&self) -> Fallible<Scratch> {
         let name = format!("muong_bench_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));

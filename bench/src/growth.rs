@@ -7,6 +7,7 @@ use crate::measure::{Counts, Measure, Run};
 use crate::phones::Phone;
 use crate::process::Server;
 use crate::province::Province;
+use crate::pulls::{self, Pulled, Waited, Wired};
 use crate::scripts::{BATCH, CONNECTIONS, creates};
 use crate::suite::{Bench, Start};
 use serde::Serialize;
@@ -40,6 +41,12 @@ pub struct Growth {
     pub database: &'static str,
     /// The sizes, ascending.
     pub points: Vec<Point>,
+    /// Pulls at these sizes.
+    pub pulls: Vec<Pulled>,
+    /// Phones that wait for something new, at the first size.
+    pub waited: Option<Waited>,
+    /// A report on the wire.
+    pub wired: Option<Wired>,
     /// Why a size was left out.
     pub left_out: Option<String>,
     /// A start over what it has become.
@@ -50,8 +57,11 @@ pub struct Growth {
 pub fn grow(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Growth> {
     let mut province = Province::found(bench.program, place, bench.folder)?;
     let mut phones = std::mem::take(&mut province.phones);
-    let server = province.installation.serve()?;
-    let mut points = Vec::new();
+    let server = province.installation.serve_as(|command| {
+        command.env("MUONG_HTTP__CONNECTIONS_PER_ADDRESS", "4000");
+    })?;
+    let (mut points, mut pulls) = (Vec::new(), Vec::new());
+    let (mut waited, mut wired) = (None, None);
     let mut left_out = None;
     let until = Instant::now() + bench.size.seeding;
     for records in bench.size.growth.iter().copied() {
@@ -69,11 +79,16 @@ pub fn grow(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Growth> {
             Ok(creates(&mut phones, BATCH, bench.size.growth_window / BATCH, None))
         })?;
         points.push(Point { records, bytes, measure });
+        pulls.push(pulls::pulled(&province, &mut phones, &server, place.name(), records)?);
+        if waited.is_none() {
+            wired = Some(pulls::report_on_the_wire(&server, &mut phones[0])?);
+            waited = Some(pulls::waited(&server, phones[0].token())?);
+        }
     }
     server.stop()?;
     let store = format!("{} records", held(&phones));
     let start = bench.start(&province.installation, place, store)?;
-    Ok(Growth { database: place.name(), points, left_out, start })
+    Ok(Growth { database: place.name(), points, pulls, waited, wired, left_out, start })
 }
 
 fn held(phones: &[Phone]) -> u64 {

@@ -7,6 +7,7 @@ use crate::process::{Server, bare, free_port};
 use muong_server::clock::Entropy;
 use muong_server::security::master_key;
 use muong_server::security::token::generate_key_file;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -49,8 +50,14 @@ impl Installation {
 
     /// `muong serve`.
     pub fn serve(&self) -> Fallible<Server> {
+        self.serve_as(|_| {})
+    }
+
+    /// The same, configured further.
+    pub fn serve_as(&self, configure: impl FnOnce(&mut Command)) -> Fallible<Server> {
         let address = free_port()?;
         let mut command = self.command();
+        configure(&mut command);
         command.arg("serve").env("MUONG_LISTEN", address.to_string());
         Server::start(&mut command, address, "/readyz", &self.folder().join("server.log"))
     }
@@ -63,6 +70,22 @@ impl Installation {
         let started = Instant::now();
         let ended = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).status()?;
         if ended.success() { Ok(started.elapsed()) } else { Err("the demo could not be filled".into()) }
+    }
+
+    /// Everybody's password in the demo that was filled here.
+    pub fn demo_password(&self, place: Place<'_>) -> Fallible<String> {
+        let note = self.folder().join(format!("province-{}.json", place.scheme()));
+        let said: serde_json::Value = serde_json::from_slice(&std::fs::read(note)?)?;
+        Ok(said["password"].as_str().ok_or("a demo without a password")?.to_owned())
+    }
+
+    /// Runs a command of the program to its end.
+    pub fn run(&self, command: &str, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Fallible<()> {
+        let ended = self.command().arg(command).args(args).stdin(Stdio::null()).output()?;
+        if ended.status.success() {
+            return Ok(());
+        }
+        Err(format!("muong {command}: {}", String::from_utf8_lossy(&ended.stderr)).into())
     }
 
     fn command(&self) -> Command {

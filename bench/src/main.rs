@@ -5,6 +5,7 @@ mod database;
 mod floor;
 mod growth;
 mod installation;
+mod line;
 mod load;
 mod machine;
 mod measure;
@@ -12,9 +13,11 @@ mod phones;
 mod process;
 mod profile;
 mod province;
+mod pulls;
 mod report;
 mod scripts;
 mod suite;
+mod torture;
 mod wire;
 
 use clap::{Args, Parser, Subcommand};
@@ -26,7 +29,9 @@ use report::Results;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 use suite::{Bench, Size};
+use torture::Plan;
 
 /// Whatever goes wrong in a bench ends it, with its text.
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -44,6 +49,8 @@ enum Command {
     Run(RunArgs),
     /// Record where the time of a push goes; needs `perf`.
     Profile(ProfileArgs),
+    /// Kill it, stop it, move its clock while phones are at work, and look whether anything was lost or doubled.
+    Torture(TortureArgs),
     /// Serve what the program is compared with; `run` starts it by itself.
     Floor(FloorArgs),
 }
@@ -116,6 +123,28 @@ enum Part {
 }
 
 #[derive(Args)]
+struct TortureArgs {
+    /// The program under test.
+    #[arg(long, default_value = "target/release/muong")]
+    program: PathBuf,
+    /// What makes a PostgreSQL primary and its standby (`ops/private-postgres`). Without it, SQLite alone.
+    #[arg(long, value_name = "SCRIPT")]
+    clusters: Option<PathBuf>,
+    /// Where databases are made meanwhile.
+    #[arg(long, default_value = "target/torture")]
+    folder: PathBuf,
+    /// How long things go wrong on each database.
+    #[arg(long, default_value_t = 120)]
+    seconds: u64,
+    /// How many phones.
+    #[arg(long, default_value_t = 16)]
+    phones: usize,
+    /// What everything random follows from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Args)]
 struct FloorArgs {
     #[arg(long)]
     listen: SocketAddr,
@@ -127,6 +156,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Profile(args) => profile(&args),
+        Command::Torture(args) => torture(&args),
         Command::Floor(args) => floor::serve(args.listen, &args.database_url),
     };
     match done {
@@ -177,8 +207,9 @@ fn measure(args: &RunArgs, bench: &Bench<'_>, place: Place<'_>, results: &mut Re
         results.growth.push(growth);
     }
     if wanted(Part::Start) && matches!(place, Place::Sqlite(_)) {
-        let (filled, start) = bench.demo(place)?;
+        let (filled, start, wired) = bench.demo(place)?;
         results.demo_filled = Some(filled);
+        results.wired = wired;
         results.starts.push(start);
     }
     Ok(())
@@ -193,13 +224,26 @@ fn profile(args: &ProfileArgs) -> Fallible<()> {
     Ok(())
 }
 
+fn torture(args: &TortureArgs) -> Fallible<()> {
+    let (program, folder) = found(&args.program, &args.folder)?;
+    let plan = Plan { lasts: Duration::from_secs(args.seconds), phones: args.phones, seed: args.seed };
+    torture::torture(&program, None, &folder, plan)?;
+    match &args.clusters {
+        Some(script) => torture::torture(&program, Some(script), &folder, plan),
+        None => Ok(()),
+    }
+}
+
+/// The program and the folder, whatever directory somebody works in later.
+fn found(program: &Path, folder: &Path) -> Fallible<(PathBuf, PathBuf)> {
+    std::fs::create_dir_all(folder)?;
+    let found = program.canonicalize().map_err(|error| format!("{}: {error}; build it first", program.display()))?;
+    Ok((found, folder.canonicalize()?))
+}
+
 impl Places {
-    /// The program and the folder, whatever directory somebody works in later.
     fn found(&self) -> Fallible<(PathBuf, PathBuf)> {
-        std::fs::create_dir_all(&self.folder)?;
-        let program = self.program.canonicalize();
-        let program = program.map_err(|error| format!("{}: {error}; build it first", self.program.display()))?;
-        Ok((program, self.folder.canonicalize()?))
+        found(&self.program, &self.folder)
     }
 
     fn databases<'a>(&'a self, folder: &'a Path) -> Vec<Place<'a>> {

@@ -25,14 +25,16 @@ use std::thread::sleep;
 use std::time::Duration;
 use uuid::Uuid;
 
-const PASSWORD: &str = "một câu chỉ để đo";
+/// The password of every reporter.
+pub const PASSWORD: &str = "một câu chỉ để đo";
 const OPERATOR: Authority = Authority::operator_of_the_server();
 /// How often a request of the preparation may be told to come back later.
 const PATIENCE: u32 = 60;
 
 const PROVINCE: Uuid = Uuid::from_u128(0x0197_c3a0_0000_7000_8000_0000_0000_0001);
 
-fn committee(commune: usize) -> Uuid {
+/// The committee of a commune.
+pub fn committee(commune: usize) -> Uuid {
     Uuid::from_u128(0x0197_c3a0_0000_7000_8000_0000_0000_1000 + commune as u128)
 }
 
@@ -42,6 +44,7 @@ pub struct Province {
     pub installation: Installation,
     /// The phones, signed in.
     pub phones: Vec<Phone>,
+    overseer: String,
 }
 
 impl Province {
@@ -52,7 +55,13 @@ impl Province {
         let server = installation.serve()?;
         let signed_in = sign_in_all(&format!("http://{}", server.address));
         server.stop()?;
-        Ok(Self { installation, phones: signed_in? })
+        let (phones, overseer) = signed_in?;
+        Ok(Self { installation, phones, overseer })
+    }
+
+    /// The token of somebody who sees the whole province.
+    pub fn overseer(&self) -> &str {
+        &self.overseer
     }
 
     /// Its database.
@@ -61,7 +70,8 @@ impl Province {
     }
 }
 
-fn settle(installation: &Installation) -> Fallible<()> {
+/// Founds it in an empty database.
+pub fn settle(installation: &Installation) -> Fallible<()> {
     let config = Config {
         database_url: Secret::new(installation.database.url().to_owned()),
         data_dir: installation.folder().to_owned(),
@@ -123,13 +133,15 @@ fn unit(id: Uuid, kind: &str, name: &str, parent: Option<Uuid>) -> Unit {
     Unit { id: id.into(), tree: Tree::Party, founded_on, versions: vec![version], codes: Vec::new() }
 }
 
-fn login(commune: usize) -> String {
+/// The name that the reporter of a commune signs in with.
+pub fn login(commune: usize) -> String {
     format!("reporter.{commune:02}")
 }
 
+/// A reporter for each commune, and after them one for everything.
 fn hire(tx: &mut Tx<'_>, password_hash: &str) -> Result<Outcome<(), String>, StoreError> {
     let since: DateTime<Utc> = DateTime::from_timestamp(1_751_331_600, 0).unwrap_or_default(); // 1 July 2025
-    for commune in 0..COMMUNES {
+    for commune in 0..=COMMUNES {
         let id = |what| muong_domain::id::derived(what, &[&commune.to_be_bytes()]);
         let (Ok(username), Ok(display_name)) = (Username::parse(&login(commune)), Label::parse(&login(commune))) else {
             return Ok(Outcome::Refuse(login(commune)));
@@ -140,7 +152,7 @@ fn hire(tx: &mut Tx<'_>, password_hash: &str) -> Result<Outcome<(), String>, Sto
             id: id("bench grant").into(),
             user,
             role: Role::Cadre,
-            unit: committee(commune).into(),
+            unit: if commune == COMMUNES { PROVINCE } else { committee(commune) }.into(),
             valid_from: since,
             valid_to: None,
         };
@@ -155,12 +167,11 @@ fn hire(tx: &mut Tx<'_>, password_hash: &str) -> Result<Outcome<(), String>, Sto
 }
 
 /// Each reporter signs in once, and registers further phones: a password is slow to check on purpose.
-fn sign_in_all(address: &str) -> Fallible<Vec<Phone>> {
+fn sign_in_all(address: &str) -> Fallible<(Vec<Phone>, String)> {
     let each = PHONES / COMMUNES;
     let mut phones = Vec::with_capacity(PHONES);
     for commune in 0..COMMUNES {
-        let body = json!({"username": login(commune), "password": PASSWORD, "device": {"name": "1"}});
-        let first = post(&format!("{address}/v1/auth/sign-in"), None, &body)?;
+        let first = sign_in(address, commune)?;
         let token = text(&first["access_token"])?.to_owned();
         phones.push(phone(phones.len(), &first)?);
         for n in 1..each {
@@ -169,7 +180,13 @@ fn sign_in_all(address: &str) -> Fallible<Vec<Phone>> {
             phones.push(phone(phones.len(), &further)?);
         }
     }
-    Ok(phones)
+    let overseer = text(&sign_in(address, COMMUNES)?["access_token"])?.to_owned();
+    Ok((phones, overseer))
+}
+
+fn sign_in(address: &str, commune: usize) -> Fallible<Value> {
+    let body = json!({"username": login(commune), "password": PASSWORD, "device": {"name": "1"}});
+    post(&format!("{address}/v1/auth/sign-in"), None, &body)
 }
 
 fn phone(number: usize, signed_in: &Value) -> Fallible<Phone> {

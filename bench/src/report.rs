@@ -5,6 +5,7 @@ use crate::Fallible;
 use crate::growth::{Growth, ratio};
 use crate::machine::Machine;
 use crate::measure::{Counts, Measure};
+use crate::pulls::{Waited, Wired};
 use crate::suite::{Memory, Start, name};
 use serde::Serialize;
 use std::fmt::Write;
@@ -27,6 +28,8 @@ pub struct Results {
     pub starts: Vec<Start>,
     /// Growth.
     pub growth: Vec<Growth>,
+    /// The demo's pulls on the wire.
+    pub wired: Vec<Wired>,
 }
 
 /// A row of the first table, as it will stand there.
@@ -64,6 +67,7 @@ impl Results {
             demo_filled: None,
             starts: Vec::new(),
             growth: Vec::new(),
+            wired: Vec::new(),
         }
     }
 
@@ -100,7 +104,8 @@ impl Results {
     fn aims(&self) -> String {
         let mut out = "| aimed at | aim | is | held | of the floor |\n|---|---|---|---|---|\n".to_owned();
         let rows = self.push_aims().into_iter().chain(self.memory_aims()).chain(self.start_aims());
-        for Aim { what, aim, is, held, floor } in rows.chain(self.growth_aims()) {
+        let rows = rows.chain(self.growth_aims()).chain(self.pull_aims()).chain(self.wire_aims());
+        for Aim { what, aim, is, held, floor } in rows {
             let held = if held { "yes" } else { "**no**" };
             let _infallible = writeln!(out, "| {what} | {aim} | {is} | {held} | {floor} |");
         }
@@ -180,6 +185,74 @@ impl Results {
             })
         };
         self.growth.iter().filter_map(row).collect()
+    }
+
+    fn pull_aims(&self) -> Vec<Aim> {
+        let plain = |what: String, aim: &str, is: String, held| Aim {
+            what,
+            aim: aim.to_owned(),
+            is,
+            held,
+            floor: String::new(),
+        };
+        let mut aims = Vec::new();
+        for growth in &self.growth {
+            let (Some(first), Some(last)) = (growth.pulls.first(), growth.pulls.last()) else { continue };
+            let (database, ratio) = (growth.database, last.changes.0 / first.changes.0);
+            aims.push(plain(
+                format!("pull of 100 changes, {database}, at {} records", grouped(first.records as f64)),
+                "p50 ≤ 3 ms",
+                format!("{:.2} ms", first.changes.0),
+                first.changes.0 <= 3.0,
+            ));
+            aims.push(plain(
+                format!("the same at {} records", grouped(last.records as f64)),
+                "≤ 1.2× of that",
+                format!("{ratio:.2}×"),
+                ratio <= 1.2,
+            ));
+            aims.push(plain(
+                format!("pull of nothing new, {database}"),
+                "≤ 1 ms",
+                format!("{:.2} ms", last.nothing.0),
+                last.nothing.0 <= 1.0,
+            ));
+            aims.push(plain(
+                format!("bootstrap of {} messages, {database}", grouped(first.whole.0 as f64)),
+                "≤ 150 ms for 10,000",
+                format!("{:.0} ms", first.whole.1),
+                first.whole.1 / first.whole.0 as f64 * 10_000.0 <= 150.0,
+            ));
+            let more = last.whole.3.saturating_sub(last.whole.2) as f64 / MIB;
+            aims.push(plain(
+                format!("bootstrap of {} messages, {database}: more memory than before", grouped(last.whole.0 as f64)),
+                "constant",
+                format!("{more:.0} MiB, in {:.1} s", last.whole.1 / 1e3),
+                more <= 64.0,
+            ));
+            if let Some(Waited { phones, memory }) = growth.waited {
+                let more = memory.1.saturating_sub(memory.0) as f64 / MIB;
+                aims.push(plain(
+                    format!("{} phones that wait, {database}: more memory", grouped(phones as f64)),
+                    "≤ 60 MiB",
+                    format!("{more:.0} MiB"),
+                    more <= 60.0,
+                ));
+            }
+        }
+        aims
+    }
+
+    fn wire_aims(&self) -> Vec<Aim> {
+        let wired = self.wired.iter().chain(self.growth.first().and_then(|growth| growth.wired.as_ref()));
+        let row = |Wired { what, bytes, aim }: &Wired| Aim {
+            what: format!("on the wire, both ways, heads included: {what}"),
+            aim: format!("≤ {} bytes", grouped(*aim as f64)),
+            is: format!("{} bytes", grouped(*bytes as f64)),
+            held: bytes <= aim,
+            floor: String::new(),
+        };
+        wired.map(row).collect()
     }
 
     fn everything(&self) -> String {

@@ -9,6 +9,7 @@ use crate::measure::{Counts, Measure, Run};
 use crate::phones::{Phone, Seen};
 use crate::process::{Server, bare, free_port, memory};
 use crate::province::Province;
+use crate::pulls::{self, Wired};
 use crate::scripts::{BATCH, CONNECTIONS, creates, edits, questions, to_floor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -173,12 +174,12 @@ impl Bench<'_> {
         server.stop()
     }
 
-    /// The demo, filled and started; how long the filling took, in s.
-    pub fn demo(&self, place: Place<'_>) -> Fallible<(f64, Start)> {
+    /// The demo, filled and started; how long the filling took, in s, and what its pulls take on the wire.
+    pub fn demo(&self, place: Place<'_>) -> Fallible<(f64, Start, Vec<Wired>)> {
         let installation = Installation::new(self.program, place, self.folder)?;
         let filled = installation.fill_demo(self.size.demo)?;
         let start = self.start(&installation, place, "the filled demo".to_owned())?;
-        Ok((filled.as_secs_f64(), start))
+        Ok((filled.as_secs_f64(), start, pulls::wired(&installation, place)?))
     }
 
     /// Starts it several times.

@@ -117,6 +117,11 @@ impl Phone {
         }
     }
 
+    /// The device that it goes by.
+    pub fn device(&self) -> Uuid {
+        self.device
+    }
+
     /// What has been said here.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox

@@ -27,6 +27,7 @@ mod acceptance {
     mod founding;
     mod fuzz_corpus;
     mod hard_cases;
+    mod held_transaction;
     mod ids_in_use;
     mod metrics;
     mod migrations;

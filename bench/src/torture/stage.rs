@@ -1,0 +1,262 @@
+//! Where it happens: an installation, its server processes, and the faults that befall them. Knows nothing of what the
+//! phones say.
+
+use super::chance::Chance;
+use super::cluster::Cluster;
+use super::disk::SmallDisk;
+use crate::Fallible;
+use crate::database::{Place, Scratch};
+use crate::installation::Installation;
+use crate::process::Server;
+use crate::province;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// What can befall a server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Fault {
+    /// SIGKILL, whatever it was doing, often between a commit and its answer; then a new process.
+    Killed,
+    /// SIGSTOP for a while, then SIGCONT: to its clients it hangs.
+    Stopped,
+    /// Its clock jumps, forwards or back, by up to two days.
+    ClockMoved,
+    /// A backup that was made while it served is restored in place of what it had: the phones' later words are gone there.
+    Restored,
+    /// The disk is full for a while.
+    DiskFull,
+    /// PostgreSQL's primary is gone in the middle of what it did, and its synchronous standby is promoted.
+    PrimaryLost,
+}
+
+impl Fault {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Killed => "killed",
+            Self::Stopped => "stopped",
+            Self::ClockMoved => "clock moved",
+            Self::Restored => "restored from a backup",
+            Self::DiskFull => "disk full",
+            Self::PrimaryLost => "primary lost",
+        }
+    }
+}
+
+/// What makes clocks move (Debian: libfaketime, part of the package faketime).
+const FAKETIME: [&str; 2] =
+    ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
+/// How far a clock moves at most, in seconds.
+const CLOCK_S: u64 = 2 * 24 * 3600;
+
+/// The stage.
+pub struct Stage {
+    installation: Installation,
+    /// Where an embedded database lies, if that disk can be full. After the installation: what is there goes first.
+    disk: Option<SmallDisk>,
+    /// PostgreSQL's servers, if they are ours to lose.
+    cluster: Option<Mutex<Cluster>>,
+    servers: Mutex<Vec<Server>>,
+    addresses: RwLock<Vec<SocketAddr>>,
+    happened: Mutex<BTreeMap<Fault, usize>>,
+    faketime: Option<&'static str>,
+    clock: PathBuf,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Stage {
+    /// Founds a province and starts what serves it: one process on SQLite, two on PostgreSQL.
+    pub fn set(program: &Path, cluster: Option<Cluster>, folder: &Path) -> Fallible<Self> {
+        let (disk, processes) = match cluster {
+            None => (SmallDisk::mount(folder)?, 1),
+            Some(_) => (None, 2),
+        };
+        let place = match &cluster {
+            Some(cluster) => Place::Postgres(cluster.url()),
+            None => Place::Sqlite(disk.as_ref().map_or(folder, SmallDisk::path)),
+        };
+        let installation = Installation::new(program, place, folder)?;
+        province::settle(&installation)?;
+        let clock = installation.folder().join("clock");
+        std::fs::write(&clock, "+0")?;
+        let stage = Self {
+            installation,
+            disk,
+            cluster: cluster.map(Mutex::new),
+            servers: Mutex::default(),
+            addresses: RwLock::default(),
+            happened: Mutex::default(),
+            faketime: FAKETIME.into_iter().find(|library| Path::new(library).exists()),
+            clock,
+        };
+        for _ in 0..processes {
+            let server = stage.start()?;
+            lock(&stage.servers).push(server);
+        }
+        stage.publish();
+        Ok(stage)
+    }
+
+    /// What this machine can do to it.
+    pub fn possible_faults(&self) -> Vec<Fault> {
+        let mut faults = vec![Fault::Killed, Fault::Stopped, Fault::Restored];
+        match (&self.disk, &self.cluster) {
+            (Some(_), _) => faults.push(Fault::DiskFull),
+            (None, Some(_)) => faults.push(Fault::PrimaryLost),
+            (None, None) => eprintln!("no disk is full: only root can mount a small one, for an embedded database"),
+        }
+        match self.faketime {
+            Some(_) => faults.push(Fault::ClockMoved),
+            None => eprintln!("no clock is moved: libfaketime is not installed (Debian: apt-get install faketime)"),
+        }
+        faults
+    }
+
+    fn start(&self) -> Fallible<Server> {
+        self.installation.serve_as(|command| {
+            command.env("MUONG_LOG__LEVEL", "warn");
+            for budget in ["ADDRESS", "PUSH_REQUESTS", "PUSH_SUBMISSIONS"] {
+                command.env(format!("MUONG_THROTTLE__{budget}_PER_MINUTE"), "0");
+            }
+            command.env("MUONG_THROTTLE__SIGN_IN_FREE", "1000000");
+            if let Some(library) = self.faketime {
+                command.envs([("LD_PRELOAD", library), ("FAKETIME_CACHE_DURATION", "1")]);
+                command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_TIMESTAMP_FILE", &self.clock);
+            }
+        })
+    }
+
+    fn publish(&self) {
+        let addresses = lock(&self.servers).iter().map(|server| server.address).collect();
+        *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = addresses;
+    }
+
+    /// Where a phone finds a server now.
+    pub fn address(&self, chance: &mut Chance) -> Option<SocketAddr> {
+        let addresses = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
+        (!addresses.is_empty()).then(|| *chance.pick(&addresses))
+    }
+
+    /// Lets something happen.
+    pub fn suffer(&self, fault: Fault, chance: &mut Chance) -> Fallible<()> {
+        *lock(&self.happened).entry(fault).or_default() += 1;
+        match fault {
+            Fault::Killed => self.kill(chance),
+            Fault::Stopped => self.stop_for_a_while(chance),
+            Fault::ClockMoved => self.move_clock(chance),
+            Fault::Restored => self.restore(chance),
+            Fault::DiskFull => self.fill_disk(chance),
+            Fault::PrimaryLost => {
+                let cluster = self.cluster.as_ref().ok_or("no primary to lose")?;
+                lock(cluster).lose_primary()
+            }
+        }
+    }
+
+    fn kill(&self, chance: &mut Chance) -> Fallible<()> {
+        let victim = {
+            let mut servers = lock(&self.servers);
+            let at = usize::try_from(chance.below(servers.len() as u64))?;
+            servers.swap_remove(at)
+        };
+        // Dropping it is the SIGKILL.
+        drop(victim);
+        let next = self.start()?;
+        lock(&self.servers).push(next);
+        self.publish();
+        Ok(())
+    }
+
+    fn stop_for_a_while(&self, chance: &mut Chance) -> Fallible<()> {
+        let pid = {
+            let servers = lock(&self.servers);
+            chance.pick(&servers).pid()
+        };
+        signal(pid, "STOP")?;
+        sleep(Duration::from_millis(200 + chance.below(1_500)));
+        signal(pid, "CONT")
+    }
+
+    /// Takes a backup while phones push, lets them push on, and puts it in place of all there is.
+    fn restore(&self, chance: &mut Chance) -> Fallible<()> {
+        let folder = self.installation.folder().join("backups");
+        self.installation.run("backup", [&folder])?;
+        let newest = newest_of(&folder)?;
+        sleep(Duration::from_millis(300 + chance.below(1_000)));
+        let count = {
+            let mut servers = lock(&self.servers);
+            let count = servers.len();
+            servers.clear();
+            count
+        };
+        self.publish();
+        self.installation.run("restore", [newest.as_path(), Path::new("--replace-everything")])?;
+        for _ in 0..count {
+            let next = self.start()?;
+            lock(&self.servers).push(next);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    fn fill_disk(&self, chance: &mut Chance) -> Fallible<()> {
+        let disk = self.disk.as_ref().ok_or("no disk to fill")?;
+        let full = disk.fill()?;
+        sleep(Duration::from_millis(300 + chance.below(1_000)));
+        drop(full);
+        Ok(())
+    }
+
+    fn move_clock(&self, chance: &mut Chance) -> Fallible<()> {
+        let sign = if chance.percent(50) { '+' } else { '-' };
+        self.set_clock(&format!("{sign}{}", chance.below(CLOCK_S)))?;
+        // Long enough for everybody to notice.
+        sleep(Duration::from_millis(1_200));
+        Ok(())
+    }
+
+    /// At once or not at all: a process that reads half a number would end.
+    fn set_clock(&self, offset: &str) -> Fallible<()> {
+        let next = self.clock.with_extension("next");
+        std::fs::write(&next, offset)?;
+        Ok(std::fs::rename(next, &self.clock)?)
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn recover(&self) -> Fallible<()> {
+        self.set_clock("+0")
+    }
+
+    /// How often each fault happened.
+    pub fn happened(&self) -> Vec<(Fault, usize)> {
+        lock(&self.happened).iter().map(|(fault, times)| (*fault, *times)).collect()
+    }
+
+    /// Stops the servers as a supervisor does: what is left is the database.
+    pub fn stop(&self) -> Fallible<&Scratch> {
+        for server in std::mem::take(&mut *lock(&self.servers)) {
+            server.stop()?;
+        }
+        Ok(&self.installation.database)
+    }
+}
+
+/// Backups are named by when they were taken.
+fn newest_of(folder: &Path) -> Fallible<PathBuf> {
+    let backups = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    let finished = backups.into_iter().map(|entry| entry.path()).filter(|path| path.join("manifest.json").exists());
+    finished.max().ok_or_else(|| "there is no backup".into())
+}
+
+fn signal(pid: u32, name: &str) -> Fallible<()> {
+    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status()?;
+    if sent.success() { Ok(()) } else { Err(format!("SIG{name} could not be sent").into()) }
+}
