@@ -8,7 +8,7 @@ use crate::Fallible;
 use crate::phones::{BRANCHES, branch};
 use crate::province::{self, PASSWORD};
 use muong_phone::wire::Pushed;
-use muong_phone::{Draft, Moment, Next, Phone, Request, Thing};
+use muong_phone::{Draft, Moment, Next, Phone, Request, State, Thing};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +28,8 @@ const HURRY: u64 = 20_000;
 const WAITS_MS: (u64, u64) = (2, 50);
 /// How long a phone waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one phone may take to say and to learn everything once nothing goes wrong any more.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The form that they fill in.
 const FORM: &str = "branch_meeting";
 
@@ -76,6 +78,8 @@ pub struct Journal {
 pub struct Crew {
     threads: Vec<JoinHandle<Fallible<Vec<Journal>>>>,
     resting: Arc<AtomicBool>,
+    /// Whether any of them has met what it cannot go on from.
+    failed: Arc<AtomicBool>,
     tally: Arc<Tally>,
 }
 
@@ -83,7 +87,7 @@ impl Crew {
     /// Signs everybody in and lets them begin.
     pub fn embark(stage: &Arc<Stage>, plan: Plan) -> Fallible<Self> {
         let (resting, tally) = (Arc::<AtomicBool>::default(), Arc::<Tally>::default());
-        let silent = Arc::new(Barrier::new(plan.phones));
+        let (silent, failed) = (Arc::new(Barrier::new(plan.phones)), Arc::<AtomicBool>::default());
         let mut threads = Vec::with_capacity(plan.phones);
         for number in 0..plan.phones {
             let mut chance = Chance::new(plan.seed ^ (number as u64 + 1) << 32);
@@ -91,23 +95,36 @@ impl Crew {
             let (stage, resting, tally) = (Arc::clone(stage), Arc::clone(&resting), Arc::clone(&tally));
             let silent = Arc::clone(&silent);
             let hand = Hand { stage, resting, silent, tally, agent: agent(), begun: Instant::now() };
+            let failed = Arc::clone(&failed);
             threads.push(std::thread::spawn(move || {
-                carried.sign_in(&hand, &mut chance)?;
-                hand.carry(carried, chance)
+                let lived = carried.sign_in(&hand, &mut chance).and_then(|()| hand.carry(carried, chance));
+                // The others wait for this one where all is said: they must not for ever.
+                failed.fetch_or(lived.is_err(), Ordering::AcqRel);
+                lived
             }));
         }
-        Ok(Self { threads, resting, tally })
+        Ok(Self { threads, resting, failed, tally })
     }
 
     /// Nothing new is said and no link is bad any more: waits until every phone has said all and knows all.
     pub fn come_to_rest(self, patience: Duration) -> Fallible<(Counts, Vec<Journal>)> {
         self.resting.store(true, Ordering::Release);
         let begun = Instant::now();
-        while self.threads.iter().any(|thread| !thread.is_finished()) {
+        while self.threads.iter().any(|thread| !thread.is_finished()) && !self.failed.load(Ordering::Acquire) {
             if begun.elapsed() > patience {
                 return Err("phones do not come to rest".into());
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+        if let Some(failed) = self.threads.iter().position(|thread| thread.is_finished()) {
+            // Of several, whoever is done has failed, as long as others still wait.
+            if self.failed.load(Ordering::Acquire) {
+                let failed = self.threads.into_iter().nth(failed).map(JoinHandle::join);
+                return Err(match failed {
+                    Some(Ok(Err(error))) => error,
+                    _ => "a phone's thread panicked".into(),
+                });
+            }
         }
         let mut journals = Vec::new();
         for thread in self.threads {
@@ -153,6 +170,8 @@ struct Carried {
     journal: Journal,
     /// An older copy of it.
     copy: Option<Vec<u8>>,
+    /// What it heard last.
+    heard: String,
 }
 
 /// An answer: its status, how long to wait, and its body.
@@ -187,8 +206,13 @@ impl Hand {
     /// Until each has said all that it has to say, in an epoch that it knows, and has pulled all there is.
     fn finish(&self, phones: &mut [Carried], chance: &mut Chance) -> Fallible<()> {
         for carried in phones {
+            let begun = Instant::now();
             carried.phone.wake(self.moment(chance));
-            while !carried.turn(self, chance)? {}
+            while !carried.turn(self, chance)? {
+                if begun.elapsed() > PATIENCE {
+                    return Err(carried.restless(self.moment(chance)).into());
+                }
+            }
         }
         Ok(())
     }
@@ -246,6 +270,7 @@ impl Carried {
             token: String::new(),
             journal: Journal { scope: province::committee(commune), ..Journal::default() },
             copy: None,
+            heard: String::new(),
         }
     }
 
@@ -273,6 +298,7 @@ impl Carried {
         let answer = hand.post(request.path(), Some(&self.token), request.body(), chance);
         let moment = hand.moment(chance);
         let Some((status, retry_after, body)) = answer else { return self.phone.failed(moment) };
+        self.heard = format!("{}: {status} {}", request.path(), String::from_utf8_lossy(&body[..body.len().min(600)]));
         if status == 200 {
             match request {
                 Request::Push { .. } => self.note_acknowledged(&body),
@@ -342,8 +368,15 @@ impl Carried {
                 self.take_tokens(&answer)
             }
             // The store was restored to a moment before this device was registered.
-            Some((422, ..)) => Ok(self.phone.registered(Uuid::nil())),
+            Some((422, ..)) => {
+                self.phone.registered(Uuid::nil());
+                self.sign_in(hand, chance)
+            }
             Some((401 | 403, _, said)) => Err(format!("nobody: {}", String::from_utf8_lossy(&said)).into()),
+            _ if self.phone.device().is_nil() && !self.token.is_empty() => {
+                wait(chance.below(50));
+                self.sign_in(hand, chance)
+            }
             _ => Ok(wait(chance.below(50))),
         }
     }
@@ -379,10 +412,19 @@ impl Carried {
         Ok(())
     }
 
+    /// What keeps it from coming to rest.
+    fn restless(&self, moment: Moment) -> String {
+        let open = self.phone.outbox().entries().filter(|entry| !matches!(entry.state, State::Recorded { .. }));
+        let (next, heard) = (format!("{:.600}", format!("{:?}", self.phone.next(moment))), &self.heard);
+        format!("a phone does not come to rest: {} open; next: {next}; it heard: {heard}", open.count())
+    }
+
     /// Goes on from an older copy of itself. What it has said since it cannot say again: should the server lose that as
     /// well, by a backup from before, nobody has it, so it is no longer held to it.
     fn go_back_to(&mut self, copy: &[u8]) -> Fallible<()> {
         self.phone = serde_json::from_slice(copy)?;
+        // It may have been another device then: it signs in as that one.
+        self.token.clear();
         let kept: BTreeSet<Uuid> = self.phone.outbox().entries().map(|entry| entry.id).collect();
         for (id, acknowledged) in &mut self.journal.said {
             *acknowledged &= kept.contains(id);

@@ -24,7 +24,8 @@ fn group() -> (Uuid, Founding) {
         name: "Tổ đảng số 1".to_owned(),
         parent: Some(UnitId::new(HUOI_SANG)),
     };
-    let unit_of = Unit { id: unit.into(), tree: Tree::Party, founded_on: None, versions: vec![version], codes: Vec::new() };
+    let unit_of =
+        Unit { id: unit.into(), tree: Tree::Party, founded_on: None, versions: vec![version], codes: Vec::new() };
     (unit, Founding { units: vec![unit_of], coverage: Vec::new() })
 }
 
