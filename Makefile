@@ -52,10 +52,12 @@ ifdef MUONG_TEST_POSTGRES_URL
 	@$(MAKE) --no-print-directory tests
 else
 	@ops/private-postgres run --fast --remove test -- env MUONG_TEST_POSTGRES_URL={url} \
-		$(MAKE) --no-print-directory tests
+		$(MAKE) --no-print-directory tests CLUSTERS='--clusters ops/private-postgres'
 endif
 
-# With MUONG_TEST_POSTGRES_URL set. The benchmarks run too, for seconds and without figures, so that they cannot rot.
+# With MUONG_TEST_POSTGRES_URL set. The benchmarks run too, for seconds and without figures, so that they cannot rot; and
+# a short torture, on PostgreSQL as well where its programs are on this machine.
+CLUSTERS ?=
 .PHONY: tests
 tests: $(EXPLORING)
 	cargo test --workspace --locked
@@ -65,7 +67,7 @@ tests: $(EXPLORING)
 		--postgres "$$MUONG_TEST_POSTGRES_URL"
 	@ops/prerequisites torture
 	$(BUILT)/debug/muong-bench torture --program $(BUILT)/debug/muong --folder $(BUILT)/torture \
-		--clusters ops/private-postgres --seconds 12 --phones 8
+		$(CLUSTERS) --seconds 12 --phones 8
 
 # For this checkout only; made anew when what is in it changes.
 $(EXPLORING): tests/schemathesis/requirements.txt

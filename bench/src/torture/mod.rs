@@ -43,7 +43,16 @@ pub fn torture(program: &Path, clusters: Option<&Path>, folder: &Path, plan: Pla
     eprintln!("torture on {database}, seed {} …", plan.seed);
     let cluster = clusters.map(Cluster::start).transpose()?;
     let stage = Arc::new(Stage::set(program, cluster, folder)?);
-    let crew = Crew::embark(&stage, plan)?;
+    let played = play(&stage, plan, database);
+    if played.is_err() {
+        // The phones' threads may still hold the stage.
+        stage.clear();
+    }
+    played
+}
+
+fn play(stage: &Arc<Stage>, plan: Plan, database: &str) -> Fallible<()> {
+    let crew = Crew::embark(stage, plan)?;
     let mut chance = Chance::new(plan.seed);
     let faults = stage.possible_faults();
     let begun = Instant::now();

@@ -58,9 +58,9 @@ const CLOCK_S: u64 = 2 * 24 * 3600;
 pub struct Stage {
     installation: Installation,
     /// Where an embedded database lies, if that disk can be full. After the installation: what is there goes first.
-    disk: Option<SmallDisk>,
+    disk: Mutex<Option<SmallDisk>>,
     /// PostgreSQL's servers, if they are ours to lose.
-    cluster: Option<Mutex<Cluster>>,
+    cluster: Mutex<Option<Cluster>>,
     servers: Mutex<Vec<Server>>,
     addresses: RwLock<Vec<SocketAddr>>,
     happened: Mutex<BTreeMap<Fault, usize>>,
@@ -89,8 +89,8 @@ impl Stage {
         std::fs::write(&clock, "+0")?;
         let stage = Self {
             installation,
-            disk,
-            cluster: cluster.map(Mutex::new),
+            disk: Mutex::new(disk),
+            cluster: Mutex::new(cluster),
             servers: Mutex::default(),
             addresses: RwLock::default(),
             happened: Mutex::default(),
@@ -108,7 +108,7 @@ impl Stage {
     /// What this machine can do to it.
     pub fn possible_faults(&self) -> Vec<Fault> {
         let mut faults = vec![Fault::Killed, Fault::Stopped, Fault::Restored];
-        match (&self.disk, &self.cluster) {
+        match (&*lock(&self.disk), &*lock(&self.cluster)) {
             (Some(_), _) => faults.push(Fault::DiskFull),
             (None, Some(_)) => faults.push(Fault::PrimaryLost),
             (None, None) => eprintln!("no disk is full: only root can mount a small one, for an embedded database"),
@@ -154,10 +154,7 @@ impl Stage {
             Fault::ClockMoved => self.move_clock(chance),
             Fault::Restored => self.restore(chance),
             Fault::DiskFull => self.fill_disk(chance),
-            Fault::PrimaryLost => {
-                let cluster = self.cluster.as_ref().ok_or("no primary to lose")?;
-                lock(cluster).lose_primary()
-            }
+            Fault::PrimaryLost => lock(&self.cluster).as_mut().ok_or("no primary to lose")?.lose_primary(),
         }
     }
 
@@ -208,8 +205,7 @@ impl Stage {
     }
 
     fn fill_disk(&self, chance: &mut Chance) -> Fallible<()> {
-        let disk = self.disk.as_ref().ok_or("no disk to fill")?;
-        let full = disk.fill()?;
+        let full = lock(&self.disk).as_ref().ok_or("no disk to fill")?.fill()?;
         sleep(Duration::from_millis(300 + chance.below(1_000)));
         drop(full);
         Ok(())
@@ -238,6 +234,13 @@ impl Stage {
     /// How often each fault happened.
     pub fn happened(&self) -> Vec<(Fault, usize)> {
         lock(&self.happened).iter().map(|(fault, times)| (*fault, *times)).collect()
+    }
+
+    /// Ends everything at once, whoever still stands here: nothing stays behind.
+    pub fn clear(&self) {
+        lock(&self.servers).clear();
+        drop(lock(&self.disk).take());
+        drop(lock(&self.cluster).take());
     }
 
     /// Stops the servers as a supervisor does: what is left is the database.

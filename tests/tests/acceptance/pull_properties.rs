@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use muong_domain::access::Role;
+use muong_server::usecases::compact::compact;
 use muong_tests::builders::{MEETING, PERSON, begin_numbering, meeting, object, person};
 use muong_tests::client::{number, text, uuid};
 use muong_tests::database::texts;
@@ -68,6 +69,8 @@ struct Days {
     held: BTreeSet<(usize, usize, usize)>,
     /// Every page that was delivered.
     pages: Vec<Value>,
+    /// Phones as they were before each pull.
+    earlier_phones: Vec<(&'static str, Phone)>,
 }
 
 impl Days {
@@ -77,7 +80,16 @@ impl Days {
         let people = LOGINS.iter().chain(&[ADMIN]).map(|login| (*login, app.sign_in(login))).collect();
         let phones = LOGINS.iter().map(|login| (*login, Phone::default())).collect();
         let above = BTreeMap::from([(HUOI_SANG, MUONG_NHE), (NA_LONG, MUONG_NHE)]);
-        Self { app, people, phones, said: Vec::new(), above, held: BTreeSet::new(), pages: Vec::new() }
+        Self {
+            app,
+            people,
+            phones,
+            said: Vec::new(),
+            above,
+            held: BTreeSet::new(),
+            pages: Vec::new(),
+            earlier_phones: Vec::new(),
+        }
     }
 
     fn says(&mut self, login: &'static str, draft: Submission) {
@@ -173,6 +185,7 @@ impl Days {
     fn pull(&mut self, login: &'static str, limit: u16) {
         let visible = self.visible(login);
         let phone = self.phones.get_mut(login).expect("a phone");
+        self.earlier_phones.push((login, phone.clone()));
         let page = phone.pulls_a_page(&self.people[login], limit);
         for message in messages(&page).iter().filter(|message| message["t"] == "put") {
             let put = format!("{}:{}", uuid(&message["id"]).simple(), message["v"]);
@@ -227,6 +240,34 @@ impl Days {
     }
 }
 
+/// Goes on pulling from where a phone stood, and begins anew when it is told to; whether it was.
+fn goes_on(phone: &mut Phone, user: &Reporter) -> bool {
+    let is_reset = !phone.asks(user, &json!({}))["reset"].is_null();
+    if is_reset {
+        *phone = Phone::default();
+    }
+    phone.pulls(user);
+    is_reset
+}
+
+/// Property 10: from wherever a phone stood, it ends with what it would have had without compaction.
+fn compaction_changes_nothing(backend: Backend, steps: &[Step]) -> (usize, usize) {
+    let mut days = Days::begin(backend);
+    steps.iter().for_each(|step| days.take(step));
+    days.end();
+    days.app.pass(TimeDelta::days(40));
+    let gone = compact(&days.app.app().writer, 30).expect("it compacts");
+    let (mut resets, earlier) = (0, std::mem::take(&mut days.earlier_phones));
+    let all = earlier.len();
+    for (login, mut phone) in earlier {
+        resets += usize::from(goes_on(&mut phone, &days.people[login]));
+        let expected = &days.phones[login];
+        assert_eq!(phone.things, expected.things, "{login}, {gone} rows are gone");
+        assert_eq!(phone.aliases, expected.aliases, "{login}, {gone} rows are gone");
+    }
+    (resets, all)
+}
+
 fn rfc3339(at: DateTime<Utc>) -> String {
     at.to_rfc3339()
 }
@@ -264,4 +305,33 @@ fn property_2_8_and_9_a_phone_ends_with_what_its_user_may_see_is_told_of_nothing
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn property_10_compaction_changes_no_answer_from_any_cursor_on_either_database() {
+    let config =
+        ProptestConfig { cases: 4, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() };
+    let days = prop::collection::vec(step(), 20..45);
+    let mut runner = TestRunner::new(config);
+    runner
+        .run(&days, |steps| {
+            compaction_changes_nothing(Backend::Sqlite, &steps);
+            compaction_changes_nothing(Backend::Postgres, &steps);
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_phone_from_before_the_floor_begins_anew_and_one_from_after_it_goes_on() {
+    let steps = [
+        Step::Meet { who: 0, month: 1, present: 11 },
+        Step::Pull { who: 0, limit: 5 },
+        Step::Withdraw { which: 0 },
+        Step::Meet { who: 0, month: 2, present: 12 },
+    ];
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let (resets, all) = compaction_changes_nothing(backend, &steps);
+        assert!(0 < resets && resets < all, "{resets} of {all} on {backend:?}");
+    }
 }
