@@ -377,7 +377,10 @@ impl Carried {
                 wait(chance.below(50));
                 self.sign_in(hand, chance)
             }
-            _ => Ok(wait(chance.below(50))),
+            _ => {
+                wait(chance.below(50));
+                Ok(())
+            }
         }
     }
 
@@ -388,7 +391,10 @@ impl Carried {
                 self.take_tokens(&answer)
             }
             Some((401, ..)) => self.sign_in(hand, chance),
-            _ => Ok(wait(chance.below(50))),
+            _ => {
+                wait(chance.below(50));
+                Ok(())
+            }
         }
     }
 

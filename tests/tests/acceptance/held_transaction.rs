@@ -56,7 +56,8 @@ fn put(page: &Value) -> Vec<Uuid> {
 fn what_a_held_transaction_has_allocated_is_missed_by_nobody() {
     let app = TestApp::start(Backend::Postgres);
     let other = app.beside();
-    let secretary = app.sign_in(SECRETARY);
+    // The same person on two phones: one pushes, the other pulls.
+    let (secretary, pusher) = (app.sign_in(SECRETARY), app.sign_in(SECRETARY));
     let mut page = pull(&secretary, &Value::Null);
     while page["more"] == true {
         page = pull(&secretary, &page["cursor"]);
@@ -68,7 +69,7 @@ fn what_a_held_transaction_has_allocated_is_missed_by_nobody() {
     std::thread::scope(|scope| {
         let holding = scope.spawn(|| hold(writer, founding, held, goes_on));
         is_held.recv().expect("it has allocated");
-        let pushing = scope.spawn(|| secretary.reports_as("accepted", meeting(HUOI_SANG)));
+        let pushing = scope.spawn(move || pusher.reports_as("accepted", meeting(HUOI_SANG)));
         let waits = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
                      AND wait_event_type = 'Lock' AND query LIKE '%feed_head%'";
         let mut conn = app.database().connect();
