@@ -228,7 +228,7 @@ impl Phone {
             (401, _) => self.obstacle = Some(Obstacle::SignIn),
             (409, Request::Push { .. }) => self.obstacle = Some(Obstacle::Register),
             (413, Request::Push { ids, .. }) if ids.len() > 1 => self.batch.count = ids.len() / 2,
-            (408 | 429 | 500.., _) => self.backoff.failed(moment, retry_after_s),
+            (408 | 409 | 429 | 500.., _) => self.backoff.failed(moment, retry_after_s),
             _ => {
                 let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
                 self.obstacle = Some(Obstacle::Stuck(problem.code));

@@ -320,7 +320,7 @@ fn a_pull_can_ask_for_an_entry_that_the_server_must_have_reached(app: &TestApp) 
     let page = phone.asks(&secretary, &json!({"at_least": v}));
     assert!(number(&page["head"]) >= v);
     let answer = secretary.post("/v1/sync/pull", &json!({"at_least": v + 1_000}));
-    answer.problem(503, "sync.behind");
+    answer.problem(409, "sync.behind");
     assert_eq!(answer.header("retry-after"), "1");
 }
 

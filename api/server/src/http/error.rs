@@ -192,8 +192,9 @@ fn status(code: &str) -> StatusCode {
         | "server.unaudited"
         | "server.unledgered"
         | "server.not_ready"
-        | "server.shutting_down"
-        | "sync.behind" => StatusCode::SERVICE_UNAVAILABLE,
+        | "server.shutting_down" => StatusCode::SERVICE_UNAVAILABLE,
+        // What a client asks for may lie ahead of everything there is: that is no failure of the server's.
+        "sync.behind" => StatusCode::CONFLICT,
         "auth.required"
         | "auth.invalid_token"
         | "auth.expired_token"

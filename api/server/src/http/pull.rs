@@ -306,7 +306,8 @@ fn pulled(pulled: Pulled) -> Result<PulledBody, Problem> {
         (status = 413, description = "Over the limits.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`request.throttled`: more than one device may pull; again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`sync.behind`: the server has not reached `at_least` yet; `server.busy`: too many wait; `server.unaudited`: the reading cannot be noted. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`sync.behind`: this server has not reached `at_least` yet; again after `Retry-After`, or elsewhere.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.busy`: too many wait; `server.unaudited`: the reading cannot be noted. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/sync/pull")]
