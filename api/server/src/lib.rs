@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod open_files;
 pub mod reference;
 pub mod security;
+pub mod shape;
 pub mod sole_server;
 pub mod state;
 pub mod telemetry;

@@ -6,6 +6,7 @@ use serde::Deserializer;
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Error as _, IntoDeserializer, Unexpected, Visitor};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why a value is not of the type that is asked for.
@@ -13,15 +14,10 @@ use std::fmt;
 pub enum Misshapen {
     /// A member that must be there is not.
     #[error("missing field `{0}`")]
-    Missing(&'static str),
+    Missing(Cow<'static, str>),
     /// A member that nobody knows.
-    #[error("unknown field `{name}`, expected one of {}", .known.join(", "))]
-    Unknown {
-        /// Its name.
-        name: String,
-        /// Those that are known.
-        known: &'static [&'static str],
-    },
+    #[error("unknown field `{0}`")]
+    Unknown(String),
     /// A value of another type, or none of those that may stand there.
     #[error("{0}")]
     Other(String),
@@ -32,16 +28,25 @@ impl serde::de::Error for Misshapen {
         Self::Other(told.to_string())
     }
     fn missing_field(field: &'static str) -> Self {
-        Self::Missing(field)
+        Self::Missing(Cow::Borrowed(field))
     }
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::Unknown { name: field.to_owned(), known: expected }
+    fn unknown_field(field: &str, _known: &'static [&'static str]) -> Self {
+        Self::Unknown(field.to_owned())
     }
 }
 
+/// What serde's own error says in words only is read from them: `missing_field` and `unknown_field` of its trait begin so.
 impl From<serde_json::Error> for Misshapen {
     fn from(error: serde_json::Error) -> Self {
-        Self::Other(error.to_string())
+        let told = error.to_string();
+        let named = |beginning| told.strip_prefix(beginning).and_then(|rest: &str| Some(rest.split_once('`')?.0));
+        if let Some(name) = named("missing field `") {
+            Self::Missing(Cow::Owned(name.to_owned()))
+        } else if let Some(name) = named("unknown field `") {
+            Self::Unknown(name.to_owned())
+        } else {
+            Self::Other(told)
+        }
     }
 }
 
@@ -183,9 +188,12 @@ mod tests {
     #[test]
     fn what_is_missing_and_what_nobody_knows_is_named() {
         let told = |value: Value| read(&value).expect_err("it is refused");
-        assert!(matches!(told(json!({"list": [{}]})), Misshapen::Missing("n")));
-        let unknown = told(json!({"list": [], "colour": "red"}));
-        assert_eq!(unknown.to_string(), "unknown field `colour`, expected one of inner, list, any");
+        assert!(matches!(told(json!({"list": [{}]})), Misshapen::Missing(name) if name == "n"));
+        assert!(matches!(told(json!({"list": [], "colour": "red"})), Misshapen::Unknown(name) if name == "colour"));
         assert!(matches!(told(json!({"list": [{"n": "x"}]})), Misshapen::Other(_)));
+        let told = |text| Misshapen::from(serde_json::from_str::<Outer>(text).expect_err("it is refused"));
+        assert!(matches!(told("{\"list\":[{}]}"), Misshapen::Missing(name) if name == "n"));
+        assert!(matches!(told("{\"colour\":\"red\"}"), Misshapen::Unknown(name) if name == "colour"));
+        assert!(matches!(told("{\"list\":[{\"n\":\"x\"}]}"), Misshapen::Other(_)));
     }
 }

@@ -4,6 +4,7 @@
 use super::error::Problem;
 use crate::capacity::{Budget, Full, Share};
 use crate::config::{Http, Limits};
+use crate::shape::{Fault, Misfit};
 use crate::state::App;
 use crate::usecases::failure::work;
 use actix_web::HttpRequest;
@@ -143,7 +144,7 @@ pub async fn json<T: DeserializeOwned>(
 /// U+0000, no depth that others could not read back, also where the type takes any JSON; objects for structures only.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let value = parse_strictly(body).map_err(|_why| unreadable(body))?;
-    serde_path_to_error::deserialize(Objects(&value)).map_err(|error| misshapen(pointer(error.path())))
+    serde_path_to_error::deserialize(Objects(&value)).map_err(|error| misshapen(Misfit::of(error)))
 }
 
 /// A JSON body as the text that it is, for whoever parses it by rules of their own.
@@ -156,12 +157,16 @@ pub fn json_text(body: &[u8]) -> Result<&str, Problem> {
 pub fn parse_borrowed<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| match error.inner().classify() {
-        Category::Data => misshapen(pointer(error.path())),
+        Category::Data => misshapen(Misfit::of(error)),
         Category::Syntax | Category::Eof | Category::Io => not_json(error.inner()),
     })?;
     reader.end().map_err(|error| not_json(&error))?;
     // Serde also takes a list of the fields in their order.
-    if body.trim_ascii_start().starts_with(b"{") { Ok(value) } else { Err(misshapen(String::new())) }
+    if body.trim_ascii_start().starts_with(b"{") {
+        Ok(value)
+    } else {
+        Err(misshapen(Misfit { pointer: String::new(), fault: Fault::Value }))
+    }
 }
 
 /// A body that is meant to be one object: empty ones are refused; what is broken further in is the reader's to keep.
@@ -178,8 +183,12 @@ pub fn malformed(finding: Finding) -> Problem {
     Problem::new("request.malformed").findings([finding])
 }
 
-fn misshapen(pointer: String) -> Problem {
-    malformed(Finding::new("request.wrong_shape", pointer))
+fn misshapen(Misfit { pointer, fault }: Misfit) -> Problem {
+    malformed(match fault {
+        Fault::Missing(member) => Finding::new("request.member_missing", pointer).with("member", member),
+        Fault::Unknown(member) => Finding::new("request.member_unknown", pointer).with("member", member),
+        Fault::Value => Finding::new("request.wrong_value", pointer),
+    })
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
@@ -192,16 +201,6 @@ fn unreadable(body: &[u8]) -> Problem {
         Err(error) => not_json(&error),
         Ok(_) => malformed(Finding::new("request.not_ijson", "")),
     }
-}
-
-/// A path of serde as a JSON pointer (RFC 6901).
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |pointer, segment| match segment {
-        Segment::Seq { index } => format!("{pointer}/{index}"),
-        Segment::Map { key } => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { .. } | Segment::Unknown => pointer,
-    })
 }
 
 fn require(media: Media, headers: &HeaderMap) -> Result<(), Problem> {
@@ -386,9 +385,10 @@ mod tests {
             ("", "request.not_json"),
             ("{", "request.not_json"),
             ("{\"list\":[1]} x", "request.not_json"),
-            ("{\"list\":[1,\"Secret\"]}", "request.wrong_shape"),
-            ("{\"other\":1}", "request.wrong_shape"),
-            ("[[1]]", "request.wrong_shape"),
+            ("{\"list\":[1,\"Secret\"]}", "request.wrong_value"),
+            ("{\"other\":1}", "request.member_unknown"),
+            ("{}", "request.member_missing"),
+            ("[[1]]", "request.wrong_value"),
             ("{\"list\":[1],\"list\":[1]}", "request.not_ijson"),
             ("{\"list\":[1],\"\\u0000\":1}", "request.not_ijson"),
             ("\u{0}", "request.not_json"),
@@ -398,6 +398,10 @@ mod tests {
             let problem = parse::<Input>(bad.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), "request.malformed", "{bad:?}");
             assert!(format!("{problem:?}").contains(place), "{bad:?}: {problem:?}");
+        }
+        for (frame, place) in [("{}", "request.member_missing"), ("{\"other\":1}", "request.member_unknown")] {
+            let problem = format!("{:?}", parse_borrowed::<Input>(frame.as_bytes()).unwrap_err());
+            assert!(problem.contains(place), "{frame}: {problem}");
         }
         for list in ["[[1]]", " [[1]]"] {
             assert_eq!(code(parse_borrowed::<Input>(list.as_bytes())), "request.malformed", "{list}");

@@ -1,13 +1,10 @@
 //! Why an item cannot be read as a submission, as a finding: the place, what is missing, unknown or expected there.
 //! Knows the members of the envelope and their types; never quotes a value.
 
+use crate::shape::{Fault, Misfit};
 use muong_domain::json::{self, IJsonError, Misshapen};
 use muong_domain::refusal::Finding;
-use muong_domain::validate::escaped;
-use serde_path_to_error::{Error, Path, Segment};
-
-/// The longest name that is quoted, in characters.
-const MAX_NAME: usize = 64;
+use serde_path_to_error::Error;
 
 /// Of bytes that are not I-JSON.
 pub fn unreadable(error: &IJsonError) -> Finding {
@@ -19,18 +16,12 @@ pub fn unreadable(error: &IJsonError) -> Finding {
 }
 
 /// Of JSON that is not a submission.
-pub fn misshapen(error: &Error<Misshapen>) -> Finding {
-    let at = pointer(error.path());
-    match error.inner() {
-        Misshapen::Missing(name) => {
-            Finding::new("submission.member_missing", format!("{at}/{name}")).with("member", *name)
-        }
-        Misshapen::Unknown { name, .. } => {
-            let (member, last) = (name.chars().take(MAX_NAME).collect::<String>(), format!("/{}", escaped(name)));
-            let pointer = if at.ends_with(&last) { at } else { at + &last };
-            Finding::new("submission.member_unknown", pointer).with("member", member)
-        }
-        Misshapen::Other(_) => malformed(at),
+pub fn misshapen(error: Error<Misshapen>) -> Finding {
+    let Misfit { pointer, fault } = Misfit::of(error);
+    match fault {
+        Fault::Missing(member) => Finding::new("submission.member_missing", pointer).with("member", member),
+        Fault::Unknown(member) => Finding::new("submission.member_unknown", pointer).with("member", member),
+        Fault::Value => malformed(pointer),
     }
 }
 
@@ -57,12 +48,4 @@ fn expected(pointer: &str) -> &'static str {
         ("set" | "items", member) if !member.is_empty() => "changes",
         _ => "object",
     }
-}
-
-fn pointer(path: &Path) -> String {
-    path.iter().fold(String::new(), |pointer, segment| match segment {
-        Segment::Seq { index } => format!("{pointer}/{index}"),
-        Segment::Map { key } => format!("{pointer}/{}", escaped(key)),
-        Segment::Enum { .. } | Segment::Unknown => pointer,
-    })
 }
