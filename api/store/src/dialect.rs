@@ -103,6 +103,19 @@ pub fn bring_in(conn: &mut Connection) -> Result<LogPages, StoreError> {
     checkpoint(conn, "PRAGMA wal_checkpoint(PASSIVE)")
 }
 
+/// Where a SQLite database is kept; nowhere, when that is memory or PostgreSQL.
+pub fn file(conn: &mut Connection) -> Result<Option<String>, StoreError> {
+    let Connection::Sqlite(c) = conn else { return Ok(None) };
+    let listed = diesel::sql_query("SELECT file FROM pragma_database_list WHERE name = 'main'");
+    Ok(Some(listed.get_result::<Listed>(c)?.file).filter(|file| !file.is_empty()))
+}
+
+#[derive(QueryableByName)]
+struct Listed {
+    #[diesel(sql_type = Text)]
+    file: String,
+}
+
 fn checkpoint(conn: &mut Connection, pragma: &'static str) -> Result<LogPages, StoreError> {
     match conn {
         Connection::Sqlite(c) => Ok(diesel::sql_query(pragma).get_result(c)?),

@@ -41,6 +41,9 @@ pub enum StoreError {
          it must stay there until `muong keys rotate-master` has finished"
     )]
     NoMasterKey(String),
+    /// The database's file cannot be opened or flushed.
+    #[error("the database's file: {0}")]
+    File(std::io::Error),
     /// A backup cannot be written or read.
     #[error("the backup: {0}")]
     Backup(String),
