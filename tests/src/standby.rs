@@ -2,14 +2,27 @@
 //! their test ends, however it ends.
 
 use crate::database::{Fill, TestDatabase, execute, parse};
+use crate::socket::eventually;
+use diesel::sql_types::Bool;
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
+use muong_store::Connection;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A primary and its standby.
 pub struct Pair {
     primary: String,
     standby: String,
+    /// As the primary alone is reached.
+    first: String,
     url: String,
+}
+
+#[derive(QueryableByName)]
+struct Streamed {
+    #[diesel(sql_type = Bool)]
+    all: bool,
 }
 
 fn run(arguments: &[&str]) -> String {
@@ -28,10 +41,11 @@ fn host(url: &str) -> &str {
 impl Pair {
     /// Starts both, with one filled database.
     pub fn start(fill: Fill) -> Self {
-        let id = std::process::id();
-        let (primary, standby) = (format!("a{id}"), format!("b{id}"));
-        let mut pair = Self { primary, standby, url: String::new() };
-        let first = run(&["start", "--fast", &pair.primary]);
+        static PAIRS: AtomicUsize = AtomicUsize::new(0);
+        let (process, pair) = (std::process::id(), PAIRS.fetch_add(1, Ordering::Relaxed));
+        let (primary, standby) = (format!("a{process}-{pair}"), format!("b{process}-{pair}"));
+        let first = run(&["start", "--fast", &primary]);
+        let mut pair = Self { primary, standby, first: first.clone(), url: String::new() };
         execute(&mut parse(&first).open().expect("the primary answers"), "CREATE DATABASE muong TEMPLATE template0");
         fill(&parse(&first.replace("/postgres?", "/muong?")));
         let second = run(&["standby", "--fast", "--of", &pair.primary, &pair.standby]);
@@ -52,6 +66,26 @@ impl Pair {
     /// The primary is lost; the standby takes its place. What was committed has been streamed.
     pub fn fail_over(&self) {
         run(&["stop", &self.primary]);
+        run(&["promote", &self.standby]);
+    }
+
+    /// The standby hears nothing of what comes from now on, and has all that came before.
+    pub fn cut_off(&self) {
+        let streamed =
+            "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()) AS all";
+        let Connection::Postgres(mut primary) = parse(&self.first).open().expect("the primary answers") else {
+            unreachable!("a PostgreSQL server")
+        };
+        eventually("all is streamed", || {
+            sql_query(streamed).get_result::<Streamed>(&mut primary).expect("an answer").all
+        });
+        run(&["stop", &self.standby]);
+    }
+
+    /// The primary is lost with what the standby has not heard of; that takes its place.
+    pub fn fail_over_with_a_loss(&self) {
+        run(&["kill", &self.primary]);
+        run(&["start", "--fast", &self.standby]);
         run(&["promote", &self.standby]);
     }
 }

@@ -15,6 +15,7 @@ use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
 use crate::sole_server::{SoleServer, SoleServerError};
+use crate::usecases::after_promotion::AfterPromotion;
 use crate::usecases::authenticate::Standing;
 use crate::usecases::compact::compact;
 use crate::usecases::keep_erasures::{self, CatchUpError};
@@ -218,8 +219,8 @@ impl App {
             Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
         let reference = Arc::new(ReferenceCache::default());
         let ledger = ledger(&config, &database);
-        let turned = turned(&writer, &ledger, &reference);
-        let watching = head.start(database.url().clone(), turned)?;
+        let mut after_promotion = AfterPromotion::new(&writer, &ledger, &reference);
+        let watching = head.start(database.url().clone(), move |history| after_promotion.follow(history))?;
         publish_forms(&writer, &reference)?;
         let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         let (stop_compacting, compacting) = compacting(&writer, config.tombstone_days)?;
@@ -275,27 +276,6 @@ pub fn ledger_path(config: &Config) -> PathBuf {
 fn ledger(config: &Config, database: &Database) -> Ledger {
     let database = database.clone();
     Ledger::new(ledger_path(config), Arc::new(move |value| database.digest(value)))
-}
-
-/// When the database has been promoted: any change begins the new epoch; this one also erases again what the standby had not
-/// heard of.
-fn turned(writer: &Writer, ledger: &Ledger, reference: &Arc<ReferenceCache>) -> impl Fn() + Send + use<> {
-    let (writer, ledger, reference) = (writer.clone(), ledger.clone(), Arc::clone(reference));
-    move || {
-        tracing::warn!("the database has been promoted: a new epoch of the log begins");
-        let told = ledger.read().unwrap_or_else(|error| {
-            tracing::error!(%error, "after the promotion, erasures cannot be compared with the ledger");
-            Vec::new()
-        });
-        let reference = Arc::clone(&reference);
-        let change = writer.submit::<_, Infallible>(1, move |tx| {
-            keep_erasures::erase_all_again(tx, &reference, &told).map(Outcome::Commit)
-        });
-        // It is told again until the epoch has begun.
-        if let Err(error) = change {
-            tracing::warn!(%error, "the new epoch waits");
-        }
-    }
 }
 
 /// How long after the start the feed is first compacted, and how often from then on.

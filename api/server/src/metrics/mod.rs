@@ -82,7 +82,7 @@ fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {
     Key::from_parts(KeyName::from_const_str(name), labels)
 }
 
-const HELP: [(&str, &str); 28] = [
+const HELP: [(&str, &str); 29] = [
     ("muong_http_requests_total", "Requests by route, method and class of status."),
     ("muong_http_request_duration_seconds", "From the end of a request's head to the beginning of its answer."),
     ("muong_http_connections_open", "Open connections, but those of trusted proxies."),
@@ -92,7 +92,8 @@ const HELP: [(&str, &str); 28] = [
     ("muong_push_results_total", "Submissions by how they were answered."),
     ("muong_sign_ins_total", "Attempts to sign in by how they ended."),
     ("muong_password_checks", "Passwords that are being hashed or checked, or wait for it."),
-    ("muong_writer_queue", "Changes that wait for the writer."),
+    ("muong_writer_queue", "Changes and pushes that wait for the writer."),
+    ("muong_pulls_waiting", "Pulls that wait for something new."),
     ("muong_writer_group_changes", "Changes that shared a transaction."),
     ("muong_writer_lock_wait_seconds", "From asking for the head of the log to having it."),
     ("muong_writer_group_seconds", "A whole group, from asking for the head to the end of its commit."),
@@ -243,7 +244,8 @@ impl Metrics {
         set("muong_reads_waiting", app.capacity.reads.waiting());
         set("muong_work_waiting", app.capacity.work.waiting());
         set("muong_password_checks", app.passwords.inside());
-        set("muong_writer_queue", app.writer.waiting());
+        set("muong_writer_queue", app.writer.waiting() + app.waiting_pushes.len());
+        set("muong_pulls_waiting", app.head.waiting().count());
         let pool = app.database.pool();
         self.registry.set("muong_read_pool_connections", &[("state", "in_use")], f64::from(pool.in_use));
         self.registry.set("muong_read_pool_connections", &[("state", "idle")], f64::from(pool.idle));

@@ -56,8 +56,8 @@ pub fn erase_person(
     actor: &Actor,
     erasure: &Erasure,
 ) -> Result<Outcome<Seq, ErasureRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let (stored, grant) = match allowed(tx, &reference, actor, erasure.record)? {
         Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),
@@ -83,8 +83,8 @@ const AGAIN: &str = "Xóa lại theo sổ xóa sau khi khôi phục dữ liệu 
 /// Erases once more what was erased before the store was lost, in a copy that does not know of it. What had been said after
 /// that copy was made is not there: the ids of it are noted, so that it is not taken in when a phone sends it again.
 pub fn erase_again(tx: &mut Tx<'_>, cache: &ReferenceCache, erased: &Erased) -> Result<Seq, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let person = erased.person;
     let unit = records::by_ids(tx, &[person])?.pop().map_or(UnitId::new(Uuid::nil()), |stored| stored.record.unit);
     let grant = Grant::replayed(erased.grant, erased.by, unit, Action::ErasePersons);

@@ -161,24 +161,15 @@ pub async fn work<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send 
     done.await.map_err(|_panicked| Failure::Machine("a thread that worked has panicked"))
 }
 
-/// Changes that weigh more than one: a push weighs its submissions, so that groups stay short.
-pub async fn write_weighing<T: Send + 'static, R: Send + 'static>(
-    app: &App,
-    weight: usize,
-    change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
-) -> Result<Outcome<T, R>, Failure> {
-    let queued = app.writer.submit(weight, change);
-    if matches!(queued, Err(WriterError::Busy)) {
-        app.metrics.refused.writer.increment(1);
-    }
-    let answer = queued?.await;
-    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
-}
-
 /// Changes, in the writer's next transaction. The change may run twice, and must not write before it refuses.
 pub async fn write<T: Send + 'static, R: Send + 'static>(
     app: &App,
     change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
 ) -> Result<Outcome<T, R>, Failure> {
-    write_weighing(app, 1, change).await
+    let queued = app.writer.submit(1, change);
+    if matches!(queued, Err(WriterError::Busy)) {
+        app.metrics.refused.writer.increment(1);
+    }
+    let answer = queued?.await;
+    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
 }

@@ -46,8 +46,8 @@ pub fn release_quarantined(
     limits: &Limits,
     release: &Release,
 ) -> Result<Outcome<Vec<Recorded>, ReviewRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let (waiting, grant) = match review::waiting_for_decision(tx, actor, &reference, release.quarantine)? {
         Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),

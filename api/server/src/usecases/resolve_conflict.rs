@@ -69,8 +69,8 @@ pub fn resolve_conflict(
     actor: &Actor,
     decision: &Decision,
 ) -> Result<Outcome<Resolved, ReviewRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let Some(conflict) = conflicts::find(tx, decision.conflict)? else {
         return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
     };

@@ -184,7 +184,7 @@ fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking
     let actor = Actor { user: who.user, grants: known.iter().map(|known| known.held.clone()).collect() };
     let ends = actor.grants.iter().flat_map(|grant| [Some(grant.valid_from), grant.valid_to]).flatten();
     let due = ends.filter(|end| *end > at).min();
-    let reference = app.reference.get(snapshot, head.reference_seq)?;
+    let reference = app.reference.get(snapshot, head.reference_as_of())?;
     let reader = Reader::new(Arc::new(actor), reference, at, None);
     let told = tell(snapshot, &reader, who, &known, (&head, at), (cursor, asking.limit))?;
     Ok(Looked { pulled: Pulled { epoch, head: head.seq, told: Ok(told) }, note: reader.account(), due })

@@ -12,7 +12,7 @@ pub mod together;
 mod unreadable;
 pub mod working_set;
 
-use crate::reference::{Reference, ReferenceCache};
+use crate::reference::{AsOf, Reference, ReferenceCache};
 use assess::Assessed;
 use chrono::{DateTime, Utc};
 use judge::{Admission, Exclusion, Right, Trial, Verdict};
@@ -41,7 +41,7 @@ pub struct Prepared {
     /// The items, read and assessed.
     pub items: Vec<Item>,
     /// The entry that units and forms were as of, and the local day that rules were asked for.
-    assessed_at: (Seq, chrono::NaiveDate),
+    assessed_at: (AsOf, chrono::NaiveDate),
 }
 
 /// Why a whole push is refused.
@@ -65,7 +65,7 @@ impl Prepared {
                 (said, assessed)
             })
             .collect();
-        Self { origin, items, assessed_at: (reference.seq, today) }
+        Self { origin, items, assessed_at: (reference.as_of, today) }
     }
 
     /// How many submissions there are.
@@ -74,11 +74,11 @@ impl Prepared {
     }
 
     fn refresh(&mut self, reference: &Reference, today: chrono::NaiveDate) {
-        if self.assessed_at != (reference.seq, today) {
+        if self.assessed_at != (reference.as_of, today) {
             for (said, assessed) in &mut self.items {
                 *assessed = Assessed::of(said, reference, today);
             }
-            self.assessed_at = (reference.seq, today);
+            self.assessed_at = (reference.as_of, today);
         }
     }
 }
@@ -109,8 +109,8 @@ pub fn push_together(
     mut turns: Vec<Turn<'_>>,
 ) -> Result<Vec<Outcome<Pushed, PushRefusal>>, StoreError> {
     let reference = {
-        let seq = tx.head().reference_seq;
-        cache.get(tx, seq)?
+        let as_of = tx.head().reference_as_of();
+        cache.get(tx, as_of)?
     };
     let today = local_date(tx.received_at());
     for turn in &mut turns {
@@ -531,7 +531,7 @@ pub fn since(waiting: &StoredQuarantine) -> Result<Option<Since>, StoreError> {
 /// Makes the reference data available to whoever prepares a push.
 pub fn reference_now(db: &muong_store::Database, cache: &ReferenceCache) -> Result<Arc<Reference>, StoreError> {
     db.read(|snapshot| {
-        let seq = snapshot.head()?.reference_seq;
-        cache.get(snapshot, seq)
+        let as_of = snapshot.head()?.reference_as_of();
+        cache.get(snapshot, as_of)
     })
 }
