@@ -183,7 +183,8 @@ pub struct Throttle {
     pub pull_requests_burst: u32,
     /// The same a minute. Default 1200.
     pub pull_requests_per_minute: u32,
-    /// Submissions of one device. Default 50000: years of reports, in case a phone has to send all again.
+    /// Submissions of one device; one of more than 4 KiB counts as several. Default 50000: years of reports, in case a phone
+    /// has to send all again.
     pub push_submissions_burst: u32,
     /// The same a minute. Default 30000.
     pub push_submissions_per_minute: u32,

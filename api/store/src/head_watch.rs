@@ -181,8 +181,8 @@ impl HeadWatch {
     }
 }
 
-/// More changes at once than this are not looked at one by one.
-const LOOKED_AT: i64 = 2_000;
+/// More scopes, or other things, that have changed at once than this are not told one by one.
+const LOOKED_AT: i64 = 10_000;
 
 /// Whom it concerns what came after one entry, up to another: the scopes of what was stamped and the units above them; and
 /// what the entries are about that are no submissions (a session that ended, a device, a user).

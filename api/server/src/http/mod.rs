@@ -18,6 +18,7 @@ pub mod door;
 pub mod erasure;
 pub mod error;
 pub mod forms;
+pub mod framing;
 pub mod grants;
 pub mod health;
 pub mod importing;

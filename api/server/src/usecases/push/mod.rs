@@ -3,6 +3,7 @@
 pub mod assess;
 pub mod bounds;
 pub mod judge;
+mod names;
 pub mod notes;
 pub mod outcome;
 pub mod person;
