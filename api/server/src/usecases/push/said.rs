@@ -129,7 +129,7 @@ fn submission(value: &Value) -> Result<Submission, Finding> {
     let Ok(submission) = Submission::deserialize(Objects(value)) else {
         // Once more, to tell where: whoever writes it right does not pay for that.
         let error = serde_path_to_error::deserialize::<_, Submission>(Objects(value)).err();
-        return Err(error.map_or_else(|| malformed(""), |error| misshapen(error)));
+        return Err(error.map_or_else(|| malformed(""), misshapen));
     };
     if submission.id.uuid().is_nil() {
         return Err(malformed("/id"));
