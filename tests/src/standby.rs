@@ -16,13 +16,22 @@ pub struct Pair {
     standby: String,
     /// As the primary alone is reached.
     first: String,
+    /// As the standby alone is reached.
+    second: String,
     url: String,
 }
 
 #[derive(QueryableByName)]
-struct Streamed {
+struct Answered {
     #[diesel(sql_type = Bool)]
-    all: bool,
+    holds: bool,
+}
+
+/// Asks a server a question whose answer is called `holds`.
+fn holds(url: &str, question: &str) -> bool {
+    let mut conn = parse(url).open().expect("it answers");
+    let Connection::Postgres(conn) = &mut conn else { unreachable!("a PostgreSQL server") };
+    sql_query(question).get_result::<Answered>(conn).expect("an answer").holds
 }
 
 fn run(arguments: &[&str]) -> String {
@@ -45,7 +54,7 @@ impl Pair {
         let (process, pair) = (std::process::id(), PAIRS.fetch_add(1, Ordering::Relaxed));
         let (primary, standby) = (format!("a{process}-{pair}"), format!("b{process}-{pair}"));
         let first = run(&["start", "--fast", &primary]);
-        let mut pair = Self { primary, standby, first: first.clone(), url: String::new() };
+        let mut pair = Self { primary, standby, first: first.clone(), second: String::new(), url: String::new() };
         execute(&mut parse(&first).open().expect("the primary answers"), "CREATE DATABASE muong TEMPLATE template0");
         fill(&parse(&first.replace("/postgres?", "/muong?")));
         let second = run(&["standby", "--fast", "--of", &pair.primary, &pair.standby]);
@@ -55,7 +64,30 @@ impl Pair {
             host(&first),
             host(&second)
         );
+        pair.second = second;
         pair
+    }
+
+    /// Their database as the standby alone shows it.
+    pub fn standby_url(&self) -> String {
+        self.second.replace("/postgres?", "/muong?")
+    }
+
+    /// The standby hears what comes from now on, and lets nobody see it, until [`Self::resume`].
+    pub fn pause(&self) {
+        self.at_standby("SELECT pg_wal_replay_pause()");
+        eventually("the replay is paused", || {
+            holds(&self.second, "SELECT pg_get_wal_replay_pause_state() = 'paused' AS holds")
+        });
+    }
+
+    /// It goes on.
+    pub fn resume(&self) {
+        self.at_standby("SELECT pg_wal_replay_resume()");
+    }
+
+    fn at_standby(&self, statement: &str) {
+        execute(&mut parse(&self.second).open().expect("the standby answers"), statement);
     }
 
     /// Their database, wherever it can be written to.
@@ -72,13 +104,8 @@ impl Pair {
     /// The standby hears nothing of what comes from now on, and has all that came before.
     pub fn cut_off(&self) {
         let streamed =
-            "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()) AS all";
-        let Connection::Postgres(mut primary) = parse(&self.first).open().expect("the primary answers") else {
-            unreachable!("a PostgreSQL server")
-        };
-        eventually("all is streamed", || {
-            sql_query(streamed).get_result::<Streamed>(&mut primary).expect("an answer").all
-        });
+            "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()) AS holds";
+        eventually("all is streamed", || holds(&self.first, streamed));
         run(&["stop", &self.standby]);
     }
 

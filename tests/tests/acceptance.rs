@@ -59,6 +59,7 @@ mod acceptance {
     mod signing_keys;
     mod simple_clients;
     mod slow_clients;
+    mod standby_reading;
     mod throttling;
     mod tls;
     mod way_to_admission;

@@ -15,6 +15,7 @@ use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
 use crate::sole_server::{SoleServer, SoleServerError};
+use crate::standby::Standby;
 use crate::usecases::after_promotion::AfterPromotion;
 use crate::usecases::authenticate::Standing;
 use crate::usecases::compact::compact;
@@ -93,6 +94,8 @@ pub enum StartError {
 pub struct Storage {
     /// For reading.
     pub database: Database,
+    /// For pulls, when one is configured.
+    pub standby: Option<Standby>,
     /// For every change.
     pub writer: Writer,
     /// What is known of the head; of others' commits only once it has been started.
@@ -129,11 +132,12 @@ impl Storage {
         let vault = Arc::new(vault);
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
         let database = Database::open(url.clone(), Some(Arc::clone(&vault)), readers)?.noting_waits(wait);
+        let standby = Standby::of(config, &vault)?;
         let options = WriterOptions { queue: config.write_queue.get(), metrics, ..WriterOptions::default() };
         let head = Arc::new(HeadWatch::default());
         let (writer, thread) = Writer::start(url, vault, Arc::clone(&head), options, Arc::new(move || clock.now()))?;
         writer.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
-        Ok(Self { database, writer, head, thread })
+        Ok(Self { database, standby, writer, head, thread })
     }
 
     /// Stops the writer after it has finished what it accepted.
@@ -170,6 +174,8 @@ pub struct Parts {
     pub certificates: Option<Certificates>,
     /// For reading.
     pub database: Database,
+    /// For pulls, while it keeps up.
+    pub standby: Option<Standby>,
     /// For every change.
     pub writer: Writer,
     /// The head, as far as it is known without asking.
@@ -215,7 +221,7 @@ impl App {
         let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy)?;
         let metrics = Metrics::new(config.metrics_listen.is_some());
         let (of_writer, of_reads) = (metrics.writer.clone(), metrics.read_wait.clone());
-        let Storage { database, writer, head, thread } =
+        let Storage { database, standby, writer, head, thread } =
             Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
         let reference = Arc::new(ReferenceCache::default());
         let ledger = ledger(&config, &database);
@@ -232,6 +238,7 @@ impl App {
             clock,
             entropy,
             database,
+            standby,
             writer,
             head,
             waiting_pushes: WaitingPushes::new(waiting),

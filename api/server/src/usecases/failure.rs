@@ -6,7 +6,7 @@ use crate::security::token::TokenError;
 use crate::state::App;
 use chrono::TimeDelta;
 use muong_domain::refusal::Finding;
-use muong_store::{AuditError, Outcome, Snapshot, StoreError, Tx, WriterError};
+use muong_store::{AuditError, Database, Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
 
 /// Why not.
@@ -139,13 +139,22 @@ impl From<TokenError> for Failure {
 /// Reads in one snapshot, off the async threads.
 pub async fn read<T: Send + 'static>(
     app: &App,
+    reading: impl FnMut(&App, &mut Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    read_in(app, &app.database, reading).await
+}
+
+/// The same in another database than the process's own, such as a standby of it.
+pub async fn read_in<T: Send + 'static>(
+    app: &App,
+    database: &Database,
     mut reading: impl FnMut(&App, &mut Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Failure> {
     let place = app.capacity.reads.enter().await.inspect_err(|_full| app.metrics.refused.reads.increment(1))?;
-    let (app, span) = (app.clone(), Span::current());
+    let (app, database, span) = (app.clone(), database.clone(), Span::current());
     let work = move || {
         let _place = place;
-        span.in_scope(|| app.database.read(|snapshot| reading(&app, snapshot)))
+        span.in_scope(|| database.read(|snapshot| reading(&app, snapshot)))
     };
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|_panicked| Failure::Machine("a thread that read has panicked"))??)

@@ -10,8 +10,9 @@ pub mod sight;
 
 use super::account_for::account_for;
 use super::authenticate::{Authenticated, authenticate_again};
-use super::failure::{Failure, read};
+use super::failure::Failure;
 use super::reader::Reader;
+use crate::standby::read_up_to_date;
 use crate::state::App;
 use chrono::{DateTime, Utc};
 use cursor::Cursor;
@@ -160,7 +161,7 @@ async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<Da
 
 async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Looked, Failure> {
     let (who, asking) = (who.clone(), asking.clone());
-    read(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
+    read_up_to_date(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
         Err(Failure::Store(error)) => Err(error),
         other => Ok(other),
     })
