@@ -50,6 +50,11 @@ impl Head {
     pub fn reference_as_of(&self) -> (Uuid, Seq) {
         (self.epoch, self.reference_seq)
     }
+
+    /// The epoch, and the last change of users, devices, sessions or grants in it.
+    pub fn access_as_of(&self) -> (Uuid, Seq) {
+        (self.epoch, self.access_seq)
+    }
 }
 
 /// What is written into the log about one change.

@@ -1,6 +1,7 @@
 //! `/v1/sync/pull`: what a phone is told, in its form on the wire. What that is, the use case says.
 
 use super::body;
+use super::connection::Traffic;
 use super::error::{Problem, ProblemBody, TextBody};
 use super::units::UnitBody;
 use crate::messages::{self, Args};
@@ -15,7 +16,9 @@ use muong_domain::id::Seq;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use std::future::pending;
 use std::num::NonZeroU16;
+use std::rc::Rc;
 use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -326,5 +329,12 @@ pub async fn post_pull(
         wait: Duration::from_secs(asked.wait_s.into()),
         at_least: asked.at_least.map(Seq),
     };
-    Ok(Json(pulled(pull_changes(&app, who, asking).await?)?))
+    let traffic = request.conn_data::<Rc<Traffic>>().cloned();
+    let left = async move {
+        match traffic {
+            Some(traffic) => traffic.left().await,
+            None => pending().await,
+        }
+    };
+    Ok(Json(pulled(pull_changes(&app, who, asking, left).await?)?))
 }

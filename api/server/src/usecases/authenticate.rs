@@ -92,7 +92,8 @@ pub async fn write_as<T: Send + 'static, R: Send + 'static>(
 ) -> Result<Outcome<T, R>, Failure> {
     let (shared, who) = (app.clone(), who.clone());
     let written = write(app, move |tx| {
-        Ok(match actor_within(&shared, tx, &who)? {
+        let as_of = tx.head().access_as_of();
+        Ok(match actor_within(&shared, tx, as_of, &who)? {
             Err(code) => Outcome::Refuse(Err(code)),
             Ok(actor) => match change(tx, &actor)? {
                 Outcome::Commit(done) => Outcome::Commit(done),
@@ -107,18 +108,18 @@ pub async fn write_as<T: Send + 'static, R: Send + 'static>(
     }
 }
 
-/// Somebody with what they hold in a transaction, or the code by which they are signed in no more.
+/// Somebody with what they hold in a transaction whose head says `as_of`, or the code by which they are signed in no more.
 pub fn actor_within(
     app: &App,
-    tx: &mut Tx<'_>,
+    r: &mut impl Reading,
+    as_of: (Uuid, Seq),
     who: &Authenticated,
 ) -> Result<Result<Arc<Actor>, &'static str>, StoreError> {
-    let as_of = (tx.head().epoch, tx.head().access_seq);
     if as_of == who.as_of {
         return Ok(Ok(Arc::clone(&who.actor)));
     }
     // Not remembered: this transaction may yet be undone.
-    Ok(match look_up(app, tx, who.session, as_of)? {
+    Ok(match look_up(app, r, who.session, as_of)? {
         Found::Ended(code) => Err(code),
         // Who had to enrol before was let through for that.
         Found::Standing(standing) if standing.authenticated().must_enrol(app) && !who.must_enrol(app) => {
@@ -131,13 +132,13 @@ pub fn actor_within(
 async fn standing(app: &App, session: SessionId) -> Result<Arc<Standing>, Failure> {
     // Known without asking the store, as long as nobody's rights have changed since.
     if let Some(head) = app.head.recent()
-        && let Some(standing) = app.standings.get(&session).filter(|known| known.as_of == (head.epoch, head.access_seq))
+        && let Some(standing) = app.standings.get(&session).filter(|known| known.as_of == head.access_as_of())
     {
         return Ok(standing);
     }
     let found = read(app, move |app, snapshot| {
         let head = snapshot.head()?;
-        let as_of = (head.epoch, head.access_seq);
+        let as_of = head.access_as_of();
         match app.standings.get(&session).filter(|standing| standing.as_of == as_of) {
             Some(standing) => Ok(Found::Standing(standing)),
             None => {

@@ -9,7 +9,7 @@ pub mod rows;
 pub mod sight;
 
 use super::account_for::account_for;
-use super::authenticate::{Authenticated, authenticate_again};
+use super::authenticate::{Authenticated, actor_within, authenticate_again};
 use super::failure::Failure;
 use super::reader::Reader;
 use crate::standby::read_up_to_date;
@@ -22,6 +22,7 @@ use muong_domain::id::Seq;
 use muong_store::feed::{self, Place};
 use muong_store::{ANYTHING, Head, Note, Snapshot, StoreError, Waiter, grants};
 use page::{Filled, Pulling};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -100,8 +101,14 @@ impl Looked {
     }
 }
 
-/// Pulls.
-pub async fn pull_changes(app: &App, mut who: Authenticated, asking: Asking) -> Result<Pulled, Failure> {
+/// Pulls. Waits no longer once `left` says that nobody waits for the answer.
+pub async fn pull_changes(
+    app: &App,
+    mut who: Authenticated,
+    asking: Asking,
+    left: impl Future<Output = ()>,
+) -> Result<Pulled, Failure> {
+    let mut left = pin!(left);
     let waits = asking.wait.min(LONGEST_WAIT);
     let until = Instant::now() + if asking.at_least.is_some() { waits.max(SHORT_WAIT) } else { waits };
     let enter = |who: &Authenticated, for_anything: bool| {
@@ -127,7 +134,11 @@ pub async fn pull_changes(app: &App, mut who: Authenticated, asking: Asking) -> 
         if is_over {
             return Err(Failure::refused("sync.behind"));
         }
-        wait(app, waiter.as_ref(), until, looked.due).await;
+        tokio::select! {
+            () = wait(app, waiter.as_ref(), until, looked.due) => {}
+            // Nothing that must be accounted for: otherwise it had been told at once.
+            () = &mut left => return if reached { Ok(looked.pulled) } else { Err(Failure::refused("sync.behind")) },
+        }
         // Woken with many others: they look a few at a time, and leave the other readers to the rest.
         turn = Some(app.capacity.woken.enter().await?);
         who = authenticate_again(app, &who).await?;
@@ -180,6 +191,9 @@ fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking
     let (epoch, at) = (head.epoch, app.clock.now());
     if let Some(reset) = cursor.and_then(|cursor| reset(&cursor, &head)) {
         return Ok(Looked { pulled: Pulled { epoch, head: head.seq, told: Err(reset) }, note: None, due: None });
+    }
+    if let Err(code) = actor_within(app, snapshot, head.access_as_of(), who)? {
+        return Err(Failure::refused(code));
     }
     let known = grants::known_of_user(snapshot, who.user)?;
     let actor = Actor { user: who.user, grants: known.iter().map(|known| known.held.clone()).collect() };

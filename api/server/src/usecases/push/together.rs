@@ -130,7 +130,8 @@ fn take_all(tx: &mut Tx<'_>, app: &App, taken: &mut [Waiting]) -> Result<Vec<Jud
     let mut turns = Vec::with_capacity(taken.len());
     let mut admitted = Vec::with_capacity(taken.len());
     for waiting in taken {
-        let actor = actor_within(app, tx, &waiting.who)?;
+        let as_of = tx.head().access_as_of();
+        let actor = actor_within(app, tx, as_of, &waiting.who)?;
         admitted.push(actor.map(|actor| turns.push(Turn { actor, push: &mut waiting.push })));
     }
     let mut outcomes = push_together(tx, &app.reference, turns)?.into_iter();
