@@ -21,6 +21,7 @@ pub mod forms;
 pub mod framing;
 pub mod grants;
 pub mod health;
+mod held;
 pub mod importing;
 pub mod jwks;
 pub mod listen;

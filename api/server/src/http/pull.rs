@@ -3,14 +3,15 @@
 use super::body;
 use super::connection::Traffic;
 use super::error::{Problem, ProblemBody, TextBody};
+use super::held;
 use super::units::UnitBody;
 use crate::messages::{self, Args};
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::pull::message::{Message, RecordState};
 use crate::usecases::pull::{Asking, Pulled, Reset, Told, pull_changes};
-use actix_web::web::{Data, Json, Payload};
-use actix_web::{HttpRequest, post};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, post};
 use muong_domain::access::HeldGrant;
 use muong_domain::id::Seq;
 use serde::{Deserialize, Serialize};
@@ -319,7 +320,7 @@ pub async fn post_pull(
     who: Authenticated,
     request: HttpRequest,
     payload: Payload,
-) -> Result<Json<PulledBody>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let now = app.clock.now();
     app.throttle.pull.take(who.device, 1, now).map_err(|wait| Problem::throttled("request.throttled", wait))?;
     let asked: PullBody = body::json(&request, payload, &app.config.limits).await?;
@@ -336,5 +337,5 @@ pub async fn post_pull(
             None => pending().await,
         }
     };
-    Ok(Json(pulled(pull_changes(&app, who, asking, left).await?)?))
+    held::json(&app, &pulled(pull_changes(&app, who, asking, left).await?)?)
 }
