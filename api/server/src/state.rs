@@ -218,7 +218,7 @@ impl App {
         let waiting = config.write_queue.get();
         let throttle = Throttle::new(&config.throttle);
         let certificates = config.tls.files().map(|(chain, key)| Certificates::load(chain, key)).transpose()?;
-        let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy)?;
+        let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy);
         let metrics = Metrics::new(config.metrics_listen.is_some());
         let (of_writer, of_reads) = (metrics.writer.clone(), metrics.read_wait.clone());
         let Storage { database, standby, writer, head, thread } =
