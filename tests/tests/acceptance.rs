@@ -44,6 +44,7 @@ mod acceptance {
     mod reading;
     mod restore;
     mod review;
+    mod rows;
     mod rules_of_meetings;
     mod s1_a_clean_report;
     mod s2_two_reporters;

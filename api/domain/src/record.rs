@@ -197,6 +197,11 @@ impl Record {
         self.cells.iter().map(|(path, cell)| (path, cell.shown()))
     }
 
+    /// Whether the value of any path is in question.
+    pub fn is_disputed(&self) -> bool {
+        self.cells.values().any(|cell| cell.contest.is_some())
+    }
+
     /// Whether it stands: nobody withdrew it, or somebody said something that those who withdrew it had not seen.
     pub fn is_live(&self) -> bool {
         self.deletions.is_empty() || self.unseen_by_withdrawals().next().is_some()

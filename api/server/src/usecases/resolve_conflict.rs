@@ -15,7 +15,7 @@ use muong_domain::record::{Path, Record};
 use muong_domain::refusal::{Finding, Level};
 use muong_domain::submission::{Change, Kind, Submission};
 use muong_domain::time::local_date;
-use muong_domain::validate::{Context, PathChange, check_merged, normalise_and_check};
+use muong_domain::validate::{Context, PathChange, check_agreed, check_merged, normalise_and_check};
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::records::StoredRecord;
@@ -274,9 +274,11 @@ impl Resolving<'_> {
             errors.extend(taken);
             return Ok(errors);
         }
+        let is_touched = |path: &Path| touched.contains(path);
         let mut errors: Vec<Finding> = check_merged(form, view, context)
             .into_iter()
-            .filter(|rule| rule.level == Level::Error && rule.reads.iter().any(|path| touched.contains(path)))
+            .filter(|rule| rule.level == Level::Error)
+            .filter(|rule| rule.reads.iter().any(is_touched) || rule.is_row_made_by(is_touched))
             .map(|rule| rule.finding)
             .chain(taken)
             .collect();
@@ -374,7 +376,7 @@ fn flag_rules(mut record: Record, form: &Form, context: &Context, v: Seq) -> Rec
     if asked.is_empty() {
         return record;
     }
-    let broken = check_merged(form, &view(form, &record), context);
+    let broken = check_agreed(form, &record, context);
     for code in asked {
         let still = broken.iter().any(|rule| rule.level == Level::Error && rule.code.as_str() == code);
         merge::flag_rule(&mut record, &code, v, still);
