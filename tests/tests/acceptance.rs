@@ -21,6 +21,7 @@ mod acceptance {
     mod compaction;
     mod cursor_model;
     mod decided_people;
+    mod decisions;
     mod erasure;
     mod erasure_ledger;
     mod forms;

@@ -134,6 +134,13 @@ pub fn check_agreed(form: &Form, record: &Record, context: &Context) -> Vec<Brok
     Inspection { form, view: &view, context: ContextValues::new(context), known: &known }.run()
 }
 
+/// What a rule reads, whether it is broken or not: of a requirement, and of a rule about rows, what is found broken tells more.
+pub fn read_by(form: &Form, code: &str) -> BTreeSet<Path> {
+    let rules = form.rules().iter().filter(|rule| rule.text.code == code);
+    let fields = rules.flat_map(|rule| &rule.reads).flat_map(|variable| form.read_for(variable));
+    fields.map(|field| form.path_of(field)).collect()
+}
+
 /// A name as a part of a JSON pointer (RFC 6901).
 pub fn escaped(token: &str) -> String {
     token.replace('~', "~0").replace('/', "~1")

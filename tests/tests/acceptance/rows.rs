@@ -12,6 +12,7 @@ on_both!(
     a_row_that_is_removed_and_edited_is_in_question_whoever_is_heard_first,
     a_row_that_is_kept_without_what_it_needs_is_in_question_whoever_is_heard_first,
     a_decision_that_keeps_a_row_without_what_it_needs_is_refused,
+    a_rule_about_a_row_is_decided_by_the_fields_of_the_row,
     a_row_that_is_added_without_what_it_needs_is_refused,
 );
 
@@ -115,4 +116,26 @@ fn a_row_that_is_added_without_what_it_needs_is_refused(app: &TestApp) {
     let result = scene.officer.reports(scene.edit().item("issues", &id().to_string(), "addressee", "village"));
     assert_eq!(result["status"], "rejected", "{result}");
     assert_eq!(codes(&result["errors"]), ["form.required"; 3], "{result}");
+}
+
+fn a_rule_about_a_row_is_decided_by_the_fields_of_the_row(app: &TestApp) {
+    let commune = app.sign_in(COMMUNE);
+    for (month, stays) in [("2026-01", true), ("2026-02", false)] {
+        let scene = Scene::new(app, month);
+        let names = scene.edit().item_changes("issues", &scene.key, "addressee", json!(null), json!("village"));
+        let (removal, names) = (scene.secretary.says(scene.removal()), scene.officer.says(names));
+        scene.secretary.push(&[&removal]);
+        let conflict = scene.officer.push(&[&names]).only()["conflicts"][0]["id"].clone();
+        let at = |field: &str| format!("issues/{}/{field}", scene.key);
+        let values = match stays {
+            true => json!({at("number"): 1, at("category"): "land", at("status"): "open"}),
+            false => json!({at("addressee"): null}),
+        };
+        let choice = json!({"values": values});
+        let seen = [removal.id(), names.id()];
+        resolve(&commune, text(&conflict), &choice, &seen, "Đã đối chiếu với biên bản.").expect(200);
+        let record = commune.read(&format!("/v1/records/{}", scene.report.record()));
+        let row = &record["data"]["issues"][&scene.key];
+        assert_eq!((&record["disputed"], row["number"] == 1), (&json!(false), stays), "{record}");
+    }
 }
