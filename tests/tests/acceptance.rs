@@ -23,6 +23,7 @@ mod acceptance {
     mod decided_people;
     mod decisions;
     mod erasure;
+    mod erasure_disputed;
     mod erasure_ledger;
     mod forms;
     mod founding;

@@ -19,7 +19,8 @@ use muong_domain::validate::{Context, PathChange, check_agreed, check_merged, no
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::records::StoredRecord;
-use muong_store::{Outcome, StoreError, Tx};
+use muong_store::seal::{self, Owner};
+use muong_store::{Outcome, Reading, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +124,10 @@ impl Resolving<'_> {
         if let Some(person) = form.subject(&view, record.id).filter(|_| record.form == STEP && record.is_live()) {
             // The decision may have given the step to somebody whose history is not among what was read for the question.
             set.learn_record(tx, person)?;
+            seal::learn(tx, [Owner::Person(person)])?;
+            if tx.is_erased(Owner::Person(person)) {
+                return Ok(Err(ReviewRefusal::Invalid(vec![Finding::new("person.erased", "/choose")])));
+            }
             if set.person(person, record.unit).is_none() {
                 return Ok(Err(ReviewRefusal::Invalid(vec![Finding::new("person.unknown", "/choose")])));
             }
