@@ -29,6 +29,7 @@ mod acceptance {
     mod founding;
     mod fuzz_corpus;
     mod hard_cases;
+    mod hard_pushes;
     mod held_transaction;
     mod ids_in_use;
     mod metrics;

@@ -20,7 +20,7 @@ use muong_domain::refusal::{Finding, Level};
 use muong_domain::submission::{Base, Kind, Submission};
 use muong_domain::validate::{Broken, Context, PathChange, check_agreed, check_merged};
 use muong_store::records::StoredRecord;
-use muong_store::seal::Owner;
+use muong_store::seal::{self, Owner};
 use muong_store::{Head, Reading, StoreError};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -204,7 +204,9 @@ impl Trial<'_> {
         if self.submission.author.is_some_and(|author| author != actor.user) {
             return Err(Finding::new("submission.author_mismatch", "/author"));
         }
-        if self.submission.on_behalf_of.is_some() && !grant.role().allows(Action::Review) {
+        // Whatever grant came first: who reviews there may say what others told them.
+        let may_review = || authorize(actor, Action::Review, &self.assessed.line, self.at, true).is_ok();
+        if self.submission.on_behalf_of.is_some() && !may_review() {
             return Err(Finding::new("access.forbidden", "/on_behalf_of")
                 .with("role", grant.role().as_str())
                 .with("action", Action::Review.as_str()));
@@ -322,6 +324,9 @@ impl Trial<'_> {
                 if stored.record.form != form.code() {
                     return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
                 }
+                if Self::leads_to_erased(tx, &stored)? {
+                    return Ok(Exclusion::rejected(vec![Finding::new("person.erased", "/record")]));
+                }
                 (Some(stored), id, alias)
             }
         };
@@ -331,6 +336,13 @@ impl Trial<'_> {
             return Ok(Verdict::Missing(self.submission.record.uuid()));
         }
         self.merge(set, tx, id, &Merging { form: &form, grant, changes: &changes, author, before, alias, alone })
+    }
+
+    /// Whether what a key has led to is about somebody erased.
+    fn leads_to_erased(tx: &mut impl Reading, stored: &StoredRecord) -> Result<bool, StoreError> {
+        let Some(person) = stored.subject.map(Owner::Person) else { return Ok(false) };
+        seal::learn(tx, [person])?;
+        Ok(tx.is_erased(person))
     }
 
     /// The record as it is before anything of this submission is merged.
@@ -385,6 +397,15 @@ impl Trial<'_> {
             // no key.
             if key.as_ref() != old_key && is_taken(set, tx, &merged, key.as_deref())? {
                 key = None;
+            }
+        }
+        if let Some(person) = merging.form.subject(&view, merged.id) {
+            // Somebody whom only an older claim names, and neither this submission nor what was shown.
+            set.learn_person(tx, person)?;
+            // Of another unit nobody is told that there was somebody.
+            let is_here = set.resolve(person, self.submission.unit).is_some();
+            if is_here && tx.is_erased(Owner::Person(person)) {
+                return Ok(Exclusion::rejected(vec![Finding::new("person.erased", "/record")]));
             }
         }
         if let Some(verdict) = self.check_subject(set, merging, &view).filter(|_| merged.is_live()) {
@@ -535,7 +556,7 @@ impl Trial<'_> {
                 return Ok(Exclusion::rejected(errors));
             }
         }
-        let conflicts = notes(&record, &[], &BTreeMap::new(), self.v);
+        let conflicts = notes(&record, &[], &BTreeMap::from([(Path::record(), outcome)]), self.v);
         let status = if outcome == PathOutcome::Conflict { Status::Conflict } else { Status::Accepted };
         let stored = StoredRecord { record, live, ..stored.clone() };
         Ok(Verdict::In(Box::new(Admission {
