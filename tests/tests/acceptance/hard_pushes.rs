@@ -19,6 +19,8 @@ on_both!(
     whose_words_were_released_hears_of_a_decision,
     whoever_reviews_may_report_for_others_whatever_else_they_are,
     a_key_that_leads_to_somebody_erased_is_refused_and_its_neighbours_are_not,
+    a_meeting_after_the_end_of_its_branch_is_refused_and_one_before_is_not,
+    what_builds_on_something_that_never_came_is_not_released_and_says_so,
 );
 
 const WHY: &str = "Đã đối chiếu với biên bản.";
@@ -124,4 +126,30 @@ fn a_key_that_leads_to_somebody_erased_is_refused_and_its_neighbours_are_not(app
     let pushed = secretary.push(&[&before, &mine, &after]);
     assert_eq!(pushed.statuses(), ["accepted", "rejected", "accepted"], "{pushed:?}");
     assert_eq!(pushed.results()[1]["errors"][0]["code"], "person.erased");
+}
+
+fn a_meeting_after_the_end_of_its_branch_is_refused_and_one_before_is_not(app: &TestApp) {
+    let (secretary, admin) = (app.sign_in(SECRETARY), app.sign_in(ADMIN));
+    admin.post(&format!("/v1/units/{HUOI_SANG}/dissolve"), &json!({"on": "2026-03-05"})).expect(200);
+    let held = |day: &str| meeting(HUOI_SANG).to("held_on", day);
+    let late = secretary.reports_as("rejected", held("2026-03-05"));
+    assert_eq!(late["errors"][0]["code"], "unit.dissolved_before", "{late}");
+    secretary.reports_as("accepted", held("2026-03-04"));
+}
+
+fn what_builds_on_something_that_never_came_is_not_released_and_says_so(app: &TestApp) {
+    let (secretary, neighbour, commune) = (app.sign_in(SECRETARY), app.sign_in(NEIGHBOUR), app.sign_in(COMMUNE));
+    let report = secretary.says(meeting(HUOI_SANG));
+    secretary.push(&[&report]);
+    let edit = || Submission::edit(MEETING, report.record(), HUOI_SANG).changes("place", json!(null), "Trường học");
+    let orphan = neighbour.reports_as("forbidden", edit().after(muong_tests::id()));
+    let problem = release(&commune, &orphan["quarantine"], WHY).problem(422, "quarantine.not_releasable");
+    assert_eq!(problem["errors"][0]["code"], "submission.unknown_predecessor", "{problem}");
+    // What waits without a base points at what it names.
+    let new = secretary.says(meeting(HUOI_SANG).to("period", "2026-01").to("held_on", "2026-01-05").to("excused", 2));
+    secretary.push(&[&new]);
+    let edit = Submission::edit(MEETING, new.record(), HUOI_SANG).changes("place", json!(null), "Trường học");
+    let waits = secretary.reports_as("rejected", edit);
+    assert_eq!(waits["errors"][0]["code"], "submission.depends_on_quarantined");
+    assert_eq!(waits["errors"][0]["pointer"], "/record", "{waits}");
 }

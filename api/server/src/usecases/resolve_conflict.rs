@@ -143,7 +143,7 @@ impl Resolving<'_> {
         if !errors.is_empty() {
             return Ok(Err(ReviewRefusal::Invalid(bounded(errors))));
         }
-        self.write(tx, set, &before, record, key, &view, &form)
+        self.write(tx, set, &before, (record, key), &view, &form)
     }
 
     /// The record as decided, and the paths that were.
@@ -359,8 +359,7 @@ impl Resolving<'_> {
         tx: &mut Tx<'_>,
         mut set: WorkingSet,
         before: &StoredRecord,
-        record: Record,
-        natural_key: Option<String>,
+        (record, natural_key): (Record, Option<String>),
         view: &View,
         form: &Form,
     ) -> Result<Result<Resolved, ReviewRefusal>, StoreError> {

@@ -91,8 +91,8 @@ impl Exclusion {
     pub fn forbidden(error: Finding) -> Verdict {
         Verdict::Out(Self { status: Status::Forbidden, errors: vec![error], waits_on: None })
     }
-    fn waits(on: SubmissionId) -> Verdict {
-        let error = Finding::new(WAITS, "/base/after").with("submission", on.to_string());
+    fn waits(on: SubmissionId, pointer: &str) -> Verdict {
+        let error = Finding::new(WAITS, pointer).with("submission", on.to_string());
         Verdict::Out(Self { status: Status::Rejected, errors: vec![error], waits_on: Some(on) })
     }
     /// What it waited on, as its reasons tell.
@@ -235,9 +235,10 @@ impl Trial<'_> {
         match set.known(after).filter(|known| known.author == self.author) {
             None if self.submission.after_lost => None,
             None => Some(Verdict::Missing(after.uuid())),
-            Some(_) => {
-                set.quarantined(after).filter(|waiting| waiting.closed.is_none()).map(|_| Exclusion::waits(after))
-            }
+            Some(_) => set
+                .quarantined(after)
+                .filter(|waiting| waiting.closed.is_none())
+                .map(|_| Exclusion::waits(after, "/base/after")),
         }
     }
 
@@ -277,13 +278,17 @@ impl Trial<'_> {
                 renamed = true;
             }
         };
-        for change in changes.to_mut().iter_mut().filter(|change| change.path == path) {
-            for side in [&mut change.from, &mut change.to] {
-                match side {
-                    Value::Object(members) => members.get_mut(field).into_iter().for_each(&mut canonical),
-                    value => canonical(value),
-                }
+        // Nearly always it is named by its own id: then nothing is copied.
+        let Some(at) = changes.iter().position(|change| change.path == path) else { return false };
+        let mut change = changes[at].clone();
+        for side in [&mut change.from, &mut change.to] {
+            match side {
+                Value::Object(members) => members.get_mut(field).into_iter().for_each(&mut canonical),
+                value => canonical(value),
             }
+        }
+        if renamed {
+            changes.to_mut()[at] = change;
         }
         renamed
     }
@@ -293,14 +298,15 @@ impl Trial<'_> {
     fn absent(&self, set: &WorkingSet, record: RecordId, lost: &'static str, pointer: &str) -> Verdict {
         let unit = self.submission.unit;
         match set.brings(record, unit).filter(|_| set.resolve(record, unit).is_none()) {
-            Some(waiting) => Exclusion::waits(waiting),
+            Some(waiting) => Exclusion::waits(waiting, pointer),
             None if self.submission.after_lost => Exclusion::rejected(vec![Finding::new(lost, pointer)]),
             None => Verdict::Missing(record.uuid()),
         }
     }
 
     fn judge_change(&self, set: &mut WorkingSet, tx: &mut impl Reading, grant: Grant) -> Result<Verdict, StoreError> {
-        let Some(form) = self.assessed.form.clone() else { return Ok(Exclusion::rejected(Vec::new())) };
+        let form =
+            self.assessed.form.clone().ok_or_else(|| StoreError::corrupt("a submission", "no form, and no error"))?;
         let mut changes = Cow::Borrowed(self.assessed.checked.changes.as_slice());
         let (alone, key) = match self.name_subject(set, &form, &mut changes) {
             true => {
@@ -413,7 +419,12 @@ impl Trial<'_> {
         }
         let mut warnings = self.assessed.checked.warnings.clone();
         let mut errors = self.check_rules(set, merging, &mut merged, &view, &mut warnings);
-        errors.extend(bounds::too_many_items_ever(merging.form, merging.before.map(|old| &old.record), &merged));
+        let held = merging.before.map(|old| &old.record);
+        errors.extend(bounds::too_many_items_ever(merging.form, held, &merged));
+        errors.extend(bounds::too_many_claims(held, &merged));
+        if let Some(person) = merging.form.subject(&view, merged.id).filter(|_| merged.form == STEP) {
+            errors.extend(bounds::too_many_steps(set.steps_ever(person, merged.id)));
+        }
         let cards = self.check_person(set, tx, &merged, &view, &mut errors, &mut warnings)?;
         if !errors.is_empty() {
             return Ok(Exclusion::rejected(errors));
@@ -546,6 +557,9 @@ impl Trial<'_> {
         let author = self.author(set, true);
         let mut record = stored.record.clone();
         let outcome = merge::delete(&mut record, &author, self.v);
+        if let Some(finding) = bounds::too_many_claims(Some(&stored.record), &record) {
+            return Ok(Exclusion::rejected(vec![Finding { pointer: "/record".to_owned(), ..finding }]));
+        }
         let live = record.is_live();
         let view = person::view_of(set, &record);
         let cards = person::cards_after(set, &record, live.then_some(&view), &self.basis(set))?;

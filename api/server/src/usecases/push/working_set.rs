@@ -311,6 +311,12 @@ impl WorkingSet {
         ids.filter_map(|id| self.record(*id)).filter(move |step| step.live && Some(step.record.unit) == unit)
     }
 
+    /// How many steps of a person there have ever been, beside this one; a step that is theirs already crowds out nothing.
+    pub fn steps_ever(&self, person: RecordId, beside: RecordId) -> usize {
+        let steps = self.about.get(&person);
+        if steps.is_some_and(|steps| steps.contains(&beside)) { 0 } else { steps.map_or(0, BTreeSet::len) }
+    }
+
     /// The person of this id, who is there, in this unit.
     pub fn person(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
         self.record(id).filter(|stored| stored.live && stored.record.form == PERSON && stored.record.unit == unit)
