@@ -6,12 +6,11 @@ use crate::reference::{Reference, ReferenceCache};
 use crate::state::App;
 use muong_domain::access::{Action, Actor, Authority, Denied, authorize};
 use muong_domain::form::{CatalogError, DefinitionError, Form};
-use muong_domain::id::{UnitId, derived};
+use muong_domain::id::derived;
 use muong_store::feed::{self, FeedRow};
 use muong_store::{LogEntry, Outcome, StoreError, Tx, forms};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// The forms that come with the program.
 pub const BUILT_IN: [(&str, &str); 3] = [
@@ -77,8 +76,7 @@ pub fn publish_form(
     let v =
         tx.append(LogEntry::of_reference("form", id, "published", &json!({"definition": definition})).by(authority));
     forms::insert(tx, authority, form, v)?;
-    let everybody = UnitId::new(Uuid::nil());
-    feed::stamp(tx, vec![FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: feed::EVERYBODY, kind: feed::FORM.to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(Outcome::Commit(v.0))
 }

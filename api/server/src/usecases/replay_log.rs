@@ -401,7 +401,7 @@ fn retell_unit(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
         }
     }
     let (id, v) = (entry.reference(), tx.head().seq);
-    feed::stamp(tx, vec![FeedRow { id, scope: branch, kind: "unit".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: branch, kind: feed::UNIT.to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(())
 }
@@ -416,7 +416,7 @@ fn retell_founding(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreErro
     units::cover(tx, &authority, &coverage)?;
     feed::stamp(
         tx,
-        vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }],
+        vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: feed::UNIT.to_owned(), seq: v, present: true }],
     )?;
     tx.touch_reference();
     Ok(())
@@ -433,9 +433,8 @@ fn retell_form(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     let authority = muong_domain::access::Authority::operator_of_the_server();
     let v = append_copy(tx, entry);
     forms::insert(tx, &authority, &form, v)?;
-    let everybody = UnitId::new(Uuid::nil());
     let id = entry.reference();
-    feed::stamp(tx, vec![FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: feed::EVERYBODY, kind: feed::FORM.to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(())
 }

@@ -32,7 +32,7 @@ use said::{Origin, Said, content_digest};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
-use working_set::{Item, Known, WorkingSet};
+use working_set::{Item, Known, PERSON, WorkingSet};
 
 /// A push that is ready to be made: everything that can be done before the lock has been done.
 #[derive(Clone)]
@@ -266,7 +266,8 @@ impl Desk<'_> {
         trial: &Trial<'_>,
         mut admission: Admission,
     ) -> Result<ItemResult, StoreError> {
-        let subject = admission.stored.subject;
+        // Of whom it says that the record is about, also while somebody else is shown there: so it goes with them.
+        let subject = self.person_named(trial).or(admission.stored.subject);
         let owner = subject.map_or(Owner::Store, Owner::Person);
         let content_hash = content_digest(tx, owner, &said.hash)?;
         let entry = LogEntry {
@@ -390,6 +391,13 @@ impl Desk<'_> {
         let (submission, assessed) = (submission?, assessed?);
         let named = assessed.form.as_ref()?.subject(&assessed.view, submission.record)?;
         self.own_subject(named, submission.unit)
+    }
+
+    /// The person that a submission names, who is there.
+    fn person_named(&self, trial: &Trial<'_>) -> Option<RecordId> {
+        let Submission { record, unit, .. } = *trial.submission;
+        let named = trial.assessed.form.as_ref()?.subject(&trial.assessed.view, record)?;
+        self.set.resolve(named, unit).filter(|stored| stored.record.form == PERSON).map(|stored| stored.record.id)
     }
 
     /// The author's own quarantined submissions that this one corrects.
