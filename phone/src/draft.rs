@@ -59,6 +59,10 @@ impl Draft {
         self.0.get("record")?.as_str()?.parse().ok()
     }
 
+    pub(crate) fn unit(&self) -> Option<Uuid> {
+        self.0.get("unit")?.as_str()?.parse().ok()
+    }
+
     pub(crate) fn is_create(&self) -> bool {
         self.0.get("kind").is_some_and(|kind| kind == "create")
     }

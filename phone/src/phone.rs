@@ -144,19 +144,20 @@ impl Phone {
     }
 
     fn with_base(&self, draft: Draft) -> Draft {
-        let Some(record) = draft.record() else { return draft };
-        let seen = self.replica.thing(record).map(|thing| thing.v);
-        match (self.outbox.last_open_of(record), self.epoch) {
-            (after, Some(epoch)) if after.is_some() || seen.is_some() => {
-                let mut base = json!({"epoch": epoch, "v": seen});
-                if let Some(after) = after {
-                    base["after"] = json!(after);
-                }
-                draft.with("base", base)
-            }
-            (Some(after), None) => draft.with("base", json!({"v": null, "after": after})),
-            _ => draft,
+        let (Some(record), Some(unit)) = (draft.record(), draft.unit()) else { return draft };
+        // In the history in which it was told: the phone may have heard of another one since.
+        let seen = self.replica.thing_in(unit, record).map(|thing| (thing.epoch, thing.v));
+        let mut base = match (seen, self.epoch) {
+            (Some((epoch, v)), _) => json!({"epoch": epoch, "v": v}),
+            (None, Some(epoch)) => json!({"epoch": epoch, "v": null}),
+            (None, None) => json!({"v": null}),
+        };
+        match self.outbox.last_open_of(record) {
+            Some(after) => base["after"] = json!(after),
+            None if seen.is_none() => return draft,
+            None => {}
         }
+        draft.with("base", base)
     }
 
     /// Begins another round: what was deferred is sent again, and what is new is asked for.
@@ -228,17 +229,18 @@ impl Phone {
             (401, _) => self.obstacle = Some(Obstacle::SignIn),
             (409, Request::Push { .. }) => self.obstacle = Some(Obstacle::Register),
             (413, Request::Push { ids, .. }) if ids.len() > 1 => self.batch.count = ids.len() / 2,
-            (408 | 409 | 429 | 500.., _) => self.backoff.failed(moment, retry_after_s),
-            _ => {
-                let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-                self.obstacle = Some(Obstacle::Stuck(problem.code));
+            (400, Request::Pull { .. }) if self.cursor.is_some() && code(body) == "request.cursor_invalid" => {
+                self.begin_anew();
             }
+            (408 | 409 | 429 | 500.., _) => self.backoff.failed(moment, retry_after_s),
+            _ => self.obstacle = Some(Obstacle::Stuck(code(body))),
         }
     }
 
     fn pushed(&mut self, pushed: Pushed, moment: Moment) {
         self.backoff.succeeded();
-        self.batch = BATCH;
+        // Slowly: where something between allows less than the server, each step too far costs a push.
+        self.batch.count = (self.batch.count + self.batch.count / 8 + 1).min(BATCH.count);
         // First: what is answered now belongs to the new history already.
         self.live_in(pushed.epoch);
         self.outbox.settle(pushed.results, moment.now_ms);
@@ -250,13 +252,12 @@ impl Phone {
         let Page { epoch, cursor, more, durable_before, messages } = match pulled {
             Pulled::Page(page) => page,
             Pulled::Reset { reset: _ } => {
-                self.cursor = None;
-                self.replica.begin_anew();
+                self.begin_anew();
                 return;
             }
         };
         self.live_in(epoch);
-        messages.into_iter().for_each(|message| self.replica.take(message));
+        messages.into_iter().for_each(|message| self.replica.take(epoch, message));
         self.outbox.forget_before(durable_before);
         self.cursor = Some(cursor);
         self.stale = more;
@@ -265,12 +266,22 @@ impl Phone {
         }
     }
 
+    /// The cursor is good for nothing: another history, too long away, or another user than it was given to.
+    fn begin_anew(&mut self) {
+        self.cursor = None;
+        self.replica.begin_anew();
+    }
+
     /// Another epoch: what was acknowledged in the old one may be gone, so it is said again.
     fn live_in(&mut self, epoch: Uuid) {
         if self.epoch.replace(epoch).is_some_and(|old| old != epoch) {
             self.outbox.say_again();
         }
     }
+}
+
+fn code(body: &[u8]) -> String {
+    serde_json::from_slice::<Problem>(body).unwrap_or_default().code
 }
 
 #[cfg(test)]

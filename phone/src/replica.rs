@@ -7,6 +7,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
+/// The kind of what its holder may do where.
+const GRANT: &str = "grant";
+
 /// One thing, as it was last told.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Thing {
@@ -14,6 +17,8 @@ pub struct Thing {
     pub kind: String,
     /// Its last change.
     pub v: i64,
+    /// In which history of the store that is counted.
+    pub epoch: Uuid,
     /// In whose scope it is.
     pub unit: Option<Uuid>,
     /// What it says.
@@ -24,21 +29,37 @@ pub struct Thing {
     download: u64,
 }
 
+/// What another id of a record stands for.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+struct Alias {
+    record: Uuid,
+    download: u64,
+}
+
 /// Everything that was told.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Replica {
     things: BTreeMap<Uuid, Thing>,
-    aliases: BTreeMap<Uuid, Uuid>,
+    /// By unit: an id is an alias in one, and may be a record in another.
+    aliases: BTreeMap<Uuid, BTreeMap<Uuid, Alias>>,
     notices: Vec<Notice>,
+    /// The last notice about each thing: whoever begins anew is told all of them again.
+    noticed: BTreeMap<Uuid, i64>,
     /// Counts downloads from the beginning; while one is under way, what it has not told of yet is still shown.
     download: u64,
     anew: bool,
 }
 
 impl Replica {
-    /// A thing, by its id or an alias of it.
+    /// A thing, by its id, or by an alias of it in whatever unit.
     pub fn thing(&self, id: Uuid) -> Option<&Thing> {
-        self.things.get(&self.canonical(id))
+        let by_alias = || self.aliases.values().find_map(|of_unit| self.things.get(&of_unit.get(&id)?.record));
+        self.things.get(&id).or_else(by_alias)
+    }
+
+    /// A record, by its id or an alias of it in a unit.
+    pub fn thing_in(&self, unit: Uuid, id: Uuid) -> Option<&Thing> {
+        self.things.get(&self.canonical(unit, id))
     }
 
     /// Everything there is, by id.
@@ -46,9 +67,9 @@ impl Replica {
         self.things.iter()
     }
 
-    /// The id that the server knows a record by.
-    pub fn canonical(&self, id: Uuid) -> Uuid {
-        self.aliases.get(&id).copied().unwrap_or(id)
+    /// The id that the server knows a record by, in a unit.
+    pub fn canonical(&self, unit: Uuid, id: Uuid) -> Uuid {
+        self.aliases.get(&unit).and_then(|of_unit| of_unit.get(&id)).map_or(id, |alias| alias.record)
     }
 
     /// Takes what the user is to be told.
@@ -67,22 +88,41 @@ impl Replica {
         if std::mem::take(&mut self.anew) {
             let download = self.download;
             self.things.retain(|_, thing| thing.download == download);
+            self.aliases.values_mut().for_each(|of_unit| of_unit.retain(|_, alias| alias.download == download));
+            self.aliases.retain(|_, of_unit| !of_unit.is_empty());
         }
     }
 
-    pub(crate) fn take(&mut self, message: Message) {
+    /// Takes in what is told in a history of the store.
+    pub(crate) fn take(&mut self, epoch: Uuid, message: Message) {
+        let download = self.download;
         match message {
             Message::Put(Put { kind, id, v, unit, data, open_conflicts }) => {
-                let download = self.download;
-                self.things.insert(id, Thing { kind, v, unit, data, open_conflicts, download });
+                // After a restore the ids of one record may have changed places.
+                if let Some(of_unit) = unit.and_then(|unit| self.aliases.get_mut(&unit)) {
+                    of_unit.remove(&id);
+                }
+                self.things.insert(id, Thing { kind, v, epoch, unit, data, open_conflicts, download });
             }
             Message::Tombstone { id } | Message::Purge { id } => drop(self.things.remove(&id)),
-            Message::PurgeScope { unit } => self.things.retain(|_, thing| thing.unit != Some(unit)),
-            Message::Alias { id, record } => {
-                self.things.remove(&id);
-                self.aliases.insert(id, record);
+            Message::PurgeScope { unit } => {
+                // A grant names a unit, and lies in its holder's scope: it is told by itself when it has ended.
+                self.things.retain(|_, thing| thing.kind == GRANT || thing.unit != Some(unit));
+                self.aliases.remove(&unit);
             }
-            Message::Notice(notice) => self.notices.push(notice),
+            Message::Alias { id, record, unit } => {
+                if self.things.get(&id).is_some_and(|thing| thing.unit == Some(unit)) {
+                    self.things.remove(&id);
+                }
+                self.aliases.entry(unit).or_default().insert(id, Alias { record, download });
+            }
+            Message::Notice(notice) => {
+                let last = self.noticed.entry(notice.about).or_insert(i64::MIN);
+                if *last < notice.v {
+                    *last = notice.v;
+                    self.notices.push(notice);
+                }
+            }
             Message::Unknown => {}
         }
     }

@@ -94,6 +94,8 @@ pub enum Message {
         id: Uuid,
         /// The record's.
         record: Uuid,
+        /// In which unit: elsewhere the same id may be a record.
+        unit: Uuid,
     },
     /// No longer to be seen: to be forgotten here.
     Purge {
@@ -139,6 +141,8 @@ pub struct Notice {
     pub about: Uuid,
     /// What.
     pub code: String,
+    /// The entry of the log that decided it.
+    pub v: i64,
 }
 
 /// An error of a whole request (RFC 9457).

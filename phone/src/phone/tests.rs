@@ -202,8 +202,8 @@ fn an_alias_leads_to_the_record_and_an_edit_names_what_it_builds_on() {
     phone.say(id(111), Draft::edit("branch_meeting", 1, id(0), UNIT).change("held", true, false)).unwrap();
     assert_eq!(asks(&phone).body()["submissions"][1]["base"], json!({"v": null, "after": id(100)}));
     push(&mut phone, EPOCH, "accepted", 5);
-    let alias = json!({"t": "alias", "id": id(0), "record": id(50)});
-    let notice = json!({"t": "notice", "about": id(100), "code": "quarantine.released"});
+    let alias = json!({"t": "alias", "id": id(0), "record": id(50), "unit": UNIT});
+    let notice = json!({"t": "notice", "about": id(100), "code": "quarantine.released", "v": 6});
     pull(&mut phone, page(EPOCH, false, 0, json!([alias, put(50, 5), notice])));
     assert_eq!(phone.replica().thing(id(0)), phone.replica().thing(id(50)));
     assert_eq!(phone.replica_mut().take_notices()[0].code, "quarantine.released");
@@ -227,4 +227,88 @@ fn what_was_saved_goes_on_as_it_was() {
     let restored: Phone = serde_json::from_slice(&saved).unwrap();
     assert_eq!(restored, phone);
     assert_eq!(restored.next(NOW), phone.next(NOW));
+}
+
+#[test]
+fn what_was_seen_before_a_restore_is_told_with_the_history_in_which_it_was_seen() {
+    const NEW: Uuid = Uuid::from_u128(11);
+    let mut phone = said(1);
+    push(&mut phone, EPOCH, "accepted", 900);
+    pull(&mut phone, page(EPOCH, false, 0, json!([put(0, 900), put(1, 800)])));
+    // It hears of the new history by a push, before its copy is renewed.
+    phone.say(id(110), meeting(7)).unwrap();
+    push(&mut phone, NEW, "accepted", 10);
+    phone.say(id(111), Draft::delete(id(1), UNIT)).unwrap();
+    let Request::Push { body, .. } = asks(&phone) else { panic!("it says all again") };
+    let said = body["submissions"].as_array().unwrap();
+    let base = |of: Uuid| said.iter().find(|one| one["id"] == json!(of)).map(|one| one["base"].clone());
+    assert_eq!(base(id(111)), Some(json!({"epoch": EPOCH, "v": 800})));
+}
+
+#[test]
+fn an_id_is_a_record_in_one_unit_and_another_name_in_another() {
+    const OTHER: Uuid = Uuid::from_u128(3);
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let elsewhere = json!({"t": "alias", "id": id(0), "record": id(50), "unit": OTHER});
+    let mut there = put(50, 6);
+    there["unit"] = json!(OTHER);
+    pull(&mut phone, page(EPOCH, false, 0, json!([put(0, 5), elsewhere, there])));
+    let v = |phone: &Phone, unit| phone.replica().thing_in(unit, id(0)).map(|thing| thing.v);
+    assert_eq!((v(&phone, UNIT), v(&phone, OTHER)), (Some(5), Some(6)));
+    // After a restore the two names have changed places.
+    phone.wake(NOW);
+    pull(&mut phone, json!({"reset": {"reason": "epoch"}}));
+    let mut here = put(0, 7);
+    here["unit"] = json!(OTHER);
+    let back = json!({"t": "alias", "id": id(50), "record": id(0), "unit": OTHER});
+    pull(&mut phone, page(EPOCH, false, 0, json!([back, here])));
+    let canonical = |number| phone.replica().canonical(OTHER, id(number));
+    assert_eq!((canonical(0), canonical(50)), (id(0), id(0)));
+    assert_eq!(v(&phone, OTHER), Some(7));
+    // And what names an unit that is not seen any more is nobody's name.
+    phone.wake(NOW);
+    pull(&mut phone, page(EPOCH, false, 0, json!([{"t": "purge_scope", "unit": OTHER}])));
+    assert_eq!(phone.replica().canonical(OTHER, id(50)), id(50));
+}
+
+#[test]
+fn a_grant_stays_when_its_unit_is_purged() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let grant = json!({"t": "put", "kind": "grant", "id": id(9), "v": 3, "unit": UNIT, "data": {"role": "liaison"}});
+    pull(&mut phone, page(EPOCH, false, 0, json!([grant, put(0, 5)])));
+    phone.wake(NOW);
+    pull(&mut phone, page(EPOCH, false, 0, json!([{"t": "purge_scope", "unit": UNIT}])));
+    let left: Vec<Uuid> = phone.replica().things().map(|(id, _)| *id).collect();
+    assert_eq!(left, [id(9)]);
+}
+
+#[test]
+fn a_cursor_that_is_nobodys_is_given_up_and_what_was_told_once_is_not_told_again() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let notice = json!({"t": "notice", "about": id(100), "code": "quarantine.released", "v": 6});
+    pull(&mut phone, page(EPOCH, false, 0, json!([notice])));
+    assert_eq!(phone.replica_mut().take_notices().len(), 1);
+    phone.wake(NOW);
+    let request = asks(&phone);
+    phone.answered(&request, 400, None, b"{\"code\":\"request.cursor_invalid\"}", NOW);
+    let later = json!({"t": "notice", "about": id(100), "code": "quarantine.discarded", "v": 8});
+    let begun = pull(&mut phone, page(EPOCH, false, 0, json!([notice, later])));
+    assert_eq!(begun["cursor"], Value::Null);
+    let told: Vec<i64> = phone.replica_mut().take_notices().iter().map(|notice| notice.v).collect();
+    assert_eq!(told, [8]);
+    // Without one there is nothing to give up.
+    let mut new = Phone::new(DEVICE, "test/1");
+    let request = asks(&new);
+    new.answered(&request, 400, None, b"{\"code\":\"request.cursor_invalid\"}", NOW);
+    assert_eq!(new.next(NOW), Next::Stuck("request.cursor_invalid".to_owned()));
+}
+
+#[test]
+fn after_a_batch_that_was_too_large_it_grows_slowly() {
+    let mut phone = said(100);
+    let request = asks(&phone);
+    phone.answered(&request, 413, None, b"{\"code\":\"request.too_large\"}", NOW);
+    phone.answered(&asks(&phone), 413, None, b"{\"code\":\"request.too_large\"}", NOW);
+    let sizes: Vec<usize> = (0..3).map(|n| push(&mut phone, EPOCH, "accepted", 5 + n).len()).collect();
+    assert_eq!(sizes, [25, 29, 33]);
 }
