@@ -205,7 +205,8 @@ fn tell(
 }
 
 fn reset(cursor: &Cursor, head: &Head) -> Option<Reset> {
-    let newest = [cursor.scopes, cursor.moving.map(|moving| moving.to)].into_iter().flatten().map(|as_of| as_of.seq);
+    let scopes = [cursor.scopes, cursor.moving.map(|moving| moving.to)];
+    let newest = scopes.into_iter().flatten().map(|scopes| scopes.newest());
     if cursor.epoch != head.epoch {
         Some(Reset::Epoch)
     } else if cursor.place > Place::after(head.seq) || newest.max() > Some(head.seq) {

@@ -1,9 +1,9 @@
 //! One page of a pull, within one snapshot: first the way to the scopes as they are now, then what has changed in them.
 
-use super::cursor::{AsOf, Cursor, Moving};
+use super::cursor::{AsOf, Cursor, Cut, Moving, Scopes};
 use super::message::{Message, Page};
 use super::rows::{LevelOf, Purpose, Rows};
-use super::sight::{Change, Level, Sight};
+use super::sight::{Change, Had, Level, Sight};
 use crate::usecases::reader::Reader;
 use chrono::{DateTime, Utc};
 use muong_domain::id::{Seq, UnitId, UserId};
@@ -58,8 +58,8 @@ impl<'a> Pulling<'a> {
         Ok(Self { reader, user, grants, head, now, sight, cursor, page: Page::new(limit) })
     }
 
-    fn sight_as_of(&self, read: &mut Snapshot<'_>, moment: AsOf) -> Result<Sight<'a>, StoreError> {
-        Sight::as_of(read, self.reader.reference(), self.head, (self.user, self.grants), moment)
+    fn had(&self, read: &mut Snapshot<'_>, scopes: Option<Scopes>) -> Result<Had<'a>, StoreError> {
+        Had::of(read, self.reader.reference(), self.head, (self.user, self.grants), scopes)
     }
 
     /// Fills the page.
@@ -69,41 +69,42 @@ impl<'a> Pulling<'a> {
                 if self.go(read, moving)? == Filled::Full {
                     return Ok(Filled::Full);
                 }
-                (self.cursor.scopes, self.cursor.moving) = (Some(moving.to), None);
+                self.cursor.scopes = self.cursor.moving.take().map(|moved| moved.to);
             }
             if !self.has_other_scopes(read)? {
                 break;
             }
             self.cursor.set_out(self.now);
         }
-        self.cursor.scopes = Some(self.now);
+        self.cursor.scopes = Some(Scopes::whole(self.now));
         self.follow(read)
     }
 
     fn has_other_scopes(&self, read: &mut Snapshot<'_>) -> Result<bool, StoreError> {
-        let Some(moment) = self.cursor.scopes.filter(|moment| *moment != self.now) else { return Ok(false) };
-        let before = self.sight_as_of(read, moment)?;
-        Ok(!self.sight.changes_from(Some(&before), read)?.is_empty())
+        let now = Scopes::whole(self.now);
+        let Some(scopes) = self.cursor.scopes.filter(|scopes| *scopes != now) else { return Ok(false) };
+        let had = self.had(read, Some(scopes))?;
+        Ok(!self.sight.changes_from(&had, read)?.is_empty())
     }
 
     // --- the way to other scopes --------------------------------------------------------------------------
 
-    /// Goes on from the scopes that the phone has to those of `moving`. What is not seen any more now is left out; the
-    /// next way leads on from there.
+    /// Goes on from the scopes that the phone has to those of `moving`. What is not seen any more now is left out, and
+    /// that is noted; the next way leads on from there.
     fn go(&mut self, read: &mut Snapshot<'_>, moving: Moving) -> Result<Filled, StoreError> {
-        let to = self.sight_as_of(read, moving.to)?;
-        let before = match self.cursor.scopes {
-            Some(moment) => Some(self.sight_as_of(read, moment)?),
-            None => None,
-        };
-        let mut changes = to.changes_from(before.as_ref(), read)?;
+        let to = Sight::as_of(read, self.reader.reference(), self.head, (self.user, self.grants), moving.to.as_of)?;
+        let mut changes = to.changes_from(&self.had(read, self.cursor.scopes)?, read)?;
         if let Some(at) = moving.at {
-            changes.retain(|change| change.scope.uuid() >= at.scope);
-            if let Some(begun) = changes.first().copied().filter(|change| change.scope.uuid() == at.scope) {
-                changes.remove(0);
-                if at.seq != END && self.rest(read, &to, begun, at)? == Filled::Full {
-                    return Ok(Filled::Full);
-                }
+            let is_left = |scope: uuid::Uuid| scope > at.scope || (scope == at.scope && at.seq != END);
+            changes.retain(|change| is_left(change.scope.uuid()));
+        }
+        self.note_cut(read, moving.to, &changes)?;
+        let begun =
+            changes.first().copied().filter(|change| moving.at.is_some_and(|at| at.scope == change.scope.uuid()));
+        if let (Some(begun), Some(at)) = (begun, moving.at) {
+            changes.remove(0);
+            if self.rest(read, &to, begun, at)? == Filled::Full {
+                return Ok(Filled::Full);
             }
         }
         let mut left = changes.as_slice();
@@ -123,6 +124,16 @@ impl<'a> Pulling<'a> {
             left = rest;
         }
         Ok(Filled::All)
+    }
+
+    /// Notes whether less is seen now of what is left of the way than was known: the phone will lack that.
+    fn note_cut(&mut self, read: &mut Snapshot<'_>, to: Scopes, left: &[Change]) -> Result<(), StoreError> {
+        let known = self.had(read, Some(to))?;
+        let sees_less = left.iter().any(|change| self.sight.level(change.scope) < known.least(change.scope));
+        if let (true, Some(moving)) = (sees_less, &mut self.cursor.moving) {
+            moving.to.cut = if to.cut == Cut::Nothing { Cut::AsOf(self.now) } else { Cut::Everything };
+        }
+        Ok(())
     }
 
     /// What is shown of a scope on the way: what was seen at its end, and is seen now.
