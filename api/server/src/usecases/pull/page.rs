@@ -15,8 +15,13 @@ use muong_store::{Head, Snapshot, StoreError};
 const TOGETHER: usize = 64;
 /// Who sees more scopes than this reads all changes and leaves out what lies elsewhere.
 const FEW: usize = 256;
-/// How many rows are looked at together, however few messages are asked for: as many records are in memory at once.
-const LOOKED_AT: i64 = 100;
+/// How many rows of the feed, which are small, are read together: as few as this for a page that has little room, and as
+/// many for one that has much.
+const READ_TOGETHER: (usize, usize) = (100, 1_000);
+/// How many of them are looked at together, with all that is told of them: as many records are in memory at once.
+const LOOKED_AT: (usize, usize) = (10, 100);
+/// After so many rows a request ends, whatever it has found: what nobody is told of may be without end.
+const READ_AT_MOST: usize = 10_000;
 /// Past everything in a scope.
 const END: Seq = Seq(i64::MAX);
 
@@ -32,12 +37,14 @@ pub struct Pulling<'a> {
     pub cursor: Cursor,
     /// What it is told.
     pub page: Page,
+    /// How many rows were read for it.
+    read: usize,
 }
 
 /// Whether there is more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Filled {
-    /// The page is full, and something did not fit.
+    /// The page is full, and something did not fit; or it has been looked at enough for one request.
     Full,
     /// That is all.
     All,
@@ -55,7 +62,7 @@ impl<'a> Pulling<'a> {
         let now = AsOf { seq: head.seq, at };
         let sight = Sight::as_of(read, reader.reference(), head, (user, grants), now)?;
         let cursor = cursor.unwrap_or_else(|| Cursor::fresh(head.epoch, now));
-        Ok(Self { reader, user, grants, head, now, sight, cursor, page: Page::new(limit) })
+        Ok(Self { reader, user, grants, head, now, sight, cursor, page: Page::new(limit), read: 0 })
     }
 
     fn had(&self, read: &mut Snapshot<'_>, scopes: Option<Scopes>) -> Result<Had<'a>, StoreError> {
@@ -161,10 +168,13 @@ impl<'a> Pulling<'a> {
     ) -> Result<Filled, StoreError> {
         let units: Vec<UnitId> =
             scopes.iter().filter(|change| self.shown(to, change).is_some()).map(|change| change.scope).collect();
-        let (up_to, limit) = (self.cursor.complete(), LOOKED_AT);
+        let (up_to, limit) = (self.cursor.complete(), self.together());
         let rows =
             if whole { feed::present_in(read, &units, up_to, limit)? } else { feed::units_among(read, &units, up_to)? };
         if self.backfill(read, to, &rows)? == Filled::Full {
+            return Ok(Filled::Full);
+        }
+        if self.is_enough(rows.len()) {
             return Ok(Filled::Full);
         }
         let is_cut = whole && i64::try_from(rows.len()).is_ok_and(|found| found == limit);
@@ -203,12 +213,13 @@ impl<'a> Pulling<'a> {
                 }
             }
             Some(_) => loop {
-                let limit = LOOKED_AT;
+                let limit = self.together();
                 let rows = feed::rest_in(read, change.scope, at, self.cursor.complete(), limit)?;
                 if self.backfill(read, to, &rows)? == Filled::Full {
                     return Ok(Filled::Full);
                 }
                 match rows.last() {
+                    Some(_) if self.is_enough(rows.len()) => return Ok(Filled::Full),
                     Some(last) if i64::try_from(rows.len()).is_ok_and(|found| found == limit) => at = Place::of(last),
                     _ => break,
                 }
@@ -219,16 +230,34 @@ impl<'a> Pulling<'a> {
     }
 
     fn backfill(&mut self, read: &mut Snapshot<'_>, to: &Sight<'_>, rows: &[FeedRow]) -> Result<Filled, StoreError> {
-        let (reader, grants) = (self.reader, self.grants);
-        let told = {
-            let level = |scope: UnitId| to.level(scope).min(self.sight.level(scope));
-            let loaded = Rows::load(read, reader, grants, Purpose::Backfill, (rows, &level))?;
-            messages(&loaded, rows, &level, &mut self.page)?
-        };
-        if let Some(last) = told.delivered {
-            self.arrive(last);
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (rows, later) = rest.split_at(rest.len().min(self.page.within(LOOKED_AT)));
+            let told = {
+                let level = |scope: UnitId| to.level(scope).min(self.sight.level(scope));
+                let loaded = Rows::load(read, self.reader, self.grants, Purpose::Backfill, (rows, &level))?;
+                messages(&loaded, rows, &level, &mut self.page)?
+            };
+            if let Some(last) = told.delivered {
+                self.arrive(last);
+            }
+            if told.filled == Filled::Full {
+                return Ok(Filled::Full);
+            }
+            rest = later;
         }
-        Ok(told.filled)
+        Ok(Filled::All)
+    }
+
+    /// Whether so many rows more are more than one request may read. The next one goes on after them.
+    fn is_enough(&mut self, rows: usize) -> bool {
+        self.read += rows;
+        self.read >= READ_AT_MOST
+    }
+
+    /// How many rows to read together.
+    fn together(&self) -> i64 {
+        i64::try_from(self.page.within(READ_TOGETHER)).unwrap_or(i64::MAX)
     }
 
     fn tell(&mut self, message: Message) -> Filled {
@@ -247,15 +276,32 @@ impl<'a> Pulling<'a> {
         }
         let few = self.few_scopes(read)?;
         loop {
-            let (limit, after) = (LOOKED_AT, self.cursor.place);
+            let (limit, after) = (self.together(), self.cursor.place);
             let rows = match &few {
                 Some(scopes) => feed::changed_in(read, scopes, after, limit)?,
                 None => feed::changed(read, after, limit)?,
             };
+            if self.changes(read, &rows)? == Filled::Full {
+                return Ok(Filled::Full);
+            }
+            if i64::try_from(rows.len()).is_ok_and(|found| found < limit) {
+                self.cursor.place = Place::after(self.head.seq);
+                return Ok(Filled::All);
+            }
+            if self.is_enough(rows.len()) {
+                return Ok(Filled::Full);
+            }
+        }
+    }
+
+    fn changes(&mut self, read: &mut Snapshot<'_>, rows: &[FeedRow]) -> Result<Filled, StoreError> {
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (rows, later) = rest.split_at(rest.len().min(self.page.within(LOOKED_AT)));
             let told = {
                 let level = |scope: UnitId| self.sight.level(scope);
-                let loaded = Rows::load(read, self.reader, self.grants, Purpose::Follow, (&rows, &level))?;
-                messages(&loaded, &rows, &level, &mut self.page)?
+                let loaded = Rows::load(read, self.reader, self.grants, Purpose::Follow, (rows, &level))?;
+                messages(&loaded, rows, &level, &mut self.page)?
             };
             if let Some(last) = told.delivered {
                 self.cursor.place = last;
@@ -263,11 +309,9 @@ impl<'a> Pulling<'a> {
             if told.filled == Filled::Full {
                 return Ok(Filled::Full);
             }
-            if i64::try_from(rows.len()).is_ok_and(|found| found < limit) {
-                self.cursor.place = Place::after(self.head.seq);
-                return Ok(Filled::All);
-            }
+            rest = later;
         }
+        Ok(Filled::All)
     }
 
     /// The scopes to ask for one by one; none when there are too many of them.
