@@ -9,7 +9,7 @@ use crate::schema::{feed, unit_closure};
 use crate::transaction::{Reading, Tx};
 use diesel::dsl;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Text};
 use muong_domain::id::{Seq, UnitId};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub struct FeedRow {
     pub present: bool,
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = feed)]
 struct Row {
     id: Id,
@@ -109,23 +109,78 @@ impl Place {
     }
 }
 
-/// What has changed after a place, in order, in a few scopes. Costs what has changed there, however much changed elsewhere.
+/// For PostgreSQL, of each scope the rows after a place, in order. A row is compared with a row, and never `scope = …`:
+/// where the scope is known the planner may also take the index by seq alone, past everybody else's changes, and does so
+/// as long as its statistics are of an almost empty table.
+const OF_ONE_SCOPE: &str = "SELECT id, scope, kind, seq, present FROM feed \
+     WHERE (scope, seq, id) >= ($1, $2, $3) AND scope <= $1 AND (seq > $2 OR id > $3 OR (id = $3 AND scope > $4)) \
+     AND seq <= $5 AND present ORDER BY scope, seq, id LIMIT $6";
+const OF_EACH_SCOPE: &str = "SELECT f.id, f.scope, f.kind, f.seq, f.present FROM unnest($1::uuid[]) AS s(scope) \
+     CROSS JOIN LATERAL (SELECT * FROM feed \
+     WHERE (feed.scope, feed.seq, feed.id) >= (s.scope, $2, $3) AND feed.scope <= s.scope \
+     AND (feed.seq > $2 OR feed.id > $3 OR (feed.id = $3 AND feed.scope > $4)) \
+     ORDER BY feed.scope, feed.seq, feed.id LIMIT $5) AS f ORDER BY f.seq, f.id, f.scope LIMIT $5";
+
+/// What has changed after a place, in order, in a few scopes. Costs no more than `limit` rows of each, however much changed
+/// elsewhere and later.
 pub fn changed_in(
     read: &mut impl Reading,
     scopes: &[UnitId],
     after: Place,
     limit: i64,
 ) -> Result<Vec<FeedRow>, StoreError> {
-    let scopes = scopes.iter().copied().map(Id::from);
-    // Not `seq` itself: PostgreSQL would walk the index that stands in that order, past everybody else's changes.
-    Ok(told(on_backend!(read.conn(), c => feed::table
-        .filter(among(feed::scope, scopes))
+    let rows = match read.conn() {
+        Connection::Postgres(c) => diesel::sql_query(OF_EACH_SCOPE)
+            .bind::<Array<sql::Id>, _>(scopes.iter().copied().map(Id::from).collect::<Vec<_>>())
+            .bind::<BigInt, _>(after.seq.0)
+            .bind::<sql::Id, _>(Id(after.id))
+            .bind::<sql::Id, _>(Id(after.scope))
+            .bind::<BigInt, _>(limit)
+            .load::<Row>(c)?,
+        Connection::Sqlite(c) => one_by_one(c, scopes, after, limit)?,
+    };
+    Ok(told(rows))
+}
+
+/// For SQLite, which has no `LATERAL` but no way to the server either.
+fn one_by_one(
+    conn: &mut SqliteConnection,
+    scopes: &[UnitId],
+    after: Place,
+    limit: i64,
+) -> Result<Vec<Row>, StoreError> {
+    let (mut found, most) = (Vec::<Row>::new(), usize::try_from(limit).unwrap_or(usize::MAX));
+    for scope in scopes {
+        // What comes after the last of as many as are wanted is not wanted.
+        let up_to = if found.len() < most { i64::MAX } else { found.last().map_or(i64::MAX, |row| row.seq) };
+        let more = in_scope(conn, *scope, (after, up_to), true, limit)?;
+        if !more.is_empty() {
+            found.extend(more);
+            found.sort_unstable_by_key(|row| (row.seq, row.id, row.scope));
+            found.truncate(most);
+        }
+    }
+    Ok(found)
+}
+
+/// For SQLite: what is (or also what was) in a scope, after a place and up to an entry, in order.
+fn in_scope(
+    conn: &mut SqliteConnection,
+    scope: UnitId,
+    (after, up_to): (Place, i64),
+    also_gone: bool,
+    limit: i64,
+) -> Result<Vec<Row>, StoreError> {
+    Ok(feed::table
+        .filter(feed::scope.eq(Id::from(scope)))
         .filter(feed::seq.ge(after.seq.0))
         .filter(is_after(after))
-        .order((feed::seq + 0_i64, feed::id, feed::scope))
+        .filter(feed::seq.le(up_to))
+        .filter(feed::present.or(also_gone.into_sql::<Bool>()))
+        .order((feed::scope, feed::seq, feed::id))
         .limit(limit)
         .select(Row::as_select())
-        .load(c))?))
+        .load(conn)?)
 }
 
 /// What has changed after a place, in order, wherever: for whoever sees nearly everything.
@@ -176,16 +231,18 @@ pub fn rest_in(
     up_to: Seq,
     limit: i64,
 ) -> Result<Vec<FeedRow>, StoreError> {
-    Ok(told(on_backend!(read.conn(), c => feed::table
-        .filter(feed::scope.eq(Id::from(scope)))
-        .filter(feed::seq.ge(after.seq.0))
-        .filter(is_after(after))
-        .filter(feed::seq.le(up_to.0))
-        .filter(feed::present)
-        .order((feed::seq + 0_i64, feed::id))
-        .limit(limit)
-        .select(Row::as_select())
-        .load(c))?))
+    let rows = match read.conn() {
+        Connection::Postgres(c) => diesel::sql_query(OF_ONE_SCOPE)
+            .bind::<sql::Id, _>(Id::from(scope))
+            .bind::<BigInt, _>(after.seq.0)
+            .bind::<sql::Id, _>(Id(after.id))
+            .bind::<sql::Id, _>(Id(after.scope))
+            .bind::<BigInt, _>(up_to.0)
+            .bind::<BigInt, _>(limit)
+            .load::<Row>(c)?,
+        Connection::Sqlite(c) => in_scope(c, scope, (after, up_to.0), false, limit)?,
+    };
+    Ok(told(rows))
 }
 
 /// The units themselves, without what lies in them, as of an entry.

@@ -146,8 +146,9 @@ impl Days {
         }
         let Some(conflict) = open_conflicts(commune).into_iter().next() else { return };
         let by = |candidate: &Value| candidate["by"].as_array().cloned().unwrap_or_default();
-        let seen: Vec<Uuid> =
-            candidates(commune, &conflict).iter().flat_map(by).map(|by| uuid(&by["submission"])).collect();
+        // What was decided before is nobody's submission.
+        let said = |by: Value| by["submission"].as_str().map(|_| uuid(&by["submission"]));
+        let seen: Vec<Uuid> = candidates(commune, &conflict).iter().flat_map(by).filter_map(said).collect();
         let Some(first) = seen.first() else { return };
         // Questions about a withdrawal or a rule take another kind of answer; they stay open.
         let _whatever_comes_of_it = resolve(commune, &conflict, &json!({"candidate": first}), &seen, "Đã đối chiếu.");

@@ -8,7 +8,8 @@ use muong_tests::client::{text, uuid};
 use muong_tests::database::execute;
 use muong_tests::phone::kinds;
 use muong_tests::province::{
-    ADMIN, COMMUNE, HUOI_SANG, MUONG_CHA, NA_LONG, NEIGHBOUR, OTHER_COMMUNE, PHIENG_SANG, SECRETARY, STRANGER,
+    ADMIN, COMMUNE, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, OTHER_COMMUNE, PHIENG_SANG, SECRETARY,
+    STRANGER,
 };
 use muong_tests::{Backend, Phone, Reporter, TestApp, on_both};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ on_both!(
     a_unit_that_moves_takes_what_it_holds_along,
     a_record_that_has_gone_to_another_unit_is_purged_or_seen_there,
     scopes_that_change_in_the_middle_of_a_bootstrap_end_as_they_are,
+    what_is_lost_in_the_middle_of_a_bootstrap_and_comes_back_is_not_missed,
     nothing_is_delivered_after_a_grant_has_ended_however_the_phone_asks,
     a_cursor_stays_short_whatever_its_user_may_see,
 );
@@ -193,7 +195,7 @@ fn scopes_that_change_in_the_middle_of_a_bootstrap_end_as_they_are(app: &TestApp
             0 => app.grant(COMMUNE, Role::CommuneReviewer, PHIENG_SANG),
             1 => moves(&admin, HUOI_SANG, MUONG_CHA),
             2 => app.revoke(COMMUNE, Role::CommuneReviewer, PHIENG_SANG),
-            _ => moves(&admin, HUOI_SANG, muong_tests::province::MUONG_NHE),
+            _ => moves(&admin, HUOI_SANG, MUONG_NHE),
         }
         phone.pulls_by(&commune, 1);
         whole.pulls(&commune);
@@ -201,6 +203,80 @@ fn scopes_that_change_in_the_middle_of_a_bootstrap_end_as_they_are(app: &TestApp
         new.pulls(&commune);
         assert_eq!(phone.things, new.things, "stopped after {stop}");
         assert_eq!(whole.things, new.things, "followed, at {stop}");
+    }
+}
+
+/// Something that can end and come back.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// A grant.
+    Whole(Uuid),
+    /// Of two grants over a unit, the one that shows more.
+    Persons(Uuid),
+    /// A unit below one that is granted.
+    Below,
+}
+
+impl Part {
+    fn ends(self, app: &TestApp, login: &str) {
+        match self {
+            Self::Whole(unit) | Self::Persons(unit) => app.revoke(login, Role::Cadre, unit),
+            Self::Below => moves(&app.sign_in(ADMIN), HUOI_SANG, MUONG_CHA),
+        }
+    }
+
+    fn comes_back(self, app: &TestApp, login: &str) {
+        match self {
+            Self::Whole(unit) | Self::Persons(unit) => app.grant(login, Role::Cadre, unit),
+            Self::Below => {
+                // A unit stands for a day at least where it stands.
+                app.pass(TimeDelta::days(1));
+                moves(&app.sign_in(ADMIN), HUOI_SANG, MUONG_NHE);
+                app.pass(TimeDelta::days(1));
+            }
+        }
+    }
+}
+
+/// Pulls so many pages of one message before a part is lost, and after each such step; then all the rest.
+fn loses_and_gets_back(app: &TestApp, login: &str, parts: &[Part], steps: (usize, usize)) {
+    let mut phone = Phone::default();
+    let who = app.sign_in(login);
+    let pulls = |phone: &mut Phone, pages| (0..pages).for_each(|_| drop(phone.pulls_a_page(&who, 1)));
+    pulls(&mut phone, steps.0);
+    for part in parts {
+        app.pass(TimeDelta::seconds(1));
+        part.ends(app, login);
+        who.renew();
+        pulls(&mut phone, steps.1);
+        app.pass(TimeDelta::seconds(1));
+        part.comes_back(app, login);
+        who.renew();
+        pulls(&mut phone, 1);
+    }
+    phone.pulls_by(&who, 1);
+    let mut new = Phone::default();
+    new.pulls(&who);
+    assert_eq!(phone.things, new.things, "{parts:?} {steps:?}");
+    assert_eq!(phone.pulls(&who), Vec::<Value>::new(), "{parts:?} {steps:?}");
+}
+
+fn what_is_lost_in_the_middle_of_a_bootstrap_and_comes_back_is_not_missed(app: &TestApp) {
+    for (login, unit) in [(SECRETARY, HUOI_SANG), (NEIGHBOUR, NA_LONG)] {
+        reported(app, login, unit);
+        app.sign_in(login).reports_as("accepted", person(unit, "Giàng A Vừ", "2001-04-12"));
+    }
+    app.grant(SECRETARY, Role::Cadre, NA_LONG);
+    let all: Vec<Part> = vec![Part::Whole(HUOI_SANG), Part::Whole(NA_LONG)];
+    let lost: [&[Part]; 4] = [&all[..1], &all[1..], &all, &[all[0], all[1], all[0]]];
+    for (before, after) in (1..12).flat_map(|before| [(before, 1), (before, 2)]) {
+        lost.iter().for_each(|parts| loses_and_gets_back(app, SECRETARY, parts, (before, after)));
+    }
+    app.grant(SECRETARY, Role::Liaison, HUOI_SANG);
+    for before in 1..12 {
+        loses_and_gets_back(app, SECRETARY, &[Part::Persons(HUOI_SANG)], (before, 1));
+        loses_and_gets_back(app, SECRETARY, &[Part::Persons(HUOI_SANG), Part::Whole(NA_LONG)], (before, 2));
+        loses_and_gets_back(app, COMMUNE, &[Part::Below], (before, 1));
     }
 }
 

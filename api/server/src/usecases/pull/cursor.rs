@@ -29,11 +29,46 @@ pub struct AsOf {
     pub at: DateTime<Utc>,
 }
 
+/// What was left out on a way because less was seen by then than at the moment to which the way leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cut {
+    /// Nothing.
+    Nothing,
+    /// At most what was not seen as of another moment.
+    AsOf(AsOf),
+    /// Less was seen again and again: perhaps everything but what is always seen.
+    Everything,
+}
+
+/// Scopes as of a moment, of which the phone may lack what was cut. More than was seen at that moment it does not have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scopes {
+    /// The moment.
+    pub as_of: AsOf,
+    /// What is lacking.
+    pub cut: Cut,
+}
+
+impl Scopes {
+    /// All that is seen at a moment.
+    pub const fn whole(as_of: AsOf) -> Self {
+        Self { as_of, cut: Cut::Nothing }
+    }
+
+    /// The newest entry that it is of.
+    pub fn newest(&self) -> Seq {
+        match self.cut {
+            Cut::AsOf(cut) => self.as_of.seq.max(cut.seq),
+            Cut::Nothing | Cut::Everything => self.as_of.seq,
+        }
+    }
+}
+
 /// How far the way from some scopes to others has come: scopes in order of id, the rows of each in order of the feed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moving {
-    /// As of when the scopes are those that the way leads to.
-    pub to: AsOf,
+    /// The scopes that the way leads to.
+    pub to: Scopes,
     /// The last row of a scope that was delivered; none before the first scope.
     pub at: Option<Place>,
 }
@@ -45,8 +80,8 @@ pub struct Cursor {
     pub epoch: Uuid,
     /// The last row of the feed that was delivered.
     pub place: Place,
-    /// As of when the scopes were computed whose rows up to `place` it has; none: it has none yet.
-    pub scopes: Option<AsOf>,
+    /// The scopes whose rows up to `place` it has; none: it has none yet.
+    pub scopes: Option<Scopes>,
     /// On its way to other scopes.
     pub moving: Option<Moving>,
 }
@@ -54,7 +89,8 @@ pub struct Cursor {
 impl Cursor {
     /// Of a phone that has nothing: it gets what is there as of now, and from then on the feed.
     pub fn fresh(epoch: Uuid, now: AsOf) -> Self {
-        Self { epoch, place: Place::after(now.seq), scopes: None, moving: Some(Moving { to: now, at: None }) }
+        let moving = Some(Moving { to: Scopes::whole(now), at: None });
+        Self { epoch, place: Place::after(now.seq), scopes: None, moving }
     }
 
     /// The last entry of which it has everything.
@@ -65,7 +101,7 @@ impl Cursor {
     /// Begins a way to the scopes as of now. What was delivered of an unfinished entry is delivered again afterwards.
     pub fn set_out(&mut self, to: AsOf) {
         self.place = Place::after(self.complete());
-        self.moving = Some(Moving { to, at: None });
+        self.moving = Some(Moving { to: Scopes::whole(to), at: None });
     }
 
     /// As the phone keeps it.
@@ -91,8 +127,8 @@ impl Cursor {
         let mut bytes = vec![FORMAT];
         bytes.extend_from_slice(self.epoch.as_bytes());
         write_place(&mut bytes, Some(self.place));
-        write_as_of(&mut bytes, self.scopes);
-        write_as_of(&mut bytes, self.moving.map(|moving| moving.to));
+        write_scopes(&mut bytes, self.scopes);
+        write_scopes(&mut bytes, self.moving.map(|moving| moving.to));
         if let Some(moving) = self.moving {
             write_place(&mut bytes, moving.at);
         }
@@ -104,8 +140,8 @@ impl Cursor {
         let [FORMAT] = rest.take()? else { return None };
         let epoch = Uuid::from_bytes(rest.take()?);
         let place = rest.place()??;
-        let scopes = rest.as_of()?;
-        let to = rest.as_of()?;
+        let scopes = rest.scopes()?;
+        let to = rest.scopes()?;
         let moving = match to {
             Some(to) => Some(Moving { to, at: rest.place()? }),
             None => None,
@@ -121,9 +157,15 @@ fn tag(read: &mut impl Reading, user: UserId, bytes: &[u8]) -> Result<[u8; TAG],
     Ok(tag)
 }
 
-fn write_as_of(bytes: &mut Vec<u8>, as_of: Option<AsOf>) {
-    bytes.push(u8::from(as_of.is_some()));
-    if let Some(AsOf { seq, at }) = as_of {
+fn write_scopes(bytes: &mut Vec<u8>, scopes: Option<Scopes>) {
+    let Some(Scopes { as_of, cut }) = scopes else { return bytes.push(0) };
+    let (kind, cut) = match cut {
+        Cut::Nothing => (1, None),
+        Cut::AsOf(cut) => (2, Some(cut)),
+        Cut::Everything => (3, None),
+    };
+    bytes.push(kind);
+    for AsOf { seq, at } in [Some(as_of), cut].into_iter().flatten() {
         bytes.extend_from_slice(&seq.0.to_be_bytes());
         bytes.extend_from_slice(&at.timestamp_micros().to_be_bytes());
     }
@@ -154,16 +196,25 @@ impl Rest<'_> {
         Some(Seq(i64::from_be_bytes(self.take()?)))
     }
 
-    fn as_of(&mut self) -> Option<Option<AsOf>> {
-        match self.take()? {
-            [0] => Some(None),
-            [1] => {
-                let seq = self.seq()?;
-                let at = DateTime::from_timestamp_micros(i64::from_be_bytes(self.take()?))?;
-                Some(Some(AsOf { seq, at }))
-            }
-            _ => None,
+    fn as_of(&mut self) -> Option<AsOf> {
+        let seq = self.seq()?;
+        let at = DateTime::from_timestamp_micros(i64::from_be_bytes(self.take()?))?;
+        Some(AsOf { seq, at })
+    }
+
+    fn scopes(&mut self) -> Option<Option<Scopes>> {
+        let [kind] = self.take()?;
+        if kind == 0 {
+            return Some(None);
         }
+        let as_of = self.as_of()?;
+        let cut = match kind {
+            1 => Cut::Nothing,
+            2 => Cut::AsOf(self.as_of()?),
+            3 => Cut::Everything,
+            _ => return None,
+        };
+        Some(Some(Scopes { as_of, cut }))
     }
 
     fn place(&mut self) -> Option<Option<Place>> {
@@ -191,20 +242,23 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again_and_never_longer_than_said() {
         let within = Place { seq: Seq(7), id: Uuid::from_u128(1), scope: Uuid::from_u128(2) };
-        for place in [Place::after(Seq(7)), within] {
-            for scopes in [None, Some(as_of(i64::MAX / 1_000_000))] {
-                for moving in [None, Some(None), Some(Some(within)), Some(Some(Place::after(Seq(9))))] {
-                    let moving = moving.map(|at| Moving { to: as_of(5), at });
-                    let cursor = Cursor { epoch: Uuid::from_u128(3), place, scopes, moving };
-                    let bytes = cursor.bytes();
-                    assert_eq!(Cursor::parse(&bytes), Some(cursor));
-                    assert!((bytes.len() + TAG).div_ceil(3) * 4 <= LONGEST, "{}", bytes.len());
-                    for cut in 0..bytes.len() {
-                        assert_eq!(Cursor::parse(&bytes[..cut]), None);
-                    }
-                    assert_eq!(Cursor::parse(&[bytes.as_slice(), &[0]].concat()), None);
-                }
+        let latest = as_of(i64::MAX / 1_000_000);
+        let cuts = [Cut::Nothing, Cut::AsOf(latest), Cut::Everything];
+        let scopes = || [None].into_iter().chain(cuts.map(|cut| Some(Scopes { as_of: latest, cut })));
+        let ways = [None, Some(within), Some(Place::after(Seq(9)))];
+        let moving = || scopes().flat_map(|to| ways.map(|at| to.map(|to| Moving { to, at })));
+        for (place, scopes, moving) in [Place::after(Seq(7)), within]
+            .into_iter()
+            .flat_map(|place| scopes().flat_map(move |scopes| moving().map(move |moving| (place, scopes, moving))))
+        {
+            let cursor = Cursor { epoch: Uuid::from_u128(3), place, scopes, moving };
+            let bytes = cursor.bytes();
+            assert_eq!(Cursor::parse(&bytes), Some(cursor));
+            assert!((bytes.len() + TAG).div_ceil(3) * 4 <= LONGEST, "{}", bytes.len());
+            for cut in 0..bytes.len() {
+                assert_eq!(Cursor::parse(&bytes[..cut]), None);
             }
+            assert_eq!(Cursor::parse(&[bytes.as_slice(), &[0]].concat()), None);
         }
     }
 

@@ -120,6 +120,11 @@ impl Page {
         Self { room: limit.min(MOST), bytes: MOST_BYTES, messages: Vec::new() }
     }
 
+    /// As many as there is room for, and one more to see that it is full; within bounds.
+    pub fn within(&self, (least, most): (usize, usize)) -> usize {
+        (self.room + 1).clamp(least, most)
+    }
+
     /// Whether another message fits, which may be of any size if it is the first.
     pub fn fits(&self, message: &Message) -> bool {
         self.messages.is_empty() || (self.room > 0 && message.size() <= self.bytes)

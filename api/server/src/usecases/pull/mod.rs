@@ -94,11 +94,6 @@ impl Looked {
     fn is_worth_telling(&self) -> bool {
         self.pulled.told.as_ref().map_or(true, |told| told.more || !told.messages.is_empty())
     }
-
-    fn has_reached(&self, at_least: Option<Seq>) -> bool {
-        // In another history the number means nothing: the phone is told so.
-        self.pulled.told.is_err() || at_least.is_none_or(|seq| self.pulled.head >= seq)
-    }
 }
 
 /// Pulls. Waits no longer once `left` says that nobody waits for the answer.
@@ -122,30 +117,38 @@ pub async fn pull_changes(
     loop {
         let looked = look(app, &who, &asking).await?;
         drop(turn.take());
-        let reached = looked.has_reached(asking.at_least);
         let is_over = Instant::now() >= until || app.head.waiting().is_closed();
-        let is_enough = waits == Duration::ZERO || looked.is_worth_telling();
-        if reached && (is_enough || is_over) {
-            if let Some(note) = looked.note {
-                account_for(app, &who, note).await?;
+        let is_behind = looked.is_none();
+        let looked = match looked {
+            None if is_over => return Err(Failure::refused("sync.behind")),
+            Some(looked) if is_over || waits == Duration::ZERO || looked.is_worth_telling() => {
+                return answer(app, &who, looked).await;
             }
-            return Ok(looked.pulled);
-        }
-        if is_over {
-            return Err(Failure::refused("sync.behind"));
-        }
-        tokio::select! {
-            () = wait(app, waiter.as_ref(), until, looked.due) => {}
-            // Nothing that must be accounted for: otherwise it had been told at once.
-            () = &mut left => return if reached { Ok(looked.pulled) } else { Err(Failure::refused("sync.behind")) },
+            not_yet => not_yet,
+        };
+        let due = looked.as_ref().and_then(|looked| looked.due);
+        let is_worth_a_look = tokio::select! {
+            is_worth_a_look = wait(app, waiter.as_ref(), until, due) => is_worth_a_look,
+            () = &mut left => false,
+        };
+        if !is_worth_a_look {
+            let looked = looked.ok_or_else(|| Failure::refused("sync.behind"))?;
+            return answer(app, &who, looked).await;
         }
         // Woken with many others: they look a few at a time, and leave the other readers to the rest.
         turn = Some(app.capacity.woken.enter().await?);
         who = authenticate_again(app, &who).await?;
         // Grants that were given meanwhile reach other units. Who waited gives way first, so that there is room.
         drop(waiter.take());
-        waiter = Some(enter(&who, !reached)?);
+        waiter = Some(enter(&who, is_behind)?);
     }
+}
+
+async fn answer(app: &App, who: &Authenticated, looked: Looked) -> Result<Pulled, Failure> {
+    if let Some(note) = looked.note {
+        account_for(app, who, note).await?;
+    }
+    Ok(looked.pulled)
 }
 
 /// What a change must concern for the phone to be woken.
@@ -159,18 +162,20 @@ fn keys(app: &App, who: &Authenticated, for_anything: bool) -> Vec<Uuid> {
     keys
 }
 
-/// Returns when something may have changed, a grant begins or ends, or it has been long enough.
-async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<DateTime<Utc>>) {
+/// Returns when something may have changed, a grant begins or ends, or it has been long enough; whether it is worth while
+/// to look again.
+async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<DateTime<Utc>>) -> bool {
     // One that is due already is not waited for.
     let due = due.map(|due| Instant::now() + (due - app.clock.now()).to_std().unwrap_or_default());
-    let until = due.map_or(until, |due| due.min(until));
-    if let Some(waiter) = waiter {
-        // Either way it is looked again.
-        let _woken_or_over = timeout_at(until, waiter.changed()).await;
+    let due = due.filter(|due| *due < until);
+    match waiter {
+        Some(waiter) => timeout_at(due.unwrap_or(until), waiter.changed()).await.is_ok() || due.is_some(),
+        None => true,
     }
 }
 
-async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Looked, Failure> {
+/// None: the log has not come to the entry that is asked for.
+async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Option<Looked>, Failure> {
     let (who, asking) = (who.clone(), asking.clone());
     read_up_to_date(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
         Err(Failure::Store(error)) => Err(error),
@@ -179,7 +184,12 @@ async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Looked,
     .await?
 }
 
-fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking: &Asking) -> Result<Looked, Failure> {
+fn look_once(
+    app: &App,
+    snapshot: &mut Snapshot<'_>,
+    who: &Authenticated,
+    asking: &Asking,
+) -> Result<Option<Looked>, Failure> {
     let head = snapshot.head()?;
     let cursor = match &asking.cursor {
         None => None,
@@ -190,7 +200,11 @@ fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking
     };
     let (epoch, at) = (head.epoch, app.clock.now());
     if let Some(reset) = cursor.and_then(|cursor| reset(&cursor, &head)) {
-        return Ok(Looked { pulled: Pulled { epoch, head: head.seq, told: Err(reset) }, note: None, due: None });
+        // Also when it asks for an entry: in another history the number means nothing.
+        return Ok(Some(Looked { pulled: Pulled { epoch, head: head.seq, told: Err(reset) }, note: None, due: None }));
+    }
+    if asking.at_least > Some(head.seq) {
+        return Ok(None);
     }
     if let Err(code) = actor_within(app, snapshot, head.access_as_of(), who)? {
         return Err(Failure::refused(code));
@@ -202,7 +216,8 @@ fn look_once(app: &App, snapshot: &mut Snapshot<'_>, who: &Authenticated, asking
     let reference = app.reference.get(snapshot, head.reference_as_of())?;
     let reader = Reader::new(Arc::new(actor), reference, at, None);
     let told = tell(snapshot, &reader, who, &known, (&head, at), (cursor, asking.limit))?;
-    Ok(Looked { pulled: Pulled { epoch, head: head.seq, told: Ok(told) }, note: reader.account(), due })
+    let pulled = Pulled { epoch, head: head.seq, told: Ok(told) };
+    Ok(Some(Looked { pulled, note: reader.account(), due }))
 }
 
 fn tell(
@@ -220,7 +235,8 @@ fn tell(
 }
 
 fn reset(cursor: &Cursor, head: &Head) -> Option<Reset> {
-    let newest = [cursor.scopes, cursor.moving.map(|moving| moving.to)].into_iter().flatten().map(|as_of| as_of.seq);
+    let scopes = [cursor.scopes, cursor.moving.map(|moving| moving.to)];
+    let newest = scopes.into_iter().flatten().map(|scopes| scopes.newest());
     if cursor.epoch != head.epoch {
         Some(Reset::Epoch)
     } else if cursor.place > Place::after(head.seq) || newest.max() > Some(head.seq) {

@@ -1,9 +1,9 @@
 //! One page of a pull, within one snapshot: first the way to the scopes as they are now, then what has changed in them.
 
-use super::cursor::{AsOf, Cursor, Moving};
+use super::cursor::{AsOf, Cursor, Cut, Moving, Scopes};
 use super::message::{Message, Page};
 use super::rows::{LevelOf, Purpose, Rows};
-use super::sight::{Change, Level, Sight};
+use super::sight::{Change, Had, Level, Sight};
 use crate::usecases::reader::Reader;
 use chrono::{DateTime, Utc};
 use muong_domain::id::{Seq, UnitId, UserId};
@@ -15,8 +15,13 @@ use muong_store::{Head, Snapshot, StoreError};
 const TOGETHER: usize = 64;
 /// Who sees more scopes than this reads all changes and leaves out what lies elsewhere.
 const FEW: usize = 256;
-/// How many rows are looked at together, however few messages are asked for: as many records are in memory at once.
-const LOOKED_AT: i64 = 100;
+/// How many rows of the feed, which are small, are read together: as few as this for a page that has little room, and as
+/// many for one that has much.
+const READ_TOGETHER: (usize, usize) = (100, 1_000);
+/// How many of them are looked at together, with all that is told of them: as many records are in memory at once.
+const LOOKED_AT: (usize, usize) = (10, 100);
+/// After so many rows a request ends, whatever it has found: what nobody is told of may be without end.
+const READ_AT_MOST: usize = 10_000;
 /// Past everything in a scope.
 const END: Seq = Seq(i64::MAX);
 
@@ -32,12 +37,14 @@ pub struct Pulling<'a> {
     pub cursor: Cursor,
     /// What it is told.
     pub page: Page,
+    /// How many rows were read for it.
+    read: usize,
 }
 
 /// Whether there is more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Filled {
-    /// The page is full, and something did not fit.
+    /// The page is full, and something did not fit; or it has been looked at enough for one request.
     Full,
     /// That is all.
     All,
@@ -55,11 +62,11 @@ impl<'a> Pulling<'a> {
         let now = AsOf { seq: head.seq, at };
         let sight = Sight::as_of(read, reader.reference(), head, (user, grants), now)?;
         let cursor = cursor.unwrap_or_else(|| Cursor::fresh(head.epoch, now));
-        Ok(Self { reader, user, grants, head, now, sight, cursor, page: Page::new(limit) })
+        Ok(Self { reader, user, grants, head, now, sight, cursor, page: Page::new(limit), read: 0 })
     }
 
-    fn sight_as_of(&self, read: &mut Snapshot<'_>, moment: AsOf) -> Result<Sight<'a>, StoreError> {
-        Sight::as_of(read, self.reader.reference(), self.head, (self.user, self.grants), moment)
+    fn had(&self, read: &mut Snapshot<'_>, scopes: Option<Scopes>) -> Result<Had<'a>, StoreError> {
+        Had::of(read, self.reader.reference(), self.head, (self.user, self.grants), scopes)
     }
 
     /// Fills the page.
@@ -69,41 +76,42 @@ impl<'a> Pulling<'a> {
                 if self.go(read, moving)? == Filled::Full {
                     return Ok(Filled::Full);
                 }
-                (self.cursor.scopes, self.cursor.moving) = (Some(moving.to), None);
+                self.cursor.scopes = self.cursor.moving.take().map(|moved| moved.to);
             }
             if !self.has_other_scopes(read)? {
                 break;
             }
             self.cursor.set_out(self.now);
         }
-        self.cursor.scopes = Some(self.now);
+        self.cursor.scopes = Some(Scopes::whole(self.now));
         self.follow(read)
     }
 
     fn has_other_scopes(&self, read: &mut Snapshot<'_>) -> Result<bool, StoreError> {
-        let Some(moment) = self.cursor.scopes.filter(|moment| *moment != self.now) else { return Ok(false) };
-        let before = self.sight_as_of(read, moment)?;
-        Ok(!self.sight.changes_from(Some(&before), read)?.is_empty())
+        let now = Scopes::whole(self.now);
+        let Some(scopes) = self.cursor.scopes.filter(|scopes| *scopes != now) else { return Ok(false) };
+        let had = self.had(read, Some(scopes))?;
+        Ok(!self.sight.changes_from(&had, read)?.is_empty())
     }
 
     // --- the way to other scopes --------------------------------------------------------------------------
 
-    /// Goes on from the scopes that the phone has to those of `moving`. What is not seen any more now is left out; the
-    /// next way leads on from there.
+    /// Goes on from the scopes that the phone has to those of `moving`. What is not seen any more now is left out, and
+    /// that is noted; the next way leads on from there.
     fn go(&mut self, read: &mut Snapshot<'_>, moving: Moving) -> Result<Filled, StoreError> {
-        let to = self.sight_as_of(read, moving.to)?;
-        let before = match self.cursor.scopes {
-            Some(moment) => Some(self.sight_as_of(read, moment)?),
-            None => None,
-        };
-        let mut changes = to.changes_from(before.as_ref(), read)?;
+        let to = Sight::as_of(read, self.reader.reference(), self.head, (self.user, self.grants), moving.to.as_of)?;
+        let mut changes = to.changes_from(&self.had(read, self.cursor.scopes)?, read)?;
         if let Some(at) = moving.at {
-            changes.retain(|change| change.scope.uuid() >= at.scope);
-            if let Some(begun) = changes.first().copied().filter(|change| change.scope.uuid() == at.scope) {
-                changes.remove(0);
-                if at.seq != END && self.rest(read, &to, begun, at)? == Filled::Full {
-                    return Ok(Filled::Full);
-                }
+            let is_left = |scope: uuid::Uuid| scope > at.scope || (scope == at.scope && at.seq != END);
+            changes.retain(|change| is_left(change.scope.uuid()));
+        }
+        self.note_cut(read, moving.to, &changes)?;
+        let begun =
+            changes.first().copied().filter(|change| moving.at.is_some_and(|at| at.scope == change.scope.uuid()));
+        if let (Some(begun), Some(at)) = (begun, moving.at) {
+            changes.remove(0);
+            if self.rest(read, &to, begun, at)? == Filled::Full {
+                return Ok(Filled::Full);
             }
         }
         let mut left = changes.as_slice();
@@ -123,6 +131,16 @@ impl<'a> Pulling<'a> {
             left = rest;
         }
         Ok(Filled::All)
+    }
+
+    /// Notes whether less is seen now of what is left of the way than was known: the phone will lack that.
+    fn note_cut(&mut self, read: &mut Snapshot<'_>, to: Scopes, left: &[Change]) -> Result<(), StoreError> {
+        let known = self.had(read, Some(to))?;
+        let sees_less = left.iter().any(|change| self.sight.level(change.scope) < known.least(change.scope));
+        if let (true, Some(moving)) = (sees_less, &mut self.cursor.moving) {
+            moving.to.cut = if to.cut == Cut::Nothing { Cut::AsOf(self.now) } else { Cut::Everything };
+        }
+        Ok(())
     }
 
     /// What is shown of a scope on the way: what was seen at its end, and is seen now.
@@ -150,10 +168,13 @@ impl<'a> Pulling<'a> {
     ) -> Result<Filled, StoreError> {
         let units: Vec<UnitId> =
             scopes.iter().filter(|change| self.shown(to, change).is_some()).map(|change| change.scope).collect();
-        let (up_to, limit) = (self.cursor.complete(), LOOKED_AT);
+        let (up_to, limit) = (self.cursor.complete(), self.together());
         let rows =
             if whole { feed::present_in(read, &units, up_to, limit)? } else { feed::units_among(read, &units, up_to)? };
         if self.backfill(read, to, &rows)? == Filled::Full {
+            return Ok(Filled::Full);
+        }
+        if self.is_enough(rows.len()) {
             return Ok(Filled::Full);
         }
         let is_cut = whole && i64::try_from(rows.len()).is_ok_and(|found| found == limit);
@@ -192,12 +213,13 @@ impl<'a> Pulling<'a> {
                 }
             }
             Some(_) => loop {
-                let limit = LOOKED_AT;
+                let limit = self.together();
                 let rows = feed::rest_in(read, change.scope, at, self.cursor.complete(), limit)?;
                 if self.backfill(read, to, &rows)? == Filled::Full {
                     return Ok(Filled::Full);
                 }
                 match rows.last() {
+                    Some(_) if self.is_enough(rows.len()) => return Ok(Filled::Full),
                     Some(last) if i64::try_from(rows.len()).is_ok_and(|found| found == limit) => at = Place::of(last),
                     _ => break,
                 }
@@ -208,16 +230,34 @@ impl<'a> Pulling<'a> {
     }
 
     fn backfill(&mut self, read: &mut Snapshot<'_>, to: &Sight<'_>, rows: &[FeedRow]) -> Result<Filled, StoreError> {
-        let (reader, grants) = (self.reader, self.grants);
-        let told = {
-            let level = |scope: UnitId| to.level(scope).min(self.sight.level(scope));
-            let loaded = Rows::load(read, reader, grants, Purpose::Backfill, (rows, &level))?;
-            messages(&loaded, rows, &level, &mut self.page)?
-        };
-        if let Some(last) = told.delivered {
-            self.arrive(last);
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (rows, later) = rest.split_at(rest.len().min(self.page.within(LOOKED_AT)));
+            let told = {
+                let level = |scope: UnitId| to.level(scope).min(self.sight.level(scope));
+                let loaded = Rows::load(read, self.reader, self.grants, Purpose::Backfill, (rows, &level))?;
+                messages(&loaded, rows, &level, &mut self.page)?
+            };
+            if let Some(last) = told.delivered {
+                self.arrive(last);
+            }
+            if told.filled == Filled::Full {
+                return Ok(Filled::Full);
+            }
+            rest = later;
         }
-        Ok(told.filled)
+        Ok(Filled::All)
+    }
+
+    /// Whether so many rows more are more than one request may read. The next one goes on after them.
+    fn is_enough(&mut self, rows: usize) -> bool {
+        self.read += rows;
+        self.read >= READ_AT_MOST
+    }
+
+    /// How many rows to read together.
+    fn together(&self) -> i64 {
+        i64::try_from(self.page.within(READ_TOGETHER)).unwrap_or(i64::MAX)
     }
 
     fn tell(&mut self, message: Message) -> Filled {
@@ -236,15 +276,32 @@ impl<'a> Pulling<'a> {
         }
         let few = self.few_scopes(read)?;
         loop {
-            let (limit, after) = (LOOKED_AT, self.cursor.place);
+            let (limit, after) = (self.together(), self.cursor.place);
             let rows = match &few {
                 Some(scopes) => feed::changed_in(read, scopes, after, limit)?,
                 None => feed::changed(read, after, limit)?,
             };
+            if self.changes(read, &rows)? == Filled::Full {
+                return Ok(Filled::Full);
+            }
+            if i64::try_from(rows.len()).is_ok_and(|found| found < limit) {
+                self.cursor.place = Place::after(self.head.seq);
+                return Ok(Filled::All);
+            }
+            if self.is_enough(rows.len()) {
+                return Ok(Filled::Full);
+            }
+        }
+    }
+
+    fn changes(&mut self, read: &mut Snapshot<'_>, rows: &[FeedRow]) -> Result<Filled, StoreError> {
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (rows, later) = rest.split_at(rest.len().min(self.page.within(LOOKED_AT)));
             let told = {
                 let level = |scope: UnitId| self.sight.level(scope);
-                let loaded = Rows::load(read, self.reader, self.grants, Purpose::Follow, (&rows, &level))?;
-                messages(&loaded, &rows, &level, &mut self.page)?
+                let loaded = Rows::load(read, self.reader, self.grants, Purpose::Follow, (rows, &level))?;
+                messages(&loaded, rows, &level, &mut self.page)?
             };
             if let Some(last) = told.delivered {
                 self.cursor.place = last;
@@ -252,11 +309,9 @@ impl<'a> Pulling<'a> {
             if told.filled == Filled::Full {
                 return Ok(Filled::Full);
             }
-            if i64::try_from(rows.len()).is_ok_and(|found| found < limit) {
-                self.cursor.place = Place::after(self.head.seq);
-                return Ok(Filled::All);
-            }
+            rest = later;
         }
+        Ok(Filled::All)
     }
 
     /// The scopes to ask for one by one; none when there are too many of them.

@@ -1,7 +1,7 @@
 //! What somebody may see, unit by unit, at a moment that is past or now, and what lies between two such moments.
 //! Owns the steps of seeing; which role sees what is the domain's to say (`access.rs`).
 
-use super::cursor::AsOf;
+use super::cursor::{AsOf, Cut, Scopes};
 use crate::reference::Reference;
 use muong_domain::access::Action::{ReadPersons, ReadReports};
 use muong_domain::access::Actor;
@@ -71,6 +71,12 @@ impl<'a> Sight<'a> {
         Ok(Self::of(&Actor { user, grants: held }, moment, trees))
     }
 
+    /// Of somebody who sees what is always seen, and nothing else.
+    fn least(user: UserId, reference: &'a Reference) -> Self {
+        let (own, trees) = (UnitId::new(user.uuid()), Trees::Now(&reference.units));
+        Self { own, tops: BTreeMap::new(), above: BTreeSet::new(), trees }
+    }
+
     fn of(actor: &Actor, moment: AsOf, trees: Trees<'a>) -> Self {
         let mut tops: BTreeMap<UnitId, Level> = BTreeMap::new();
         let held = actor.grants.iter().filter(|grant| grant.holds_at(moment.at)).map(|grant| grant.unit);
@@ -114,29 +120,68 @@ impl<'a> Sight<'a> {
         self.tops == other.tops && now(&self.trees) && now(&other.trees)
     }
 
-    /// Every scope of which another amount is seen than before, in order.
-    pub fn changes_from(&self, before: Option<&Sight<'_>>, read: &mut impl Reading) -> Result<Vec<Change>, StoreError> {
-        if before.is_some_and(|before| before.equals(self)) {
+    /// Every scope of which another amount is seen than a phone may have, in order.
+    pub fn changes_from(&self, had: &Had<'_>, read: &mut impl Reading) -> Result<Vec<Change>, StoreError> {
+        if had.cut.is_none() && had.most.as_ref().is_some_and(|most| most.equals(self)) {
             return Ok(Vec::new());
         }
         let mut scopes = self.scopes(read)?;
-        if let Some(before) = before {
-            scopes.extend(before.scopes(read)?);
+        if let Some(most) = &had.most {
+            scopes.extend(most.scopes(read)?);
         }
         let change = |scope| {
-            let (from, to) = (before.and_then(|before| before.level(scope)), self.level(scope));
-            (from != to).then_some(Change { scope, from, to })
+            let (from, to) = (had.most(scope), self.level(scope));
+            ((had.least(scope), from) != (to, to)).then_some(Change { scope, from, to })
         };
         Ok(scopes.into_iter().filter_map(change).collect())
     }
 }
 
-/// A scope of which another amount is seen than before.
+/// What a phone has of scopes, as far as that is known.
+pub struct Had<'a> {
+    /// It does not have more than this; none: it has nothing.
+    most: Option<Sight<'a>>,
+    /// What of it that was not seen then, it may lack; none: it has all.
+    cut: Option<Sight<'a>>,
+}
+
+impl<'a> Had<'a> {
+    /// Of a user's phone that has come to some scopes.
+    pub fn of(
+        read: &mut impl Reading,
+        reference: &'a Reference,
+        head: &Head,
+        (user, grants): (UserId, &[KnownGrant]),
+        scopes: Option<Scopes>,
+    ) -> Result<Self, StoreError> {
+        let Some(Scopes { as_of, cut }) = scopes else { return Ok(Self { most: None, cut: None }) };
+        let most = Some(Sight::as_of(read, reference, head, (user, grants), as_of)?);
+        let cut = match cut {
+            Cut::Nothing => None,
+            Cut::AsOf(moment) => Some(Sight::as_of(read, reference, head, (user, grants), moment)?),
+            Cut::Everything => Some(Sight::least(user, reference)),
+        };
+        Ok(Self { most, cut })
+    }
+
+    /// The most that it has of a scope.
+    pub fn most(&self, scope: UnitId) -> Option<Level> {
+        self.most.as_ref().and_then(|most| most.level(scope))
+    }
+
+    /// What it has of a scope for certain.
+    pub fn least(&self, scope: UnitId) -> Option<Level> {
+        let most = self.most(scope);
+        self.cut.as_ref().map_or(most, |cut| most.min(cut.level(scope)))
+    }
+}
+
+/// A scope of which another amount is seen than before, or of which something may be lacking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Change {
     /// The scope.
     pub scope: UnitId,
-    /// What was seen.
+    /// The most that was seen.
     pub from: Option<Level>,
     /// What is seen.
     pub to: Option<Level>,
