@@ -128,7 +128,8 @@ pub enum MessageBody {
     Alias(AliasBody),
     /// A record is to be deleted from the phone. What the phone has not sent yet of it stays in the outbox.
     Purge(PurgeBody),
-    /// Everything of a unit is to be deleted from the phone. What it has not sent yet stays in the outbox.
+    /// Everything of a unit is to be deleted from the phone, and what other ids mean there; not the user's own grants, which
+    /// name a unit and are told by themselves. What it has not sent yet stays in the outbox.
     PurgeScope(PurgeScopeBody),
     /// Something was decided about what the user has said.
     Notice(NoticeBody),
