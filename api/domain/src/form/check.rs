@@ -87,14 +87,12 @@ fn ensure(holds: bool, place: impl Into<String>, reason: impl Into<String>) -> C
 /// alone would end the process on a usual stack. Memory that is not touched is not taken.
 const PARSER_STACK: usize = 256 * 1024 * 1024;
 
-/// Parses on a thread with a stack of its own, which also holds back whatever panics in the parser.
+/// Parses on a stack of its own, and holds back whatever panics in the parser. Not on a thread of its own: each leaves behind
+/// pages of memory that hold little, but cannot be given back as long as the form is there.
 pub(super) fn parse(source_name: &str, json: &str) -> Result<Form, DefinitionError> {
-    let checked = std::thread::scope(|threads| {
-        let parser = std::thread::Builder::new().name("form-parser".to_owned()).stack_size(PARSER_STACK);
-        let thread = parser
-            .spawn_scoped(threads, || read(json))
-            .map_err(|error| whole(format!("cannot be read now: {error}")))?;
-        thread.join().unwrap_or_else(|_| Err(whole("cannot be parsed: simplify its expressions".to_owned())))
+    let checked = stacker::grow(PARSER_STACK, || {
+        std::panic::catch_unwind(|| read(json))
+            .unwrap_or_else(|_| Err(whole("cannot be parsed: simplify its expressions".to_owned())))
     });
     checked.map_err(|(place, reason)| DefinitionError { source_name: source_name.to_owned(), place, reason })
 }

@@ -87,8 +87,8 @@ pub struct Http {
     pub handshakes: NonZeroUsize,
     /// Requests that are being answered, those that wait among them; more are answered 503. Default 4,000.
     pub requests: NonZeroUsize,
-    /// Pulls that wait for something new; more are answered 503. Default 2,500. Fewer than `requests`, or there would be no
-    /// place for anybody else.
+    /// Pulls that wait for something new; more are answered 503. Default 2,500, and always fewer than `requests`, so that
+    /// others find a place.
     pub waiting_pulls: usize,
     /// Reads, and pushes to be assessed, that wait for their turn; more are answered 503. Default 1,000.
     pub waiting: usize,
@@ -150,6 +150,11 @@ impl Http {
         Duration::from_secs(self.keep_alive_seconds.into())
     }
 
+    /// `waiting_pulls`, but for a place that is left for others.
+    pub fn most_waiting_pulls(&self) -> usize {
+        self.waiting_pulls.min(self.requests.get() - 1)
+    }
+
     /// `largest`: what one request may need of `body_bytes`.
     pub(super) fn check(&self, largest: usize) -> Result<(), ConfigError> {
         let unusable = |key, reason| Err(ConfigError::Unusable { key, reason });
@@ -158,9 +163,6 @@ impl Http {
         }
         if self.backlog == 0 {
             return unusable("http.backlog", "must be greater than 0");
-        }
-        if self.waiting_pulls >= self.requests.get() {
-            return unusable("http.waiting_pulls", "must be fewer than http.requests, so that others find a place");
         }
         if self.body_bytes < largest {
             return unusable(

@@ -107,7 +107,7 @@ pub async fn pull_changes(
     let waits = asking.wait.min(LONGEST_WAIT);
     let until = Instant::now() + if asking.at_least.is_some() { waits.max(SHORT_WAIT) } else { waits };
     let enter = |who: &Authenticated, for_anything: bool| {
-        let (waiting, most) = (app.head.waiting(), app.config.http.waiting_pulls);
+        let (waiting, most) = (app.head.waiting(), app.config.http.most_waiting_pulls());
         waiting.enter(keys(app, who, for_anything), most).map_err(|_too_many| Failure::Busy)
     };
     // Before the first look: what is written after it wakes us.
