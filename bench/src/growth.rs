@@ -43,7 +43,7 @@ pub struct Growth {
     pub points: Vec<Point>,
     /// Pulls at these sizes.
     pub pulls: Vec<Pulled>,
-    /// Phones that wait for something new, at the first size.
+    /// Phones that wait for something new, at the last size.
     pub waited: Option<Waited>,
     /// A report on the wire.
     pub wired: Option<Wired>,
@@ -61,7 +61,6 @@ pub fn grow(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Growth> {
         command.env("MUONG_HTTP__CONNECTIONS_PER_ADDRESS", "4000");
     })?;
     let (mut points, mut pulls) = (Vec::new(), Vec::new());
-    let (mut waited, mut wired) = (None, None);
     let mut left_out = None;
     let until = Instant::now() + bench.size.seeding;
     for records in bench.size.growth.iter().copied() {
@@ -80,11 +79,9 @@ pub fn grow(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Growth> {
         })?;
         points.push(Point { records, bytes, measure });
         pulls.push(pulls::pulled(&province, &mut phones, &server, place.name(), records)?);
-        if waited.is_none() {
-            wired = Some(pulls::report_on_the_wire(&server, &mut phones[0])?);
-            waited = Some(pulls::waited(&server, phones[0].token())?);
-        }
     }
+    let wired = Some(pulls::report_on_the_wire(&server, &mut phones[0])?);
+    let waited = Some(pulls::waited(&server, &phones)?);
     server.stop()?;
     let store = format!("{} records", held(&phones));
     let start = bench.start(&province.installation, place, store)?;

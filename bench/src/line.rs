@@ -3,7 +3,7 @@
 
 use crate::Fallible;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,20 @@ impl Line {
     /// Sends, without waiting for an answer.
     pub fn send(&mut self, request: &[u8]) -> Fallible<()> {
         Ok(self.reader.get_mut().write_all(request)?)
+    }
+
+    /// What has been answered by now, if anything: its beginning.
+    pub fn has_heard(&mut self) -> Fallible<Option<String>> {
+        let mut beginning = [0; 300];
+        let stream = self.reader.get_ref();
+        stream.set_nonblocking(true)?;
+        let peeked = stream.peek(&mut beginning);
+        stream.set_nonblocking(false)?;
+        match peeked {
+            Ok(read) => Ok(Some(String::from_utf8_lossy(&beginning[..read]).into_owned())),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Asks and reads the answer.

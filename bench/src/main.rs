@@ -10,11 +10,13 @@ mod load;
 mod machine;
 mod measure;
 mod phones;
+mod plots;
 mod process;
 mod profile;
 mod province;
 mod pulls;
 mod report;
+mod rush;
 mod scripts;
 mod suite;
 mod torture;
@@ -118,8 +120,10 @@ enum Part {
     Floors,
     /// A start on the filled demo.
     Start,
-    /// A push into a store that grows.
+    /// A push into a store that grows, pulls from it, and phones that wait.
     Growth,
+    /// Very many phones that report and pull in the same hour.
+    Rush,
 }
 
 #[derive(Args)]
@@ -180,7 +184,8 @@ fn run(args: &RunArgs) -> Fallible<()> {
     for place in args.places.databases(&folder) {
         measure(args, &bench, place, &mut results)?;
     }
-    let text = results.text();
+    let plots = args.write.as_ref().map_or_else(|| folder.join(PLOTS), |file| file.with_file_name("").join(PLOTS));
+    let text = results.text() + &report::pictures(PLOTS, &plots::draw(&plots, &results.growth)?);
     println!("{text}");
     std::fs::write(folder.join("results.json"), serde_json::to_string_pretty(&results)?)?;
     match (&args.write, &args.mark) {
@@ -188,6 +193,9 @@ fn run(args: &RunArgs) -> Fallible<()> {
         _ => Ok(()),
     }
 }
+
+/// Where pictures stand, beside the file that shows them.
+const PLOTS: &str = "bench/plots";
 
 fn measure(args: &RunArgs, bench: &Bench<'_>, place: Place<'_>, results: &mut Results) -> Fallible<()> {
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
@@ -205,6 +213,9 @@ fn measure(args: &RunArgs, bench: &Bench<'_>, place: Place<'_>, results: &mut Re
         let growth = growth::grow(bench, place)?;
         results.starts.push(growth.start.clone());
         results.growth.push(growth);
+    }
+    if wanted(Part::Rush) {
+        results.rushes.extend(rush::rush(bench, place)?);
     }
     if wanted(Part::Start) && matches!(place, Place::Sqlite(_)) {
         let (filled, start, wired) = bench.demo(place)?;

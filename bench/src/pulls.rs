@@ -22,6 +22,10 @@ const CHANGES: usize = 100;
 const PAGE: u32 = 1_000;
 /// Phones that wait.
 const WAITING: usize = 2_000;
+/// How many begin to wait at once.
+const AT_ONCE: usize = 250;
+/// Sessions that they share, so that none asks for more than its device may.
+const WAITERS: usize = 16;
 
 /// Pulls in a store of some size.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +38,8 @@ pub struct Pulled {
     pub changes: (f64, f64),
     /// Of nothing new: the same.
     pub nothing: (f64, f64),
+    /// Of one who sees the whole province: the same hundred changes, and nothing new; the middle times, in ms.
+    pub overseer: (f64, f64),
     /// Everything that one who sees all may see: messages, ms, and the server's memory at most before and after, in bytes.
     pub whole: (usize, f64, u64, u64),
 }
@@ -66,7 +72,8 @@ struct Page {
     took: Duration,
 }
 
-fn asking(token: &str, cursor: &Value, compressed: bool) -> Vec<u8> {
+/// The request of a page.
+pub fn asking(token: &str, cursor: &Value, compressed: bool) -> Vec<u8> {
     post(PULL, token, &json!({"cursor": cursor, "limit": PAGE}), compressed)
 }
 
@@ -114,24 +121,29 @@ pub fn pulled(
     let phone = phones.first_mut().ok_or("no phone")?;
     let token = phone.token().to_owned();
     let (cursor, ..) = everything(&mut line, &token)?;
+    let overseer = province.overseer();
+    let (_, before) = memory(server.pid());
+    let (seen, messages, took) = everything(&mut line, overseer)?;
+    let (_, after) = memory(server.pid());
+    let whole = (messages, took.as_secs_f64() * 1e3, before, after);
     for _ in 0..CHANGES / BATCH {
         line.ask_well(&phone.creates(BATCH))?;
     }
     let changes = repeated(&mut line, &token, &cursor)?;
     let (cursor, ..) = everything_since(&mut line, &token, &cursor)?;
     let nothing = repeated(&mut line, &token, &cursor)?;
-    let (_, before) = memory(server.pid());
-    let (_, messages, took) = everything(&mut line, province.overseer())?;
-    let (_, after) = memory(server.pid());
-    let whole = (messages, took.as_secs_f64() * 1e3, before, after);
+    let of_changes = repeated(&mut line, overseer, &seen)?.0;
+    let (seen, _) = everything_since(&mut line, overseer, &seen)?;
+    let overseer = (of_changes, repeated(&mut line, overseer, &seen)?.0);
     eprintln!(
         "pull at {records} records ({database}): {CHANGES} changes {:.2} ms, nothing {:.2} ms, all {messages} in {:.0} ms",
         changes.0, nothing.0, whole.1
     );
-    Ok(Pulled { database, records, changes, nothing, whole })
+    Ok(Pulled { database, records, changes, nothing, overseer, whole })
 }
 
-fn everything_since(line: &mut Line, token: &str, cursor: &Value) -> Fallible<(Value, usize)> {
+/// Everything since a cursor; null: everything.
+pub fn everything_since(line: &mut Line, token: &str, cursor: &Value) -> Fallible<(Value, usize)> {
     let (mut cursor, mut messages) = (cursor.clone(), 0);
     loop {
         let next = page(line, token, &cursor)?;
@@ -142,20 +154,25 @@ fn everything_since(line: &mut Line, token: &str, cursor: &Value) -> Fallible<(V
     }
 }
 
-/// Many phones wait on connections of their own.
-pub fn waited(server: &Server, token: &str) -> Fallible<Waited> {
+/// Many phones wait on connections of their own. Nothing may be measured after it: they do not take their answers.
+pub fn waited(server: &Server, phones: &[Phone]) -> Fallible<Waited> {
     let mut line = Line::connect(server.address)?;
-    let (cursor, ..) = everything(&mut line, token)?;
-    let (before, _) = memory(server.pid());
-    let request = post(PULL, token, &json!({"cursor": cursor, "wait_s": 25}), false);
-    let mut lines = Vec::with_capacity(WAITING);
-    for _ in 0..WAITING {
-        let mut line = Line::connect(server.address)?;
-        line.send(&request)?;
-        lines.push(line);
+    let mut requests = Vec::new();
+    for phone in phones.iter().take(WAITERS) {
+        let (cursor, ..) = everything(&mut line, phone.token())?;
+        requests.push(post(PULL, phone.token(), &json!({"cursor": cursor, "wait_s": 25}), false));
     }
-    // One more that does not wait: the server has taken in those before it.
-    line.ask_well(&asking(token, &cursor, false))?;
+    let (before, _) = memory(server.pid());
+    let mut lines = Vec::with_capacity(WAITING);
+    for (n, request) in requests.iter().cycle().take(WAITING).enumerate() {
+        let mut waiter = Line::connect(server.address)?;
+        waiter.send(request)?;
+        lines.push(waiter);
+        if n % AT_ONCE == 0 {
+            // One that does not wait: the server has taken in those before it, as many as may stand in its queue of readers.
+            line.ask_well(&asking(phones[0].token(), &Value::Null, false))?;
+        }
+    }
     let begun = Instant::now();
     let (mut now, mut seen) = (0, 0);
     // Until the memory grows no more: the last of them have begun to wait.
@@ -166,6 +183,11 @@ pub fn waited(server: &Server, token: &str) -> Fallible<Waited> {
             break;
         }
         seen = now;
+    }
+    for line in &mut lines {
+        if let Some(answer) = line.has_heard()? {
+            return Err(format!("a phone that should wait was answered: {answer}").into());
+        }
     }
     Ok(Waited { phones: WAITING, memory: (before, now) })
 }

@@ -6,6 +6,7 @@ use crate::growth::{Growth, ratio};
 use crate::machine::Machine;
 use crate::measure::{Counts, Measure};
 use crate::pulls::{Waited, Wired};
+use crate::rush::Rushed;
 use crate::suite::{Memory, Start, name};
 use serde::Serialize;
 use std::fmt::Write;
@@ -30,6 +31,8 @@ pub struct Results {
     pub growth: Vec<Growth>,
     /// The demo's pulls on the wire.
     pub wired: Vec<Wired>,
+    /// Rushes.
+    pub rushes: Vec<Rushed>,
 }
 
 /// A row of the first table, as it will stand there.
@@ -68,6 +71,7 @@ impl Results {
             starts: Vec::new(),
             growth: Vec::new(),
             wired: Vec::new(),
+            rushes: Vec::new(),
         }
     }
 
@@ -84,6 +88,10 @@ impl Results {
         }
         if !self.growth.is_empty() {
             out.push_str(&self.growing());
+            out.push_str(&self.pulling());
+        }
+        if !self.rushes.is_empty() {
+            out.push_str(&self.rushing());
         }
         out
     }
@@ -315,6 +323,67 @@ impl Results {
         }
         out + "\n"
     }
+}
+
+impl Results {
+    fn pulling(&self) -> String {
+        let mut out = "Pulls from it, p50 in ms (300 each): of a phone that sees a committee (33 scopes), and of one that sees \
+            the province (2,113 scopes); in the last columns everything that the latter may see, page by page:\n\n\
+            | database | records | 100 changes | nothing new | 100 changes, province | nothing new, province | all: messages | \
+            ms | a thousand, ms | more memory at most |\n|---|---|---|---|---|---|---|---|---|---|\n"
+            .to_owned();
+        for pulled in self.growth.iter().flat_map(|growth| &growth.pulls) {
+            let (messages, took, before, after) = pulled.whole;
+            let _infallible = writeln!(
+                out,
+                "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {} | {} | {:.1} | {:.0} MiB |",
+                pulled.database,
+                grouped(pulled.records as f64),
+                pulled.changes.0,
+                pulled.nothing.0,
+                pulled.overseer.0,
+                pulled.overseer.1,
+                grouped(messages as f64),
+                grouped(took),
+                took / messages.max(1) as f64 * 1e3,
+                after.saturating_sub(before) as f64 / MIB,
+            );
+        }
+        out + "\n"
+    }
+
+    fn rushing(&self) -> String {
+        let mut out =
+            "The rush: so many phones come back at the same time, and each sends one report and then pulls, over 32 \
+            connections. 512 sessions stand for all of them; each report is a new meeting:\n\n\
+            | database | phones | seconds | phones a second | push p50 / p99 / max ms | pull p50 / p99 / max ms | \
+            messages pulled | server / database / generator, of one core | memory before / at most |\n\
+            |---|---|---|---|---|---|---|---|---|\n"
+                .to_owned();
+        for rush in &self.rushes {
+            let times = |[p50, p99, max]: [f64; 3]| format!("{p50:.1} / {p99:.1} / {max:.0}");
+            let [server, database, generator] = rush.used.map(|used| used / rush.seconds * 100.0);
+            let _infallible = writeln!(
+                out,
+                "| {} | {} | {:.0} | {} | {} | {} | {} | {server:.0} / {database:.0} / {generator:.0} % | {:.0} / {:.0} MiB |",
+                rush.database,
+                grouped(rush.phones as f64),
+                rush.seconds,
+                grouped(rush.phones as f64 / rush.seconds),
+                times(rush.pushes),
+                times(rush.pulls),
+                grouped(rush.messages as f64),
+                rush.memory.0 as f64 / MIB,
+                rush.memory.1 as f64 / MIB,
+            );
+        }
+        out + "\n"
+    }
+}
+
+/// The lines that show pictures of a folder.
+pub fn pictures(folder: &str, drawn: &[(&str, &str)]) -> String {
+    drawn.iter().map(|(file, title)| format!("![{title}]({folder}/{file})\n\n")).collect()
 }
 
 /// Puts `text` between the markers of that name; all else in the file stays.

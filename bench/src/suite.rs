@@ -60,6 +60,8 @@ pub struct Size {
     pub growth: &'static [u64],
     /// Submissions of a repetition of that measure.
     pub growth_window: usize,
+    /// Phones of the rush, one after the other.
+    pub rush: &'static [usize],
     /// How long filling a store may take; the last of `growth` is left out when it takes longer.
     pub seeding: Duration,
 }
@@ -76,6 +78,7 @@ impl Size {
         demo: 1.0,
         growth: &[10_000, 100_000, 1_000_000],
         growth_window: 16_000,
+        rush: &[25_000, 250_000],
         seeding: Duration::from_secs(120),
     };
     /// Ten million records, for `make bench-large`.
@@ -92,6 +95,7 @@ impl Size {
         demo: 0.002,
         growth: &[500, 3_000],
         growth_window: 1_600,
+        rush: &[640],
         seeding: Duration::from_secs(60),
     };
 }

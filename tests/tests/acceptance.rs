@@ -21,12 +21,15 @@ mod acceptance {
     mod compaction;
     mod cursor_model;
     mod decided_people;
+    mod decisions;
     mod erasure;
+    mod erasure_disputed;
     mod erasure_ledger;
     mod forms;
     mod founding;
     mod fuzz_corpus;
     mod hard_cases;
+    mod hard_pushes;
     mod held_transaction;
     mod ids_in_use;
     mod metrics;
@@ -44,6 +47,7 @@ mod acceptance {
     mod reading;
     mod restore;
     mod review;
+    mod rows;
     mod rules_of_meetings;
     mod s1_a_clean_report;
     mod s2_two_reporters;
@@ -59,6 +63,7 @@ mod acceptance {
     mod signing_keys;
     mod simple_clients;
     mod slow_clients;
+    mod standby_reading;
     mod throttling;
     mod tls;
     mod way_to_admission;

@@ -8,7 +8,7 @@
 
 use crate::id::{DeviceId, Seq, SubmissionId};
 use crate::record::{Cell, Claim, Contest, Deletion, Path, Record, Writer};
-use crate::validate::PathChange;
+use crate::validate::{Broken, PathChange};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ impl Seen {
     }
 
     /// Whether more may have been seen than is certain.
-    fn is_open(self) -> bool {
+    pub fn is_open(self) -> bool {
         !matches!(self, Self::UpTo(_))
     }
 }
@@ -299,18 +299,24 @@ pub fn resolve_deletion(
     settle(record, v);
 }
 
-/// Whether the author set these paths, or had seen what stands there: then a rule that fails over them is the
-/// author's own error, not the work of two.
-pub fn is_responsible(record: &Record, author: &Author, changes: &[PathChange], reads: &[Path]) -> bool {
-    reads.iter().all(|path| {
-        let set = changes.iter().any(|change| change.path == *path);
+/// Whether the author set what the rule reads, or had seen what stands there, and knows the row that it is asked of: then a
+/// rule that fails is the author's own error, not the work of two. Of a row that others alone keep, nobody else answers for
+/// what is missing.
+pub fn is_responsible(record: &Record, author: &Author, changes: &[PathChange], rule: &Broken) -> bool {
+    let is_own = |path: &Path| {
         let cell = record.cells.get(path);
         let shown_seen = || {
             cell.and_then(|c| c.claims.first())
                 .is_none_or(|claim| claim.by.iter().all(|seq| author.saw(*seq, record.writers.get(seq), false)))
         };
-        set && cell.is_none_or(|c| changes.iter().any(|x| x.path == *path && x.to == *c.shown())) || shown_seen()
-    })
+        match changes.iter().find(|change| change.path == *path) {
+            // What its author changed and is not shown is not what its author looks at.
+            Some(change) if change.from != change.to => cell.is_some_and(|cell| *cell.shown() == change.to),
+            Some(change) => cell.is_none_or(|cell| *cell.shown() == change.to) || shown_seen(),
+            None => shown_seen(),
+        }
+    };
+    rule.reads.iter().all(is_own) && (rule.stands.is_empty() || rule.stands.iter().any(is_own))
 }
 
 /// Opens or closes the question about a rule that fails over what is shown.

@@ -197,6 +197,11 @@ impl Record {
         self.cells.iter().map(|(path, cell)| (path, cell.shown()))
     }
 
+    /// Whether the value of any path is in question.
+    pub fn is_disputed(&self) -> bool {
+        self.cells.values().any(|cell| cell.contest.is_some())
+    }
+
     /// Whether it stands: nobody withdrew it, or somebody said something that those who withdrew it had not seen.
     pub fn is_live(&self) -> bool {
         self.deletions.is_empty() || self.unseen_by_withdrawals().next().is_some()
@@ -292,6 +297,39 @@ impl Record {
         self.questions.clear();
         self.version = v;
         self.prune();
+    }
+
+    /// Forgets, as entry `v`, what is claimed of somebody erased whom the record does not show: the claims by which it would be
+    /// theirs, and what these submissions said of them at personal paths. Answers whether it was claimed to be theirs at all.
+    pub fn forget_claimed(
+        &mut self,
+        v: Seq,
+        said: &BTreeSet<SubmissionId>,
+        is_personal: impl Fn(&Path) -> bool,
+        is_theirs: impl Fn(&Path, &Value) -> bool,
+    ) -> bool {
+        let claimed = |(path, cell): (&Path, &Cell)| cell.claims.iter().any(|claim| is_theirs(path, &claim.value));
+        if !self.cells.iter().any(claimed) {
+            return false;
+        }
+        let writers = &self.writers;
+        let said_of_them = |seq: &Seq| writers.get(seq).is_some_and(|writer| said.contains(&writer.submission));
+        for (path, cell) in &mut self.cells {
+            cell.claims.retain_mut(|claim| {
+                let is_emptiness = claim.by.is_empty();
+                if is_personal(path) {
+                    claim.by.retain(|seq| !said_of_them(seq));
+                }
+                !is_theirs(path, &claim.value) && (is_emptiness || !claim.by.is_empty())
+            });
+            if cell.claims.len() < 2 {
+                cell.contest = None;
+            }
+        }
+        self.cells.retain(|_, cell| !cell.claims.is_empty() || cell.rounds > 0);
+        self.version = v;
+        self.prune();
+        true
     }
 
     /// Forgets writers whose every claim is superseded.

@@ -6,7 +6,7 @@
 mod inspection;
 
 use crate::form::{FieldParts, Form, ItemKey, ListParts, View};
-use crate::record::Path;
+use crate::record::{Path, Record};
 use crate::refusal::{Code, Finding, Level};
 use crate::submission::{Change, Kind, Submission};
 use chrono::NaiveDate;
@@ -83,8 +83,17 @@ pub struct Broken {
     pub level: Level,
     /// The paths that it reads: whether its author set or saw them all decides who is at fault (`sync.md`, Merge).
     pub reads: Vec<Path>,
+    /// Of what is asked of a row: its fields that have a value. A row is there as long as one of them has.
+    pub stands: Vec<Path>,
     /// What to tell.
     pub finding: Finding,
+}
+
+impl Broken {
+    /// Whether its row is there by these changes alone.
+    pub fn is_row_made_by(&self, is_changed: impl Fn(&Path) -> bool) -> bool {
+        !self.stands.is_empty() && self.stands.iter().all(is_changed)
+    }
 }
 
 /// Types and normalises what a submission says and checks all that can be checked from it alone.
@@ -112,6 +121,24 @@ pub fn normalise_and_check(form: &Form, submission: &Submission, context: &Conte
 /// All that a merged record breaks: requirements, numbers of items, rules.
 pub fn check_merged(form: &Form, view: &View, context: &Context) -> Vec<Broken> {
     Inspection { form, view, context: ContextValues::new(context), known: &|_, _| true }.run()
+}
+
+/// What a merged record breaks by what is agreed upon. What is in dispute is decided first: until then no rule is asked of it,
+/// and it makes no row exist. So what is found depends on what is claimed alone, and not on which claim is shown.
+pub fn check_agreed(form: &Form, record: &Record, context: &Context) -> Vec<Broken> {
+    let is_agreed = |path: &Path| record.cells.get(path).is_none_or(|cell| cell.contest.is_none());
+    let view = View::from_paths(form, record.shown().filter(|(path, _)| is_agreed(path)));
+    let known = |name: &str, of: Option<(&str, &str)>| {
+        is_agreed(&of.map_or_else(|| form.path_of(name), |(list, key)| Path::item(list, key, name)))
+    };
+    Inspection { form, view: &view, context: ContextValues::new(context), known: &known }.run()
+}
+
+/// What a rule reads, whether it is broken or not: of a requirement, and of a rule about rows, what is found broken tells more.
+pub fn read_by(form: &Form, code: &str) -> BTreeSet<Path> {
+    let rules = form.rules().iter().filter(|rule| rule.text.code == code);
+    let fields = rules.flat_map(|rule| &rule.reads).flat_map(|variable| form.read_for(variable));
+    fields.map(|field| form.path_of(field)).collect()
 }
 
 /// A name as a part of a JSON pointer (RFC 6901).

@@ -125,6 +125,7 @@ access-outside = There is no such unit within your scope at that time. Check the
 scope-outside = This unit is outside your scope. The report is kept as it is for a superior to look at; check the unit, or ask your superior for the role.
     .title = Outside your scope
 scope-unknown_unit = The server does not know this unit. Sync the list of units and choose again; the report is kept as it is.
+unit-dissolved_before = This unit was dissolved on { $dissolved_on }, and what is reported is of { $on }. Correct the date, or report for the unit that took its place.
     .title = No such unit
 scope-no_grant = You hold no role in any unit at present. The report is kept as it is; ask the administrator for a role.
     .title = No role
@@ -144,6 +145,7 @@ submission-form_unknown = There is no form “{ $form }”. Sync the list of for
 submission-form_version_unknown = Form “{ $form }” has no version { $version }. Sync the list of forms and send a replacement.
 submission-form_not_in_force = Version { $version } of form “{ $form }” is not in force on { $on }. Use the version that is, and send a replacement.
 submission-unknown_record = There is no such record in the unit that was named. Sync and choose the record again, or create it if there is none.
+submission-unknown_predecessor = The earlier submission that this one builds on has not arrived. Wait until its phone has sent it, then release this one; or discard it with a reason.
 submission-depends_on_quarantined = This submission builds on one that waits for review, so it waits with it. Correct the earlier one and send a replacement, or wait for the decision.
 submission-more_findings = There are { $count } more findings. Mend those that are listed and send a replacement to see the rest.
 submission-too_many_replaces = One submission replaces at most { $limit } others. Split it into several replacements.
@@ -181,7 +183,8 @@ form-definition_invalid = The definition of the form is wrong at { $place }: { $
 ## Merging
 
 merge-conflict = Somebody else changed the same field before you had seen it. Both values are kept; a reviewer will decide. Sync to see the other one.
-merge-key_taken = There is another record for the same unit and period. Both are kept for a reviewer to decide; check the period and the date.
+merge-key_taken = There is another record with the same key in this unit: the same meeting, or the same step of the same person on the same day. Both are kept for a reviewer to decide; check what identifies it.
+merge-too_many_candidates = More than { $max } reports or withdrawals already stand against each other here, and nobody has decided. This one is kept; ask a reviewer to decide, then send it again.
 merge-merged_invalid = Each of the changes is valid, but together the figures do not agree. All are kept; a reviewer will decide which are right.
 merge-edit_delete = One person edited the record and another deleted it. It is kept and flagged for a reviewer to decide.
 
@@ -191,7 +194,7 @@ conflict-already_closed = This conflict has been decided. Reload it to see the o
     .title = Already decided
 conflict-choice_unknown = The value that was chosen is not one of those in dispute. Reload the conflict and choose one of them.
     .title = No such choice
-conflict-unseen_candidates = A value has come in that you have not seen. Reload the conflict, look at all values and decide again.
+conflict-unseen_candidates = None of the values that would give way was named as seen. Reload the conflict, look at all values and name those that you have seen.
     .title = Unseen values
 conflict-reason_required = A decision needs a reason. Give a short one and send it again.
     .title = Reason required
@@ -228,6 +231,7 @@ person-not_one = This record is not that of a person, so nobody can be erased by
 person-reason_required = An erasure needs a reason. Give a short one, without the person's name, and send it again.
     .title = Reason required
 person-erased = This person's data has been erased as the law demands, so nothing can be added. Do not send it again; if this is a mistake, tell your superior.
+person-too_many_steps = More than { $max } steps have been entered for this person, withdrawn ones included. Edit the steps that are there instead of withdrawing and adding.
 
 ## The tree of units
 
@@ -253,7 +257,7 @@ step-certificate_too_old = The certificate of the awareness class ({ $on }) was 
 step-out_of_order = This date must be { $relation } that of “{ $step }” ({ $on }). Compare both with the documents and correct the wrong one.
 step-dates_disagree = This date differs from that of the recorded “{ $step }” ({ $on }). Compare with the document and correct the wrong one.
 step-probation_too_short = The { $months } months of probation since the ceremony ({ $on }) are not over; the earliest day is { $earliest }. Check the date and send a replacement.
-step-official_date_differs = The official date must be { $expected }, 12 months after the ceremony ({ $on }). Leave it out to have it computed, or correct it.
+step-official_date_differs = The official date must be { $expected }, { $months } months after the ceremony ({ $on }). Leave it out to have it computed, or correct it.
 step-probationary_discipline = A probationary member cannot receive “{ $discipline }”. Check the discipline and the date of the recognition.
 step-card_of_probationary = A party card is an official member's, and by “{ $step }” on { $on } this person has not been recognised. Leave the number out, or report the recognition or correct that step first.
 step-not_a_member = On this day the person was not yet a member (“{ $step }” on { $on }). Check the dates of both steps.

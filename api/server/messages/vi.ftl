@@ -125,6 +125,7 @@ access-outside = Không có đơn vị này trong phạm vi bạn phụ trách v
 scope-outside = Đơn vị này không thuộc phạm vi bạn phụ trách. Báo cáo được giữ nguyên để chờ cấp trên xem; hãy kiểm tra lại đơn vị, hoặc đề nghị cấp trên giao quyền.
     .title = Ngoài phạm vi phụ trách
 scope-unknown_unit = Máy chủ không biết đơn vị này. Hãy đồng bộ danh sách đơn vị rồi chọn lại đơn vị; báo cáo được giữ nguyên.
+unit-dissolved_before = Đơn vị này đã giải thể ngày { $dissolved_on }, còn nội dung báo cáo là của ngày { $on }. Hãy sửa ngày, hoặc báo cáo cho đơn vị kế thừa.
     .title = Không có đơn vị này
 scope-no_grant = Hiện bạn chưa được giao quyền ở đơn vị nào. Báo cáo được giữ nguyên; hãy đề nghị quản trị viên giao quyền.
     .title = Chưa được giao quyền
@@ -144,6 +145,7 @@ submission-form_unknown = Không có biểu mẫu “{ $form }”. Hãy đồng 
 submission-form_version_unknown = Biểu mẫu “{ $form }” không có phiên bản { $version }. Hãy đồng bộ danh sách biểu mẫu rồi gửi bản thay thế.
 submission-form_not_in_force = Phiên bản { $version } của biểu mẫu “{ $form }” không có hiệu lực vào ngày { $on }. Hãy dùng phiên bản có hiệu lực vào ngày đó rồi gửi bản thay thế.
 submission-unknown_record = Không có bản ghi này ở đơn vị đã nêu. Hãy đồng bộ rồi chọn lại bản ghi, hoặc tạo mới nếu chưa có.
+submission-unknown_predecessor = Bản gửi trước mà bản này dựa vào chưa đến. Hãy đợi điện thoại đó gửi lên rồi cho nhận bản này, hoặc loại bỏ và nêu lý do.
 submission-depends_on_quarantined = Bản gửi này dựa trên một bản gửi đang chờ xem xét nên cũng được giữ lại cùng bản đó. Hãy sửa bản trước và gửi bản thay thế, hoặc chờ cấp trên quyết định.
 submission-more_findings = Còn { $count } điểm khác chưa liệt kê. Hãy sửa các điểm đã nêu rồi gửi bản thay thế để xem các điểm còn lại.
 submission-too_many_replaces = Một báo cáo thay thế nhiều nhất { $limit } báo cáo khác. Hãy chia thành nhiều bản thay thế.
@@ -181,7 +183,8 @@ form-definition_invalid = Định nghĩa biểu mẫu có lỗi tại { $place }
 ## Merging
 
 merge-conflict = Người khác đã sửa cùng mục này khi bạn chưa thấy. Cả hai giá trị đều được giữ; cấp trên sẽ xem và quyết định. Bạn có thể đồng bộ để xem giá trị kia.
-merge-key_taken = Đã có một bản ghi khác cho cùng đơn vị và cùng kỳ. Cả hai được giữ để cấp trên quyết định; hãy kiểm tra lại kỳ và ngày họp.
+merge-key_taken = Đã có một bản ghi khác cùng khóa ở đơn vị này: cùng một cuộc họp, hoặc cùng một bước của cùng một người trong cùng một ngày. Cả hai được giữ để cấp trên quyết định; hãy kiểm tra lại các mục xác định bản ghi.
+merge-too_many_candidates = Ở đây đã có hơn { $max } bản gửi hoặc bản rút mâu thuẫn nhau mà chưa ai quyết định. Bản này được giữ lại; hãy đề nghị cấp trên quyết định rồi gửi lại.
 merge-merged_invalid = Từng sửa đổi đều đúng nhưng khi gộp lại thì số liệu không khớp. Tất cả được giữ; cấp trên sẽ quyết định số liệu đúng.
 merge-edit_delete = Bản ghi vừa được sửa vừa được xóa bởi hai người. Bản ghi được giữ lại và đánh dấu để cấp trên quyết định.
 
@@ -191,7 +194,7 @@ conflict-already_closed = Mâu thuẫn này đã được giải quyết. Hãy t
     .title = Đã được giải quyết
 conflict-choice_unknown = Giá trị được chọn không nằm trong các giá trị đang tranh chấp. Hãy tải lại mâu thuẫn rồi chọn một trong các giá trị hiện có.
     .title = Lựa chọn không có
-conflict-unseen_candidates = Có giá trị mới gửi lên mà bạn chưa xem. Hãy tải lại mâu thuẫn, xem đủ các giá trị rồi quyết định lại.
+conflict-unseen_candidates = Chưa nêu là đã xem giá trị nào trong số các giá trị sẽ bị thay. Hãy tải lại mâu thuẫn, xem đủ các giá trị và nêu những giá trị đã xem.
     .title = Còn giá trị chưa xem
 conflict-reason_required = Quyết định phải có lý do. Hãy ghi lý do ngắn gọn rồi gửi lại.
     .title = Cần nêu lý do
@@ -228,6 +231,7 @@ person-not_one = Hồ sơ này không phải là hồ sơ của một người n
 person-reason_required = Việc xóa phải có lý do. Hãy ghi lý do ngắn gọn, không nêu tên người đó, rồi gửi lại.
     .title = Thiếu lý do
 person-erased = Dữ liệu của người này đã được xóa theo quy định nên không thể ghi thêm. Không cần gửi lại; nếu có nhầm lẫn, hãy báo cấp trên.
+person-too_many_steps = Người này đã có hơn { $max } bước được ghi, kể cả các bước đã rút. Hãy sửa các bước đang có thay vì rút và thêm bước mới.
 
 ## The tree of units
 
@@ -253,7 +257,7 @@ step-certificate_too_old = Giấy chứng nhận học lớp nhận thức về 
 step-out_of_order = Ngày này phải { $relation } ngày của bước “{ $step }” ({ $on }). Hãy đối chiếu hai ngày với văn bản rồi sửa ngày sai.
 step-dates_disagree = Ngày này khác với ngày của bước “{ $step }” đã ghi ({ $on }). Hãy đối chiếu với văn bản rồi sửa ngày sai.
 step-probation_too_short = Chưa đủ { $months } tháng dự bị kể từ lễ kết nạp ({ $on }); sớm nhất là ngày { $earliest }. Hãy kiểm tra ngày rồi gửi bản thay thế.
-step-official_date_differs = Ngày chính thức phải là { $expected }, tức đủ 12 tháng kể từ lễ kết nạp ({ $on }). Hãy bỏ trống để máy chủ tự tính, hoặc sửa lại.
+step-official_date_differs = Ngày chính thức phải là { $expected }, tức đủ { $months } tháng kể từ lễ kết nạp ({ $on }). Hãy bỏ trống để máy chủ tự tính, hoặc sửa lại.
 step-probationary_discipline = Hình thức “{ $discipline }” không áp dụng cho đảng viên dự bị. Hãy kiểm tra lại hình thức kỷ luật và ngày công nhận chính thức.
 step-card_of_probationary = Thẻ đảng là của đảng viên chính thức, mà theo bước “{ $step }” ngày { $on } thì người này chưa được công nhận. Hãy bỏ số thẻ, hoặc báo cáo bước công nhận hay sửa ngày của bước đó trước.
 step-not_a_member = Vào ngày này người được ghi chưa là đảng viên (bước “{ $step }” vào ngày { $on }). Hãy kiểm tra lại ngày của hai bước.

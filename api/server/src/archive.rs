@@ -199,19 +199,21 @@ impl Archive {
     }
 }
 
-/// Removes all but the newest `keep` backups of a folder; answers which it removed. What does not look like a backup stays.
-pub fn prune(folder: &Path, keep: usize) -> Result<Vec<PathBuf>, ArchiveError> {
+/// Removes all but `keep` backups of a folder: the one that has just been taken, whatever its clock said, and the newest of
+/// the others. Answers which it removed. What does not look like a backup stays.
+pub fn prune(folder: &Path, keep: usize, just_taken: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
     let mut backups = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
         let entry = entry.map_err(failed(folder))?;
         if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && entry.path() != just_taken
             && let Ok(archive) = Archive::look(&entry.path())
         {
             backups.push((archive.manifest.taken_at, archive.path));
         }
     }
     backups.sort_unstable_by(|one, other| other.cmp(one));
-    let old: Vec<PathBuf> = backups.into_iter().skip(keep.max(1)).map(|(_, path)| path).collect();
+    let old: Vec<PathBuf> = backups.into_iter().skip(keep.saturating_sub(1)).map(|(_, path)| path).collect();
     for path in &old {
         // First what makes it one, so that no half of a backup is left under its name.
         let manifest = path.join(MANIFEST);

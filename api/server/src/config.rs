@@ -68,6 +68,10 @@ pub struct Config {
     pub database_url: Secret,
     /// A file that holds the database URL instead, as container secrets do. Not together with `database_url`.
     pub database_url_file: Option<PathBuf>,
+    /// A streaming standby of PostgreSQL, from which pulls are answered while it keeps up. Default: none.
+    pub database_read_url: Option<Secret>,
+    /// A file that holds the standby's URL instead. Not together with `database_read_url`.
+    pub database_read_url_file: Option<PathBuf>,
     /// Where muong keeps what it makes for itself, such as the signing key. Default: the working directory.
     pub data_dir: PathBuf,
     /// The private keys (PKCS#8 PEM, Ed25519) that sign access tokens: the first signs, all verify.
@@ -183,7 +187,8 @@ pub struct Throttle {
     pub pull_requests_burst: u32,
     /// The same a minute. Default 1200.
     pub pull_requests_per_minute: u32,
-    /// Submissions of one device. Default 50000: years of reports, in case a phone has to send all again.
+    /// Submissions of one device; one of more than 4 KiB counts as several. Default 50000: years of reports, in case a phone
+    /// has to send all again.
     pub push_submissions_burst: u32,
     /// The same a minute. Default 30000.
     pub push_submissions_per_minute: u32,
@@ -221,6 +226,8 @@ impl Default for Config {
             cors_origins: Vec::new(),
             database_url: Secret::new("sqlite://muong.db".to_owned()),
             database_url_file: None,
+            database_read_url: None,
+            database_read_url_file: None,
             data_dir: PathBuf::from("."),
             signing_key_file: None,
             master_key_file: None,
@@ -296,6 +303,9 @@ pub enum ConfigError {
     #[error("master_key and master_key_file are both set: keep one of them")]
     TwoMasterKeys,
     /// Two keys say the same thing.
+    #[error("database_read_url and database_read_url_file are both set: keep one of them")]
+    TwoStandbys,
+    /// Two places for one thing.
     #[error("database_url and database_url_file are both set: keep one of them")]
     TwoDatabases,
     /// A value is of the right type but cannot work.
@@ -335,12 +345,13 @@ impl Config {
             if figment.contains("database_url") {
                 return Err(ConfigError::TwoDatabases);
             }
-            let url = std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable {
-                key: "database_url_file",
-                path,
-                source,
-            })?;
-            config.database_url = Secret::new(url.trim().to_owned());
+            config.database_url = secret("database_url_file", path)?;
+        }
+        if let Some(path) = config.database_read_url_file.clone() {
+            if config.database_read_url.is_some() {
+                return Err(ConfigError::TwoStandbys);
+            }
+            config.database_read_url = Some(secret("database_read_url_file", path)?);
         }
         if config.master_key.is_some() && config.master_key_file.is_some() {
             return Err(ConfigError::TwoMasterKeys);
@@ -358,8 +369,13 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let unusable = |key, reason| Err(ConfigError::Unusable { key, reason });
         let url = self.database_url.expose();
-        if !["sqlite://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        if !url.starts_with("sqlite://") && !is_postgres(url) {
             return unusable("database_url", "must start with sqlite:// or postgres://");
+        }
+        if let Some(standby) = &self.database_read_url
+            && !(is_postgres(standby.expose()) && is_postgres(url))
+        {
+            return unusable("database_read_url", "must be a standby of the PostgreSQL server that database_url names");
         }
         if !(30..=86_400).contains(&self.access_token_seconds) {
             return unusable("access_token_seconds", "must lie between 30 and 86400");
@@ -398,6 +414,18 @@ impl Config {
     }
 }
 
+fn is_postgres(url: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// What a file holds that is named in place of a secret.
+fn secret(key: &'static str, path: PathBuf) -> Result<Secret, ConfigError> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Secret::new(text.trim().to_owned())),
+        Err(source) => Err(ConfigError::Unreadable { key, path, source }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,6 +440,19 @@ mod tests {
         assert_eq!(config.listen, "127.0.0.1:8080");
         assert_eq!(config.limits.submissions, 500);
         assert_eq!(config.write_queue.get(), 1024);
+    }
+
+    #[test]
+    fn a_standby_is_one_of_postgres_and_stands_in_one_place() {
+        let primary = "database_url = 'postgres://db/muong'\ndatabase_read_url = 'postgres://standby/muong'";
+        assert!(parse(primary).unwrap().database_read_url.is_some());
+        for wrong in [
+            "database_read_url = 'postgres://standby/muong'".to_owned(),
+            "database_url = 'postgres://db/muong'\ndatabase_read_url = 'sqlite://x.db'".to_owned(),
+            format!("{primary}\ndatabase_read_url_file = 'x'"),
+        ] {
+            assert!(parse(&wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod reference;
 pub mod security;
 pub mod shape;
 pub mod sole_server;
+pub mod standby;
 pub mod state;
 pub mod telemetry;
 pub mod usecases;

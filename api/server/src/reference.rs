@@ -1,5 +1,6 @@
 //! What every process keeps in memory because everything asks for it: units, forms, calendar and rules.
-//! Valid as long as the head's `reference_seq` is the one that it was read at; so no process ever acts on old ones.
+//! Valid as long as the head's epoch and `reference_seq` are those that it was read at; so no process ever acts on old
+//! ones.
 
 use chrono::NaiveDate;
 use muong_domain::development::Rules;
@@ -11,17 +12,22 @@ use muong_domain::validate::Context;
 use muong_store::{Reading, StoreError, forms, units};
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
+use uuid::Uuid;
 
 /// The built-in calendar of working days.
 pub const CALENDAR: &str = include_str!("../../../forms/calendar.json");
 /// The built-in thresholds of member development.
 pub const RULES: &str = include_str!("../../../forms/development-rules.json");
 
+/// Which units and forms: the epoch of the log, and the entry of it that last changed them. After a standby that lacked
+/// some was promoted, the same number may stand for another change.
+pub type AsOf = (Uuid, Seq);
+
 /// Units and forms as of one entry of the log.
 #[derive(Debug)]
 pub struct Reference {
     /// The entry that last changed them.
-    pub seq: Seq,
+    pub as_of: AsOf,
     /// The units.
     pub units: Units,
     /// Which villages branches cover, by village: the branch, the first day, the day after the last.
@@ -36,7 +42,7 @@ pub struct Reference {
 
 impl Reference {
     /// Reads everything.
-    pub fn load(read: &mut impl Reading, seq: Seq) -> Result<Self, StoreError> {
+    pub fn load(read: &mut impl Reading, as_of: AsOf) -> Result<Self, StoreError> {
         let mut catalog = Catalog::default();
         for stored in forms::load_all(read)? {
             let name = format!("{} {}", stored.code, stored.version);
@@ -48,7 +54,7 @@ impl Reference {
             coverage.entry(covered.village).or_default().push((covered.branch, covered.from, to));
         }
         Ok(Self {
-            seq,
+            as_of,
             units: units::load_all(read)?,
             coverage,
             catalog,
@@ -97,24 +103,26 @@ impl ReferenceCache {
         Self { unsettled: true, ..Self::default() }
     }
 
-    /// Units and forms as of `seq`, if that is what is kept.
-    pub fn as_of(&self, seq: Seq) -> Option<Arc<Reference>> {
+    /// Units and forms as of an entry, if that is what is kept.
+    pub fn as_of(&self, as_of: AsOf) -> Option<Arc<Reference>> {
         let cached = self.current.read().ok().and_then(|current| current.clone());
-        cached.filter(|reference| reference.seq == seq)
+        cached.filter(|reference| reference.as_of == as_of)
     }
 
-    /// Units and forms as of `seq`, which the caller has just read from the head in the same transaction.
-    pub fn get(&self, read: &mut impl Reading, seq: Seq) -> Result<Arc<Reference>, StoreError> {
-        if let Some(reference) = self.as_of(seq) {
+    /// Units and forms as of an entry, which the caller has just read from the head in the same transaction.
+    pub fn get(&self, read: &mut impl Reading, as_of: AsOf) -> Result<Arc<Reference>, StoreError> {
+        if let Some(reference) = self.as_of(as_of) {
             return Ok(reference);
         }
-        let fresh = Arc::new(Reference::load(read, seq)?);
+        let fresh = Arc::new(Reference::load(read, as_of)?);
         if !read.is_settled() && !self.unsettled {
             return Ok(fresh); // another process may yet take this seq for something else
         }
         if let Ok(mut current) = self.current.write() {
-            // A slower thread may come with an older reading: the newest stays.
-            if current.as_ref().is_none_or(|c| c.seq < fresh.seq) {
+            // A slower thread may come with an older reading: the newest stays. Between epochs there is no newer: whoever
+            // comes late with one that has ended costs one more reading.
+            let gives_way = |kept: &Arc<Reference>| kept.as_of.0 != as_of.0 || kept.as_of.1 < as_of.1;
+            if current.as_ref().is_none_or(gives_way) {
                 *current = Some(Arc::clone(&fresh));
             }
         }

@@ -15,6 +15,8 @@ use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
 use crate::sole_server::{SoleServer, SoleServerError};
+use crate::standby::Standby;
+use crate::usecases::after_promotion::AfterPromotion;
 use crate::usecases::authenticate::Standing;
 use crate::usecases::compact::compact;
 use crate::usecases::keep_erasures::{self, CatchUpError};
@@ -92,6 +94,8 @@ pub enum StartError {
 pub struct Storage {
     /// For reading.
     pub database: Database,
+    /// For pulls, when one is configured.
+    pub standby: Option<Standby>,
     /// For every change.
     pub writer: Writer,
     /// What is known of the head; of others' commits only once it has been started.
@@ -128,11 +132,12 @@ impl Storage {
         let vault = Arc::new(vault);
         let readers = u32::try_from(config.readers.get()).unwrap_or(u32::MAX);
         let database = Database::open(url.clone(), Some(Arc::clone(&vault)), readers)?.noting_waits(wait);
+        let standby = Standby::of(config, &vault)?;
         let options = WriterOptions { queue: config.write_queue.get(), metrics, ..WriterOptions::default() };
         let head = Arc::new(HeadWatch::default());
         let (writer, thread) = Writer::start(url, vault, Arc::clone(&head), options, Arc::new(move || clock.now()))?;
         writer.write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))?;
-        Ok(Self { database, writer, head, thread })
+        Ok(Self { database, standby, writer, head, thread })
     }
 
     /// Stops the writer after it has finished what it accepted.
@@ -169,6 +174,8 @@ pub struct Parts {
     pub certificates: Option<Certificates>,
     /// For reading.
     pub database: Database,
+    /// For pulls, while it keeps up.
+    pub standby: Option<Standby>,
     /// For every change.
     pub writer: Writer,
     /// The head, as far as it is known without asking.
@@ -211,15 +218,15 @@ impl App {
         let waiting = config.write_queue.get();
         let throttle = Throttle::new(&config.throttle);
         let certificates = config.tls.files().map(|(chain, key)| Certificates::load(chain, key)).transpose()?;
-        let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy)?;
+        let passwords = Passwords::new(config.argon2.max_concurrent, config.argon2.max_waiting, &entropy);
         let metrics = Metrics::new(config.metrics_listen.is_some());
         let (of_writer, of_reads) = (metrics.writer.clone(), metrics.read_wait.clone());
-        let Storage { database, writer, head, thread } =
+        let Storage { database, standby, writer, head, thread } =
             Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
         let reference = Arc::new(ReferenceCache::default());
         let ledger = ledger(&config, &database);
-        let turned = turned(&writer, &ledger, &reference);
-        let watching = head.start(database.url().clone(), turned)?;
+        let mut after_promotion = AfterPromotion::new(&writer, &ledger, &reference);
+        let watching = head.start(database.url().clone(), move |history| after_promotion.follow(history))?;
         publish_forms(&writer, &reference)?;
         let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         let (stop_compacting, compacting) = compacting(&writer, config.tombstone_days)?;
@@ -231,6 +238,7 @@ impl App {
             clock,
             entropy,
             database,
+            standby,
             writer,
             head,
             waiting_pushes: WaitingPushes::new(waiting),
@@ -275,27 +283,6 @@ pub fn ledger_path(config: &Config) -> PathBuf {
 fn ledger(config: &Config, database: &Database) -> Ledger {
     let database = database.clone();
     Ledger::new(ledger_path(config), Arc::new(move |value| database.digest(value)))
-}
-
-/// When the database has been promoted: any change begins the new epoch; this one also erases again what the standby had not
-/// heard of.
-fn turned(writer: &Writer, ledger: &Ledger, reference: &Arc<ReferenceCache>) -> impl Fn() + Send + use<> {
-    let (writer, ledger, reference) = (writer.clone(), ledger.clone(), Arc::clone(reference));
-    move || {
-        tracing::warn!("the database has been promoted: a new epoch of the log begins");
-        let told = ledger.read().unwrap_or_else(|error| {
-            tracing::error!(%error, "after the promotion, erasures cannot be compared with the ledger");
-            Vec::new()
-        });
-        let reference = Arc::clone(&reference);
-        let change = writer.submit::<_, Infallible>(1, move |tx| {
-            keep_erasures::erase_all_again(tx, &reference, &told).map(Outcome::Commit)
-        });
-        // It is told again until the epoch has begun.
-        if let Err(error) = change {
-            tracing::warn!(%error, "the new epoch waits");
-        }
-    }
 }
 
 /// How long after the start the feed is first compacted, and how often from then on.

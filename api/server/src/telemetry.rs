@@ -24,6 +24,8 @@ pub fn start(log: &Log) -> Result<(), ParseError> {
     // Colours are for a terminal; in a file or a journal they are noise.
     let colours = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    // Where nobody reads standard error any more (`muong … 2>&1 | head`) there is nobody to complain to either.
+    let builder = builder.log_internal_errors(false);
     // An error means that a subscriber is there already (several tests in one process); the first one stays.
     let _already_there = match log.format {
         LogFormat::Pretty => builder.with_target(false).try_init(),

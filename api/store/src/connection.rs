@@ -166,6 +166,17 @@ impl Database {
         Ok(Self { url, vault, readers: pool, wait: Histogram::noop() })
     }
 
+    /// The same of a standby, which may be away now and come later: nothing is opened before it is asked.
+    pub fn open_lazily(url: DatabaseUrl, vault: Option<Arc<Vault>>, readers: u32) -> Self {
+        let pool = Pool::builder()
+            .max_size(readers)
+            .min_idle(Some(0))
+            .test_on_check_out(false)
+            .connection_timeout(Duration::from_secs(1))
+            .build_unchecked(Manager(url.clone()));
+        Self { url, vault, readers: pool, wait: Histogram::noop() }
+    }
+
     /// Whether the database answers, and whether it is up to date with this binary.
     pub fn status(&self) -> Result<crate::MigrationStatus, StoreError> {
         self.on_reader(crate::migration_status)

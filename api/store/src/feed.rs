@@ -260,7 +260,7 @@ pub fn units_among(read: &mut impl Reading, units: &[UnitId], up_to: Seq) -> Res
 }
 
 /// The scopes of what was stamped after one entry, up to another, and the units above them; none when there are more than
-/// `limit` stamps.
+/// `limit` scopes.
 pub(crate) fn touched(
     conn: &mut Connection,
     after: Seq,
@@ -270,8 +270,9 @@ pub(crate) fn touched(
     let stamped: Vec<Id> = on_backend!(&mut *conn, c => feed::table
         .filter(feed::seq.gt(after.0))
         .filter(feed::seq.le(up_to.0))
-        .limit(limit + 1)
         .select(feed::scope)
+        .distinct()
+        .limit(limit + 1)
         .load(c))?;
     if i64::try_from(stamped.len()).unwrap_or(i64::MAX) > limit {
         return Ok(None);

@@ -50,13 +50,24 @@ struct Looked {
     told: Option<Head>,
 }
 
+/// Whether the log is still the one that it was at the last look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum History {
+    /// It is.
+    Same,
+    /// The database has been promoted since the head was written, and nobody has begun the new epoch yet.
+    Ended,
+    /// Somebody has begun another epoch.
+    Other,
+}
+
 impl HeadWatch {
-    /// Starts looking for others' commits, on a thread and a connection of its own, until [`Self::stop`]. `turned` is told
-    /// when the database has been promoted since the head was written: each time, until somebody has begun the new epoch.
+    /// Starts looking for others' commits, on a thread and a connection of its own, until [`Self::stop`]. `follow` is told
+    /// at each look how the history stands; it must not wait.
     pub fn start(
         self: &Arc<Self>,
         url: DatabaseUrl,
-        turned: impl Fn() + Send + 'static,
+        mut follow: impl FnMut(History) + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
         let (look, asked) = sync_channel(1);
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
@@ -64,7 +75,7 @@ impl HeadWatch {
         std::thread::Builder::new().name("head".to_owned()).spawn(move || {
             let mut looked = Looked::default();
             loop {
-                watch.look(&url, &mut looked, &turned);
+                watch.look(&url, &mut looked, &mut follow);
                 if asked.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
                     break;
                 }
@@ -90,7 +101,7 @@ impl HeadWatch {
         }
     }
 
-    fn look(&self, url: &DatabaseUrl, looked: &mut Looked, turned: &impl Fn()) {
+    fn look(&self, url: &DatabaseUrl, looked: &mut Looked, follow: &mut impl FnMut(History)) {
         let at = Instant::now();
         let conn = match looked.conn.take() {
             Some(conn) => Ok(conn),
@@ -98,15 +109,19 @@ impl HeadWatch {
         };
         let read = conn.and_then(|mut conn| {
             let (head, has_turned) = look_at_head(&mut conn)?;
+            let is_other = looked.told.as_ref().is_some_and(|told| told.epoch != head.epoch);
             self.tell(&mut conn, &head, &mut looked.told)?;
-            Ok((head, has_turned, conn))
+            let history = match (has_turned, is_other) {
+                (true, _) => History::Ended,
+                (false, true) => History::Other,
+                (false, false) => History::Same,
+            };
+            Ok((head, history, conn))
         });
         match read {
-            Ok((head, has_turned, conn)) => {
+            Ok((head, history, conn)) => {
                 self.see(head, at);
-                if has_turned {
-                    turned();
-                }
+                follow(history);
                 looked.conn = Some(conn);
             }
             Err(error) => tracing::debug!(%error, "the head could not be read"),
@@ -166,8 +181,8 @@ impl HeadWatch {
     }
 }
 
-/// More changes at once than this are not looked at one by one.
-const LOOKED_AT: i64 = 2_000;
+/// More scopes, or other things, that have changed at once than this are not told one by one.
+const LOOKED_AT: i64 = 10_000;
 
 /// Whom it concerns what came after one entry, up to another: the scopes of what was stamped and the units above them; and
 /// what the entries are about that are no submissions (a session that ended, a device, a user).

@@ -370,15 +370,24 @@ pub fn of_record(
     open(read, rows)
 }
 
-/// Who had said, before an entry, what has become part of a record; in order.
-pub(crate) fn authors_of(read: &mut impl Reading, record: RecordId, before: Seq) -> Result<Vec<UserId>, StoreError> {
+/// Who had said, before an entry, what has become part of a record; in order. `ids` are as for [`of_record`], and what counts is
+/// the same.
+pub(crate) fn authors_of(
+    read: &mut impl Reading,
+    ids: &[RecordId],
+    unit: UnitId,
+    before: Seq,
+) -> Result<Vec<UserId>, StoreError> {
+    let ids: Vec<Option<Id>> = ids.iter().map(|id| Some(Id::from(*id))).collect();
     let mut found: Vec<Id> = on_backend!(read.conn(), c => submissions::table
-        .filter(submissions::record_id.eq(Some(Id::from(record))))
+        .left_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
+        .filter(submissions::record_id.eq_any(ids))
+        .filter(submissions::unit_id.eq(Some(Id::from(unit))))
+        .filter(quarantine::id.nullable().is_null().or(quarantine::closing.eq(Some("released"))))
         .filter(submissions::seq.lt(before.0))
-        .filter(submissions::status.eq_any(["accepted", "merged", "conflict"]))
         .select(submissions::author)
+        .distinct()
         .load(c))?;
     found.sort_unstable();
-    found.dedup();
     Ok(found.into_iter().map(|id| UserId::new(id.0)).collect())
 }

@@ -45,6 +45,18 @@ pub struct Head {
     pub durable_at: Option<DateTime<Utc>>,
 }
 
+impl Head {
+    /// The epoch, and the last change of units or forms in it.
+    pub fn reference_as_of(&self) -> (Uuid, Seq) {
+        (self.epoch, self.reference_seq)
+    }
+
+    /// The epoch, and the last change of users, devices, sessions or grants in it.
+    pub fn access_as_of(&self) -> (Uuid, Seq) {
+        (self.epoch, self.access_seq)
+    }
+}
+
 /// What is written into the log about one change.
 #[derive(Clone, Debug)]
 pub struct LogEntry {
@@ -511,9 +523,9 @@ pub trait Reading {
         self.parts().1.is_destroyed(owner)
     }
 
-    /// The last change of units or forms, as seen from here.
-    fn reference_seq(&mut self) -> Result<Seq, StoreError> {
-        Ok(read_head(self.conn())?.reference_seq)
+    /// The epoch, and the last change of units or forms, as seen from here.
+    fn reference_as_of(&mut self) -> Result<(Uuid, Seq), StoreError> {
+        Ok(read_head(self.conn())?.reference_as_of())
     }
 
     /// Whether the reference data that is read here is everybody's: not a change of this transaction's own, which may yet
@@ -534,8 +546,8 @@ impl Reading for Tx<'_> {
         (self.conn, &mut self.keyring)
     }
 
-    fn reference_seq(&mut self) -> Result<Seq, StoreError> {
-        Ok(self.head.reference_seq)
+    fn reference_as_of(&mut self) -> Result<(Uuid, Seq), StoreError> {
+        Ok(self.head.reference_as_of())
     }
 
     fn is_settled(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Who waits in this process for something to change, and for what: keys are the ids of units, users, sessions, devices.
 //! Wakes those whom a change concerns, and nobody else; holds no connection and asks nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -19,7 +19,7 @@ pub struct TooMany;
 struct Waiters {
     next: u64,
     all: HashMap<u64, Arc<Notify>>,
-    by_key: HashMap<Uuid, Vec<u64>>,
+    by_key: HashMap<Uuid, HashSet<u64>>,
 }
 
 /// Those who wait.
@@ -53,7 +53,7 @@ impl Waiting {
         let (id, woken) = (waiters.next, Arc::new(Notify::new()));
         waiters.all.insert(id, Arc::clone(&woken));
         for key in &keys {
-            waiters.by_key.entry(*key).or_default().push(id);
+            waiters.by_key.entry(*key).or_default().insert(id);
         }
         Ok(Waiter { of: Arc::clone(self), id, keys, woken })
     }
@@ -111,7 +111,7 @@ impl Drop for Waiter {
         waiters.all.remove(&self.id);
         for key in &self.keys {
             if let Some(ids) = waiters.by_key.get_mut(key) {
-                ids.retain(|id| *id != self.id);
+                ids.remove(&self.id);
                 if ids.is_empty() {
                     waiters.by_key.remove(key);
                 }

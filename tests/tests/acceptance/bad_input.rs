@@ -2,8 +2,8 @@
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use muong_tests::builders::{MEETING, meeting};
-use muong_tests::client::{Answer, assert_finding, codes, text};
+use muong_tests::builders::{MEETING, Submission, meeting};
+use muong_tests::client::{Answer, assert_finding, codes, text, uuid};
 use muong_tests::province::{HUOI_SANG, PASSWORD, SECRETARY};
 use muong_tests::review::quarantined;
 use muong_tests::{Reporter, TestApp, id, on_both};
@@ -213,14 +213,16 @@ fn a_value_that_the_form_does_not_take_is_named(app: &TestApp) {
 
 fn an_item_above_the_limit_is_quarantined_and_one_below_is_not(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
-    let padded = |bytes: usize| {
-        let report = secretary.says(meeting(HUOI_SANG)).json().to_string();
+    let padded = |report: &Submission, bytes: usize| {
+        let report = report.json().to_string();
         let padding = " ".repeat(bytes - report.len());
         report.replacen('{', &format!("{{{padding}"), 1).into_bytes()
     };
     let limit = 256 << 10;
-    let pushed = post(&secretary, raw(&secretary, &[padded(limit + 1), padded(limit)])).expect(200);
+    let [above, below] = [secretary.says(meeting(HUOI_SANG)), secretary.says(meeting(HUOI_SANG))];
+    let pushed = post(&secretary, raw(&secretary, &[padded(&above, limit + 1), padded(&below, limit)])).expect(200);
     assert_rejected(&pushed["results"][0], "submission.too_large");
+    assert_eq!(uuid(&pushed["results"][0]["id"]), above.id(), "it is answered by its own name");
     assert_eq!(pushed["results"][1]["status"], "accepted", "{pushed}");
 }
 
@@ -396,7 +398,9 @@ fn one_submission_too_many_is_refused_and_the_limit_itself_is_taken(app: &TestAp
     let secretary = app.sign_in(SECRETARY);
     let before = head(&secretary);
     let items = |count: usize| vec![b"{}".to_vec(); count];
-    post(&secretary, raw(&secretary, &items(501))).problem(413, "request.too_many_submissions");
+    for many in [501, 10_001] {
+        post(&secretary, raw(&secretary, &items(many))).problem(413, "request.too_many_submissions");
+    }
     assert_eq!(head(&secretary), before);
     let pushed = post(&secretary, raw(&secretary, &items(500))).expect(200);
     assert_eq!(pushed["results"].as_array().map(Vec::len), Some(500));

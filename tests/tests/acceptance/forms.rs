@@ -17,6 +17,8 @@ on_both!(
     one_version_of_a_form_is_in_force_at_a_time,
     a_form_has_the_same_tag_however_it_is_compressed_and_the_tag_says_so,
     what_was_published_never_changes,
+    a_version_that_knows_records_by_another_key_is_refused,
+    a_key_that_no_index_could_hold_is_not_published,
     a_new_form_can_be_filled_in_at_once,
     a_form_with_personal_fields_says_whose_they_are,
     a_row_names_a_unit_that_is_there_and_of_the_right_kind,
@@ -255,4 +257,31 @@ fn a_version_that_is_not_in_force_is_refused_with_the_day(app: &TestApp) {
         secretary.reports(meeting(HUOI_SANG).with("form_version", 2).with("captured_at", "2026-03-05T21:20:00+07:00"));
     assert_eq!(codes(&early["errors"]), ["submission.form_not_in_force"], "{early}");
     assert!(text(&early["errors"][0]["message"]["vi"]).contains("ngày 05/03/2026"), "{early}");
+}
+
+fn a_version_that_knows_records_by_another_key_is_refused(app: &TestApp) {
+    let admin = app.sign_in(ADMIN);
+    let mut form = version_two();
+    form["natural_key"] = json!([{"fields": ["period", "type", "sitting"]}]);
+    let problem = admin.post("/v1/forms", &form).problem(422, "form.version_incompatible");
+    assert!(problem.to_string().contains("natural_key"), "{problem}");
+    admin.post("/v1/forms", &version_two()).expect(201);
+}
+
+fn a_key_that_no_index_could_hold_is_not_published(app: &TestApp) {
+    let (admin, secretary) = (app.sign_in(ADMIN), app.sign_in(SECRETARY));
+    let label = |vi: &str, en: &str| json!({"vi": vi, "en": en});
+    let form = |max: usize| {
+        json!({"code": "letter", "version": 1, "valid_from": "2025-01-01", "label": label("Thư", "Letter"),
+            "source": label("Tự đặt", "Own"), "unit_kinds": ["branch"], "natural_key": [{"fields": ["about"]}],
+            "fields": [{"name": "about", "type": "text", "label": label("Về việc", "About"), "max_length": max}]})
+    };
+    let problem = admin.post("/v1/forms", &form(600)).problem(422, "form.definition_invalid");
+    assert!(text(&problem["errors"][0]["pointer"]).starts_with("/natural_key/0"), "{problem}");
+    admin.post("/v1/forms", &form(590)).expect(201);
+    // The longest there can be, of characters that take the most room and do not compress.
+    let longest: String = (0..590_u32).filter_map(|n| char::from_u32(0x2_0000 + n * 37)).collect();
+    let letter = |about: &str| Submission::create("letter", id(), HUOI_SANG).to("about", about);
+    secretary.reports_as("accepted", letter(&longest));
+    secretary.reports_as("merged", letter(&longest));
 }

@@ -18,6 +18,7 @@ on_each!(
     too_many_pushes_to_assess_are_refused_until_a_processor_is_free,
     too_many_passwords_are_refused_until_one_has_been_checked,
     too_many_bytes_of_bodies_are_refused_until_some_are_gone,
+    pages_that_wait_to_be_taken_are_bytes_of_bodies_too,
     too_many_requests_are_refused_until_one_is_answered_but_signs_of_life_never,
     too_many_connections_of_one_address_are_refused_until_one_is_closed,
     a_trusted_proxy_may_have_as_many_connections_as_it_likes,
@@ -131,6 +132,19 @@ fn too_many_bytes_of_bodies_are_refused_until_some_are_gone(backend: Backend) {
     eventually("the room has come back", || bodies.taken() == 0);
     assert_eq!(secretary.push(&[&said]).only()["status"], "accepted");
     assert_eq!(bodies.taken(), 0);
+}
+
+fn pages_that_wait_to_be_taken_are_bytes_of_bodies_too(backend: Backend) {
+    let app = TestApp::start_with(backend, |_| {});
+    let secretary = app.sign_in(SECRETARY);
+    let bodies = &app.app().capacity.bodies;
+    let page = || secretary.post("/v1/sync/pull", &json!({"cursor": null}));
+    eventually("signing in is over", || bodies.taken() == 0);
+    let all_but_a_little = bodies.take(app.app().config.http.body_bytes - 1_000).expect("room");
+    refused(&page());
+    drop(all_but_a_little);
+    page().expect(200);
+    eventually("the room has come back", || bodies.taken() == 0);
 }
 
 fn too_many_requests_are_refused_until_one_is_answered_but_signs_of_life_never(backend: Backend) {

@@ -1,9 +1,10 @@
 //! A standby takes the place of its primary while the server runs: before anything is written there, a new epoch begins.
 
 use muong_domain::id::Seq;
+use muong_store::log;
 use muong_tests::builders::{meeting, person};
 use muong_tests::client::{number, uuid};
-use muong_tests::province::{DEPARTMENT, HUOI_SANG, SECRETARY, found};
+use muong_tests::province::{ADMIN, DEPARTMENT, HUOI_SANG, NA_LONG, SECRETARY, found};
 use muong_tests::standby::Pair;
 use muong_tests::{Backend, TestApp, eventually, rebuilds_the_same_store};
 use serde_json::json;
@@ -42,5 +43,34 @@ fn postgres_a_promotion_while_the_server_runs_begins_a_new_epoch_before_anything
     assert!(number(&again.0["head"]) >= new.seq.0);
     secretary.reports_as("accepted", person(HUOI_SANG, "Lò Văn Sau", "1980-04-12"));
     assert_eq!(head(&app).epoch, new.epoch, "once");
+    drop(rebuilds_the_same_store(&app.app().database, Backend::Postgres, "after the promotion"));
+}
+
+#[test]
+fn postgres_what_the_standby_had_not_heard_of_is_forgotten_but_for_who_was_erased() {
+    let pair = Pair::start(found);
+    let app = TestApp::serve(Backend::Postgres, pair.database(), |_| {});
+    let (secretary, department, admin) = (app.sign_in(SECRETARY), app.sign_in(DEPARTMENT), app.sign_in(ADMIN));
+    let id = uuid(&secretary.reports_as("accepted", person(HUOI_SANG, "Vừ A Chá", "1980-04-12"))["record"]);
+    let erasures = || app.app().database.read(|read| Ok(log::of_kind(read, "erase")?.len()));
+    let name = || admin.get(&format!("/v1/units/{NA_LONG}")).expect(200)["name"].clone();
+    let old_name = name();
+    pair.cut_off();
+    department.post(&format!("/v1/records/{id}/erasure"), &json!({"reason": "Đơn rút lại sự đồng ý"})).expect(200);
+    admin.post(&format!("/v1/units/{NA_LONG}/rename"), &json!({"name": "Chi bộ bị mất"})).expect(200);
+    assert_eq!(name(), "Chi bộ bị mất", "it stands in the memory of this process");
+    let old = head(&app);
+    pair.fail_over_with_a_loss();
+    // Whoever comes first, such as a phone, begins the new epoch; the erasure is made again all the same.
+    let report = secretary.says(meeting(HUOI_SANG));
+    eventually("a phone is served", || secretary.tries_to_push(&[&report]).status == 200);
+    eventually("the erasure", || erasures().is_ok_and(|count| count == 1));
+    assert_ne!(head(&app).epoch, old.epoch);
+    eventually("reads are accounted for again", || secretary.get(&format!("/v1/records/{id}")).status == 200);
+    assert_eq!(secretary.read(&format!("/v1/records/{id}"))["erased"], json!(true));
+    assert_eq!(name(), old_name);
+    // The same number as in the lost history does not bring that back.
+    admin.post(&format!("/v1/units/{NA_LONG}/rename"), &json!({"name": "Chi bộ mới"})).expect(200);
+    assert_eq!(name(), "Chi bộ mới");
     drop(rebuilds_the_same_store(&app.app().database, Backend::Postgres, "after the promotion"));
 }

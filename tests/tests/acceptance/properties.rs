@@ -306,6 +306,108 @@ fn property_6_the_order_in_which_phones_are_heard_changes_neither_claims_nor_fla
     });
 }
 
+// --- rows that one removes and another edits --------------------------------------------------------------------
+
+/// What somebody does with a row of a meeting that all have seen.
+#[derive(Clone, Copy, Debug)]
+enum RowDeed {
+    /// Makes it, unless it is there.
+    Add,
+    /// Lets all of it go.
+    Remove,
+    /// Says how far it is.
+    Status(usize),
+    /// Says whose it is; nobody's, for none.
+    Addressee(Option<usize>),
+}
+
+const STATUS: [&str; 3] = ["open", "answered", "closed"];
+const ADDRESSEE: [&str; 2] = ["branch", "village"];
+
+type Row = BTreeMap<&'static str, Value>;
+
+impl RowDeed {
+    fn after(self, row: &Row) -> Row {
+        let mut after = row.clone();
+        match self {
+            Self::Add if row.is_empty() => {
+                after = Row::from([("number", json!(1)), ("category", json!("land")), ("status", json!("open"))]);
+            }
+            Self::Remove => after.clear(),
+            Self::Status(to) if !row.is_empty() => drop(after.insert("status", json!(STATUS[to]))),
+            Self::Addressee(Some(to)) if !row.is_empty() => drop(after.insert("addressee", json!(ADDRESSEE[to]))),
+            Self::Addressee(None) => drop(after.remove("addressee")),
+            Self::Add | Self::Status(_) | Self::Addressee(Some(_)) => {}
+        }
+        after
+    }
+}
+
+/// By phone: which of two rows, and what.
+fn row_schedule() -> impl Strategy<Value = Vec<(usize, usize, RowDeed)>> {
+    let deed = prop_oneof![
+        1 => Just(RowDeed::Add),
+        3 => Just(RowDeed::Remove),
+        2 => (0..STATUS.len()).prop_map(RowDeed::Status),
+        2 => prop::option::weighted(0.8, 0..ADDRESSEE.len()).prop_map(RowDeed::Addressee),
+    ];
+    prop::collection::vec((0..PHONES.len(), 0_usize..2, deed), 2..9)
+}
+
+fn change_row(draft: Submission, key: &str, before: &Row, after: &Row) -> Submission {
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let value = |row: &Row, name: &str| row.get(name).cloned().unwrap_or_default();
+    (names.into_iter()).fold(draft, |draft, name| {
+        let (from, to) = (value(before, name), value(after, name));
+        if from == to { draft } else { draft.item_changes("issues", key, name, from, to) }
+    })
+}
+
+/// What the phones say of a meeting whose rows they have all seen, each in view of what it has said itself.
+fn say_of_rows(schedule: &[(usize, usize, RowDeed)]) -> (Submission, Vec<(usize, Submission)>) {
+    begin_numbering();
+    let keys = [muong_tests::id().to_string(), muong_tests::id().to_string()];
+    let first = RowDeed::Add.after(&Row::new());
+    let report = keys.iter().fold(meeting(HUOI_SANG), |draft, key| change_row(draft, key, &Row::new(), &first));
+    let mut phones = vec![[first.clone(), first]; PHONES.len()];
+    let mut said = Vec::new();
+    for (n, (phone, which, deed)) in (2..).zip(schedule) {
+        let row = &mut phones[*phone][*which];
+        let after = deed.after(row);
+        if after != *row {
+            said.push((*phone, change_row(edit(report.record()).with("n", n), &keys[*which], row, &after)));
+        }
+        *row = after;
+    }
+    (report.with("n", 1), said)
+}
+
+#[test]
+fn property_6_whoever_is_heard_first_of_those_who_edit_and_remove_rows_changes_neither_claims_nor_flags() {
+    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
+    let strategy = (row_schedule(), 0..PHONES.len());
+    let property = |(schedule, first): (Vec<(usize, usize, RowDeed)>, usize)| {
+        let (report, said) = say_of_rows(&schedule);
+        let mut by_phone = said.clone();
+        by_phone.sort_by_key(|(phone, _)| (phone + first) % PHONES.len());
+        let heard = |said: &[(usize, Submission)]| {
+            let store = Store::province(Backend::Sqlite);
+            store.push(0, std::slice::from_ref(&report));
+            let head = store.database.read(|read| read.head()).expect("a head");
+            let base = json!({"epoch": head.epoch, "v": head.seq});
+            for (phone, submission) in said {
+                let result = store.push(*phone, &[submission.clone().with("base", base.clone())]).remove(0);
+                let ItemResult::Recorded(recorded) = &result else { panic!("{result:?}") };
+                assert!(recorded.errors.is_empty(), "each is right in its author's view: {recorded:?}");
+            }
+            claims(&store, &["2026-03"])
+        };
+        prop_assert_eq!(heard(&said), heard(&by_phone));
+        Ok(())
+    };
+    TestRunner::new(config).run(&strategy, property).expect("the property holds");
+}
+
 // --- a restore in between ------------------------------------------------------------------------------------
 
 /// Some edits are of somebody who has just pulled: they change what stands, and say that they have seen it. (Withdrawals are

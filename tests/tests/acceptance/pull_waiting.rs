@@ -6,6 +6,7 @@ use muong_tests::builders::{MEETING, meeting};
 use muong_tests::client::number;
 use muong_tests::phone::kinds;
 use muong_tests::province::{ADMIN, HUOI_SANG, NA_LONG, NEIGHBOUR, OFFICER, SECRETARY};
+use muong_tests::socket::Socket;
 use muong_tests::{Answer, Backend, Phone, Reporter, TestApp, eventually, on_both};
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
@@ -16,6 +17,7 @@ on_both!(
     who_waits_is_woken_by_what_concerns_them_and_sleeps_through_the_rest,
     those_who_wait_hold_no_connection,
     a_session_that_ends_ends_its_wait,
+    nobody_waits_for_a_client_who_has_gone,
     a_grant_that_ends_ends_a_wait_with_what_is_gone,
     a_wait_is_over_in_its_time_with_nothing_new,
     what_is_there_already_is_not_waited_for,
@@ -186,4 +188,22 @@ fn who_waits_is_woken_by_what_another_process_writes() {
         &officer.reports_as("accepted", meeting(HUOI_SANG).to("period", "2026-01").to("held_on", "2026-01-05"))["v"],
     );
     assert!(number(&phone.asks(&secretary, &json!({"at_least": v}))["head"]) >= v);
+}
+
+fn nobody_waits_for_a_client_who_has_gone(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let cursor = up_to_date(&secretary).cursor.expect("a cursor");
+    let body = json!({"cursor": cursor, "wait_s": LONG}).to_string();
+    let mut gone = Socket::connect(app);
+    gone.send(format!(
+        "POST /v1/sync/pull HTTP/1.1\r\nhost: muong\r\nauthorization: {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        secretary.authorization(),
+        body.len()
+    ));
+    waiting(app, 1);
+    let begun = Instant::now();
+    drop(gone);
+    waiting(app, 0);
+    assert!(begun.elapsed() < SOON, "its place was kept until the wait was over");
 }

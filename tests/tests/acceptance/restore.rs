@@ -330,6 +330,11 @@ fn the_head_tells_how_far_the_last_backup_reaches(app: &TestApp) {
     assert_eq!(durable(), reached);
     assert!(!first.exists(), "the older one is pruned");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    let earlier = Clock::Fixed(app.now() - chrono::TimeDelta::hours(3));
+    let last =
+        muong_server::commands::backup::run(&args, &app.app().config, earlier, std::io::sink()).expect("a third");
+    assert!(last.path.exists(), "phones have been told that it is there, whatever the clock says");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
     survives_a_replay(app);
     let bytes: Vec<u8> = std::fs::read_dir(folder.path())
         .expect("a folder")

@@ -4,8 +4,10 @@
 use chrono::TimeDelta;
 use muong_domain::access::Role;
 use muong_server::cli::{UserCommand, UserNamedArgs};
+use muong_tests::builders::meeting;
 use muong_tests::client::{text, uuid};
-use muong_tests::province::{ADMIN, COMMUNE, NA_LONG, NOBODY, PASSWORD, SECRETARY, STRANGER, user_id};
+use muong_tests::province::{ADMIN, COMMUNE, HUOI_SANG, NA_LONG, NOBODY, PASSWORD, SECRETARY, STRANGER, user_id};
+use muong_tests::socket::Socket;
 use muong_tests::{Backend, Client, Reporter, TestApp, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,6 +16,7 @@ on_both!(
     one_sees_ones_own_devices_and_which_of_them_asks,
     a_list_of_devices_goes_on_where_its_page_ends,
     a_device_that_is_revoked_is_out_at_once_and_stays_out,
+    a_push_that_was_begun_before_its_device_was_revoked_is_refused,
     anothers_device_does_not_exist,
     an_administrator_sees_and_ends_what_anybody_is_signed_in_by,
     one_sees_ones_own_sessions_and_ends_one_of_them,
@@ -285,4 +288,16 @@ fn what_is_revoked_on_one_process_counts_on_another_as_soon_as_it_looks() {
     second.looks();
     assert_eq!(can(&there(&by_grant)), false);
     assert_eq!(by_grant.user, user_id(NOBODY));
+}
+
+fn a_push_that_was_begun_before_its_device_was_revoked_is_refused(app: &TestApp) {
+    let (lost, own) = (app.sign_in(SECRETARY), app.sign_in(SECRETARY));
+    let report = lost.says(meeting(HUOI_SANG));
+    let body = lost.envelope(&[&report]).to_string();
+    let mut slow = Socket::begin_push(app, &lost, body.len());
+    own.delete(&format!("/v1/devices/{}", lost.device)).expect(204);
+    slow.send(&body);
+    let answer = slow.answer();
+    assert_eq!((answer.status, &answer.body["code"]), (401, &json!("auth.device_revoked")), "{answer:?}");
+    own.get(&format!("/v1/records/{}", report.record())).problem(404, "access.not_found");
 }

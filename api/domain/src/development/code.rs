@@ -20,7 +20,7 @@ pub const OUT_OF_ORDER: &str = "step.out_of_order";
 pub const DATES_DISAGREE: &str = "step.dates_disagree";
 /// Error. Recognition before the probation's 12 months from the ceremony are over. Args: the step, `months`, `earliest`.
 pub const PROBATION_TOO_SHORT: &str = "step.probation_too_short";
-/// Error. The official date that was sent is not the 12-month date. Args: the step, `expected`.
+/// Error. The official date that was sent is not the day on which the probation ends. Args: the step, `months`, `expected`.
 pub const OFFICIAL_DATE_DIFFERS: &str = "step.official_date_differs";
 /// Error. Expulsion or dismissal from a post of somebody who was probationary on that day. Args: the step, `discipline`.
 pub const PROBATIONARY_DISCIPLINE: &str = "step.probationary_discipline";

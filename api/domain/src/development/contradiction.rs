@@ -259,8 +259,9 @@ fn official_dates<'a>(span: &Span<'a>, claims: &[Claim<'a>], basis: &Basis<'_>, 
         for claim in claims.iter().filter(|claim| !claim.is_bound) {
             let ends = basis.rules.at(claim.on).map(|set| (set.probation_months, set.probation_ends_on(claim.on)));
             match (claim.milestone, ends) {
-                (Milestone::Ceremony, Some((_, ends))) if is_recognition && official != ends => {
-                    let differs = violation(code::OFFICIAL_DATE_DIFFERS).with("expected", ends.to_string());
+                (Milestone::Ceremony, Some((months, ends))) if is_recognition && official != ends => {
+                    let differs = violation(code::OFFICIAL_DATE_DIFFERS).with("months", months);
+                    let differs = differs.with("expected", ends.to_string());
                     found.push(differs.beside(claim.step, claim.field));
                 }
                 (Milestone::Ceremony, Some((months, ends))) if !is_recognition && official < ends => {

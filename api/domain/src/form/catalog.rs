@@ -88,6 +88,9 @@ fn incompatible(new: &Definition, old: &Definition) -> Option<(String, String)> 
     if new.subject != old.subject {
         return Some(("subject".to_owned(), "names someone else".to_owned()));
     }
+    if new.natural_key != old.natural_key {
+        return Some(("natural_key".to_owned(), "names other fields".to_owned()));
+    }
     let (roles, old_roles) = (roles(new), roles(old));
     let moved = roles.iter().find(|(name, role)| old_roles.get(*name).is_some_and(|old| old != *role));
     if let Some((name, role)) = moved {

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest definition that is read, in bytes.
 const MAX_DEFINITION: usize = 256 * 1024;
+/// The longest natural key, in bytes, beside the form's code and the unit: PostgreSQL's index holds 2,704 in a row.
+const MAX_KEY: usize = 2_400;
 /// The names that rules may read besides fields.
 const TODAY: &str = "today";
 /// Null when the unit's founding is not known.
@@ -304,6 +306,16 @@ fn keys(definition: &Definition) -> Checked<Vec<Key>> {
                 format!("{name} is derived or personal, and a key is kept in clear"),
             )?;
         }
+        let longest =
+            alternative.fields.iter().filter_map(|name| definition.fields.iter().find(|field| field.name == *name));
+        let longest: usize = longest.map(|field| field.name.len() + longest_value(field)).sum();
+        ensure(
+            longest <= MAX_KEY,
+            format!("{place}.fields"),
+            format!(
+                "a key may come to {longest} bytes, and no more than {MAX_KEY} can be looked up: set a lower max_length"
+            ),
+        )?;
         let when = alternative.when.as_deref();
         let when =
             when.map(|source| compile(source, &format!("{place}.when"), &variables, Type::Bool, true)).transpose()?;
@@ -311,6 +323,19 @@ fn keys(definition: &Definition) -> Checked<Vec<Key>> {
     }
     check_occurred_on(definition)?;
     Ok(keys)
+}
+
+/// The longest value of a field as it stands in a key, in bytes: a character of a text may take four, and what is quoted in JSON
+/// (`"`, `\\`) two.
+fn longest_value(field: &Field) -> usize {
+    let longest_code = || field.list.iter().map(|entry| entry.code.len() + 3).max().unwrap_or(0);
+    match field.kind {
+        FieldType::Text => field.max_length.unwrap_or(value::DEFAULT_LENGTH) * 4,
+        FieldType::Multiline => field.max_length.unwrap_or(value::DEFAULT_MULTILINE) * 4,
+        FieldType::Code => longest_code(),
+        FieldType::Codes => field.list.iter().map(|entry| entry.code.len() + 3).sum(),
+        _ => 40,
+    }
 }
 
 fn check_occurred_on(definition: &Definition) -> Checked<()> {

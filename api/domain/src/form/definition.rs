@@ -100,7 +100,7 @@ pub enum FieldType {
     Text,
     /// Several lines.
     Multiline,
-    /// A whole number within ±2^53, so that JavaScript keeps it exact.
+    /// A whole number below 2^53 (of either sign), so that JavaScript keeps it exact.
     Integer,
     /// A number of at most 15 significant digits, so that a double keeps it exact.
     Decimal,

@@ -3,6 +3,7 @@
 //! Knows a field, nothing of records. Both `from` and `to` of a change come through here, so that equal things are equal.
 
 use super::definition::{Field, FieldType};
+use crate::json::MAX_INTEGER;
 use crate::refusal::Finding;
 use crate::text;
 use chrono::{Datelike, NaiveDate, NaiveTime};
@@ -11,8 +12,6 @@ use serde_json::{Number, Value};
 use std::ops::RangeInclusive;
 use uuid::Uuid;
 
-/// The greatest whole number that every JSON reader keeps exact.
-const MAX_INTEGER: i64 = 1 << 53;
 /// The longest text where the field sets no limit, in characters.
 pub const DEFAULT_LENGTH: usize = 200;
 /// The longest text of several lines where the field sets no limit, in characters.

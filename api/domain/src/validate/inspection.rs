@@ -44,6 +44,12 @@ impl Scope for RuleScope<'_> {
 /// An item that a rule runs on: its list, its key, its values.
 type Item<'a> = (&'a str, &'a str, &'a BTreeMap<String, Value>);
 
+/// What makes an item exist.
+fn stands(item: Option<Item<'_>>) -> Vec<Path> {
+    let Some((list, key, values)) = item else { return Vec::new() };
+    values.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| Path::item(list, key, name)).collect()
+}
+
 /// Whether a field is known, of the record or of the item of a list and key.
 pub(super) type Known<'a> = &'a dyn Fn(&str, Option<(&str, &str)>) -> bool;
 
@@ -136,7 +142,7 @@ impl Inspection<'_> {
         let finding = Finding::new("form.required", pointer).with("field", parts.field.label.clone());
         let reads = condition.into_iter().flat_map(|when| when.reads()).chain([variable.as_str()]);
         let reads = self.paths(reads, item);
-        Some(Broken { code: finding.code.clone(), level: Level::Error, reads, finding })
+        Some(Broken { code: finding.code.clone(), level: Level::Error, reads, stands: stands(item), finding })
     }
 
     fn too_many(&self, list: &str, parts: &ListParts) -> Option<Broken> {
@@ -148,7 +154,13 @@ impl Inspection<'_> {
             .view
             .items(list)
             .flat_map(|(key, fields)| fields.keys().map(move |field| Path::item(list, key, field)));
-        Some(Broken { code: finding.code.clone(), level: Level::Error, reads: reads.collect(), finding })
+        Some(Broken {
+            code: finding.code.clone(),
+            level: Level::Error,
+            reads: reads.collect(),
+            stands: Vec::new(),
+            finding,
+        })
     }
 
     /// An expression that cannot be evaluated counts as broken: it is safer to ask a reviewer than to let it pass.
@@ -170,7 +182,7 @@ impl Inspection<'_> {
         }
         let finding = self.finding(rule, &scope, item, holds.is_none());
         let reads = self.paths(rule.reads.iter().map(String::as_str), item);
-        Some(Broken { code: finding.code.clone(), level: rule.text.level, reads, finding })
+        Some(Broken { code: finding.code.clone(), level: rule.text.level, reads, stands: stands(item), finding })
     }
 
     fn finding(&self, rule: &Rule, scope: &RuleScope<'_>, item: Option<Item<'_>>, unevaluable: bool) -> Finding {

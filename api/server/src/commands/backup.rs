@@ -53,7 +53,7 @@ pub fn run(args: &BackupArgs, config: &Config, clock: Clock, mut out: impl Write
         "  Not in it, to be kept elsewhere: the master key, the signing key, the ledger of erasures, the configuration."
     )?;
     if let Some(keep) = args.keep {
-        for old in archive::prune(&args.folder, keep.get())? {
+        for old in archive::prune(&args.folder, keep.get(), &archive.path)? {
             writeln!(out, "  Removed {}", old.display())?;
         }
     }

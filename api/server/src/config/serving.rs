@@ -159,6 +159,9 @@ impl Http {
         if self.backlog == 0 {
             return unusable("http.backlog", "must be greater than 0");
         }
+        if self.waiting_pulls >= self.requests.get() {
+            return unusable("http.waiting_pulls", "must be fewer than http.requests, so that others find a place");
+        }
         if self.body_bytes < largest {
             return unusable(
                 "http.body_bytes",

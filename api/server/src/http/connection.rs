@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
@@ -22,18 +23,41 @@ pub struct Traffic {
     open: Cell<u32>,
     /// Requests that have begun so far.
     begun: Cell<u64>,
+    /// Whether the client sends nothing more: it has left, as far as anybody can tell.
+    left: Cell<bool>,
+    leaving: Notify,
 }
 
 impl Traffic {
     /// Of a connection that has just been accepted.
     pub fn new(secure: bool) -> Rc<Self> {
-        Rc::new(Self { secure, open: Cell::new(0), begun: Cell::new(0) })
+        Rc::new(Self {
+            secure,
+            open: Cell::new(0),
+            begun: Cell::new(0),
+            left: Cell::new(false),
+            leaving: Notify::new(),
+        })
     }
 
     /// A request has arrived.
     pub fn begin(&self) {
         self.open.set(self.open.get() + 1);
         self.begun.set(self.begun.get() + 1);
+    }
+
+    /// The client has closed the connection, or at least its own half.
+    fn leave(&self) {
+        self.left.set(true);
+        self.leaving.notify_waiters();
+    }
+
+    /// Returns when the client has left: nobody waits for what is waited for any more.
+    pub async fn left(&self) {
+        let leaving = self.leaving.notified();
+        if !self.left.get() {
+            leaving.await;
+        }
     }
 
     /// Its answer is on its way.
@@ -139,7 +163,7 @@ impl<P> Watched<P> {
 impl<P: Unpin> AsyncRead for Watched<P> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buffer.filled().len();
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
         let read = Pin::new(&mut this.io).poll_read(context, buffer);
         match read {
             Poll::Ready(Ok(())) if buffer.filled().len() > before => this.heard(),
@@ -149,7 +173,8 @@ impl<P: Unpin> AsyncRead for Watched<P> {
                     return Self::too_slow();
                 }
             }
-            Poll::Ready(_) => {}
+            Poll::Ready(Ok(())) if room == 0 => {}
+            Poll::Ready(_) => this.traffic.leave(),
         }
         read
     }

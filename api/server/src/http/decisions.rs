@@ -5,9 +5,8 @@ use super::error::{Problem, ProblemBody};
 use super::push::{ResultBody, result_of};
 use crate::config::Limits;
 use crate::state::App;
-use crate::usecases::authenticate::Authenticated;
+use crate::usecases::authenticate::{Authenticated, write_as};
 use crate::usecases::discard_quarantined::{Discard, discard_quarantined};
-use crate::usecases::failure::write;
 use crate::usecases::release_quarantined::{Release, release_quarantined};
 use crate::usecases::resolve_conflict::{Choice, Decision, resolve_conflict};
 use crate::usecases::review::{MAX_REASON, Reason, ReviewRefusal};
@@ -15,7 +14,7 @@ use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use muong_domain::id::SubmissionId;
 use muong_domain::refusal::Finding;
-use muong_store::{Outcome, grants};
+use muong_store::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,10 +153,7 @@ pub async fn post_resolution(
         reason: reason(&text, "conflict.reason_required")?,
     };
     let shared = app.as_ref().clone();
-    let resolved = write(&app, move |tx| {
-        let actor = grants::actor(tx, who.user)?;
-        resolve_conflict(tx, &shared.reference, &actor, &decision)
-    });
+    let resolved = write_as(&app, &who, move |tx, actor| resolve_conflict(tx, &shared.reference, actor, &decision));
     match resolved.await? {
         Outcome::Commit(done) => Ok(Json(ResolvedBody { v: done.v.0, still_open: done.still_open.map(Into::into) })),
         Outcome::Refuse(refusal) => Err(refused(refusal)),
@@ -197,9 +193,8 @@ pub async fn post_release(
         reason: reason(&text, "quarantine.reason_required")?,
     };
     let shared = app.as_ref().clone();
-    let released = write(&app, move |tx| {
-        let actor = grants::actor(tx, who.user)?;
-        release_quarantined(tx, &shared.reference, &actor, &shared.config.limits, &release)
+    let released = write_as(&app, &who, move |tx, actor| {
+        release_quarantined(tx, &shared.reference, actor, &shared.config.limits, &release)
     });
     match released.await? {
         Outcome::Commit(results) => Ok(Json(ReleasedBody { results: results.iter().map(result_of).collect() })),
@@ -240,10 +235,7 @@ pub async fn post_discard(
         reason: reason(&text, "quarantine.reason_required")?,
     };
     let shared = app.as_ref().clone();
-    let discarded = write(&app, move |tx| {
-        let actor = grants::actor(tx, who.user)?;
-        discard_quarantined(tx, &shared.reference, &actor, &discard)
-    });
+    let discarded = write_as(&app, &who, move |tx, actor| discard_quarantined(tx, &shared.reference, actor, &discard));
     match discarded.await? {
         Outcome::Commit(()) => Ok(HttpResponse::NoContent().finish()),
         Outcome::Refuse(refusal) => Err(refused(refusal)),

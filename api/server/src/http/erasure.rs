@@ -4,13 +4,12 @@ use super::body;
 use super::decisions::{ReasonBody, SMALL, reason};
 use super::error::{Problem, ProblemBody};
 use crate::state::App;
-use crate::usecases::authenticate::Authenticated;
+use crate::usecases::authenticate::{Authenticated, write_as};
 use crate::usecases::erase_person::{Erasure, ErasureRefusal, erase_person};
-use crate::usecases::failure::write;
 use crate::usecases::keep_erasures;
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, post};
-use muong_store::{Outcome, grants};
+use muong_store::Outcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -68,10 +67,7 @@ pub async fn post_erasure(
     };
     keep_erasures::make_ready(&app).await?;
     let shared = app.as_ref().clone();
-    let erased = write(&app, move |tx| {
-        let actor = grants::actor(tx, who.user)?;
-        erase_person(tx, &shared.reference, &actor, &erasure)
-    });
+    let erased = write_as(&app, &who, move |tx, actor| erase_person(tx, &shared.reference, actor, &erasure));
     match erased.await? {
         Outcome::Commit(v) => {
             keep_erasures::write_down(&app, v).await?;

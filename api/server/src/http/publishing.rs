@@ -4,14 +4,14 @@ use super::body;
 use super::error::{Problem, ProblemBody};
 use crate::config::Limits;
 use crate::state::App;
-use crate::usecases::authenticate::Authenticated;
-use crate::usecases::failure::{work, write};
+use crate::usecases::authenticate::{Authenticated, write_as};
+use crate::usecases::failure::work;
 use crate::usecases::publish_form::{PublishRefusal, authorize_administration, publish_form, require_administration};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use muong_domain::form::{CatalogError, DefinitionError, Form};
 use muong_domain::refusal::Finding;
-use muong_store::{Outcome, grants};
+use muong_store::Outcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -98,11 +98,10 @@ pub async fn post_form(
     let form = parsed.map_err(|error| refused(PublishRefusal::Definition(error)))?;
     let answer = (form.code().to_owned(), form.version());
     let shared = app.as_ref().clone();
-    let published = write(&app, move |tx| {
-        let seq = tx.head().reference_seq;
-        let reference = shared.reference.get(tx, seq)?;
-        let actor = grants::actor(tx, who.user)?;
-        match authorize_administration(&actor, &reference, tx.received_at()) {
+    let published = write_as(&app, &who, move |tx, actor| {
+        let as_of = tx.head().reference_as_of();
+        let reference = shared.reference.get(tx, as_of)?;
+        match authorize_administration(actor, &reference, tx.received_at()) {
             Ok(authority) => publish_form(tx, &shared.reference, &authority, &form),
             Err(denied) => Ok(Outcome::Refuse(PublishRefusal::Forbidden(denied))),
         }

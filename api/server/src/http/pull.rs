@@ -1,21 +1,25 @@
 //! `/v1/sync/pull`: what a phone is told, in its form on the wire. What that is, the use case says.
 
 use super::body;
+use super::connection::Traffic;
 use super::error::{Problem, ProblemBody, TextBody};
+use super::held;
 use super::units::UnitBody;
 use crate::messages::{self, Args};
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::pull::message::{Message, RecordState};
 use crate::usecases::pull::{Asking, Pulled, Reset, Told, pull_changes};
-use actix_web::web::{Data, Json, Payload};
-use actix_web::{HttpRequest, post};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, post};
 use muong_domain::access::HeldGrant;
 use muong_domain::id::Seq;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use std::future::pending;
 use std::num::NonZeroU16;
+use std::rc::Rc;
 use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -316,7 +320,7 @@ pub async fn post_pull(
     who: Authenticated,
     request: HttpRequest,
     payload: Payload,
-) -> Result<Json<PulledBody>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let now = app.clock.now();
     app.throttle.pull.take(who.device, 1, now).map_err(|wait| Problem::throttled("request.throttled", wait))?;
     let asked: PullBody = body::json(&request, payload, &app.config.limits).await?;
@@ -326,5 +330,12 @@ pub async fn post_pull(
         wait: Duration::from_secs(asked.wait_s.into()),
         at_least: asked.at_least.map(Seq),
     };
-    Ok(Json(pulled(pull_changes(&app, who, asking).await?)?))
+    let traffic = request.conn_data::<Rc<Traffic>>().cloned();
+    let left = async move {
+        match traffic {
+            Some(traffic) => traffic.left().await,
+            None => pending().await,
+        }
+    };
+    held::json(&app, &pulled(pull_changes(&app, who, asking, left).await?)?)
 }

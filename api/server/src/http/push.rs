@@ -1,9 +1,8 @@
 //! `/v1/sync/push`, `/v1/sync/limits` and `/v1/submissions`: what phones and simple clients say, and how it is answered.
-//! Owns the framing: items are cut out of the body as raw slices before any of them is read, so that a bad one never
-//! blocks its neighbours.
 
 use super::body;
 use super::error::{FindingBody, Problem, ProblemBody};
+use super::framing::{MAX_CLIENT, PROTOCOL, PushBody, frame};
 use super::query::Params;
 use crate::config::Limits;
 use crate::state::App;
@@ -13,55 +12,18 @@ use crate::usecases::push::PushRefusal;
 use crate::usecases::push::bounds;
 use crate::usecases::push::outcome::{ConflictNote, FieldOutcome, ItemResult, Pushed, Recorded, Since, Status};
 use crate::usecases::push::receive::receive;
-use crate::usecases::push::said::{Origin, Raw, YEARS, is_of_our_time};
+use crate::usecases::push::said::{Origin, Raw};
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use muong_domain::refusal::Finding;
 use muong_store::Outcome;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// The version of the protocol that this server speaks.
-const PROTOCOL: u32 = 1;
-/// The longest name of a client, in bytes.
-const MAX_CLIENT: usize = 200;
-
-/// A batch of submissions.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Push, example = json!({
-    "protocol": 1, "device": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e77", "client": "muong-web/1.0",
-    "sent_at": "2026-03-09T02:11:00Z",
-    "submissions": [{
-        "id": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e01", "n": 41, "kind": "create", "form": "branch_meeting",
-        "form_version": 1, "record": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e02",
-        "unit": "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e72", "captured_at": "2026-03-05T21:20:00+07:00",
-        "set": {"period": {"to": "2026-03"}, "type": {"to": "regular"}, "held": {"to": true}}
-    }]
-}))]
-pub struct PushBody<'a> {
-    /// Always 1.
-    protocol: u32,
-    /// The device of the session: who pushes numbers its submissions.
-    device: Uuid,
-    /// The client and its version.
-    #[serde(default)]
-    client: Option<String>,
-    /// When the phone sent it, by its own clock: its offset is measured from this.
-    #[serde(default)]
-    sent_at: Option<DateTime<FixedOffset>>,
-    /// The submissions, in order.
-    #[serde(borrow)]
-    #[schema(value_type = Vec<SubmissionBody>)]
-    submissions: Vec<&'a RawValue>,
-}
 
 /// One thing that a phone says: create, edit or delete of one record.
 #[derive(ToSchema)]
@@ -230,6 +192,14 @@ impl From<&Pushed> for PushedBody {
     }
 }
 
+/// How many bytes of an item count as one submission for the budget of a device. All are kept, whatever they are; a report
+/// is one or two thousand.
+const WEIGHED: usize = 4 << 10;
+
+fn weight(item: &Raw) -> usize {
+    item.len().div_ceil(WEIGHED).max(1)
+}
+
 /// Nothing is lost: what was not taken is still on the phone.
 fn too_much(wait: TimeDelta) -> Problem {
     Problem::throttled("request.throttled", wait)
@@ -241,55 +211,6 @@ fn refused(refusal: PushRefusal) -> Problem {
             Problem::new("device.fork").with("n", n).findings([Finding::new("device.fork", "/device").with("n", n)])
         }
     }
-}
-
-/// The frame of a push and its items as the bytes that came. What is not UTF-8 inside an item is that item's fault:
-/// the frame is then read from a copy of the same length in which such bytes are question marks.
-pub fn frame(body: &[u8], limits: &Limits) -> Result<(Frame, Vec<Raw>), Problem> {
-    let shadow = shadow(body);
-    let PushBody { protocol, device, client, sent_at, submissions } = body::parse_borrowed(&shadow)?;
-    if protocol != PROTOCOL {
-        return Err(Problem::new("request.protocol_unsupported").with("found", protocol).with("supported", PROTOCOL));
-    }
-    if submissions.len() > limits.submissions {
-        let problem = Problem::new("request.too_many_submissions").with("found", submissions.len());
-        return Err(problem.with("limit", limits.submissions));
-    }
-    if client.as_ref().is_some_and(|client| client.len() > MAX_CLIENT || client.contains('\0')) {
-        let finding = Finding::new("request.client_invalid", "/client").with("max", MAX_CLIENT);
-        return Err(body::malformed(finding));
-    }
-    if sent_at.is_some_and(|at| !is_of_our_time(&at.to_utc())) {
-        let finding = Finding::new("request.sent_at_implausible", "/sent_at");
-        return Err(body::malformed(finding.with("first", *YEARS.start()).with("last", *YEARS.end())));
-    }
-    let start = shadow.as_ptr() as usize;
-    let slice = |raw: &&RawValue| {
-        let from = raw.get().as_ptr() as usize - start;
-        Raw::from(&body[from..from + raw.get().len()])
-    };
-    let items = submissions.iter().map(slice).collect();
-    Ok((Frame { device, client, sent_at }, items))
-}
-
-/// What a push says of itself.
-#[derive(Debug)]
-pub struct Frame {
-    device: Uuid,
-    client: Option<String>,
-    sent_at: Option<DateTime<FixedOffset>>,
-}
-
-fn shadow(body: &[u8]) -> Cow<'_, [u8]> {
-    if std::str::from_utf8(body).is_ok() {
-        return Cow::Borrowed(body);
-    }
-    let mut shadow = Vec::with_capacity(body.len());
-    for chunk in body.utf8_chunks() {
-        shadow.extend_from_slice(chunk.valid().as_bytes());
-        shadow.resize(shadow.len() + chunk.invalid().len(), b'?');
-    }
-    Cow::Owned(shadow)
 }
 
 /// Push a batch
@@ -325,7 +246,7 @@ pub async fn post_push(
     if frame.device != who.device.uuid() {
         return Err(Problem::new("device.unknown").findings([Finding::new("device.unknown", "/device")]));
     }
-    app.throttle.push.items(who.device, items.len(), app.clock.now()).map_err(too_much)?;
+    app.throttle.push.items(who.device, items.iter().map(weight).sum(), app.clock.now()).map_err(too_much)?;
     let sent_at = frame.sent_at.map(|at| at.to_utc());
     let origin = Origin { user: who.user, device: who.device, client: frame.client, sent_at };
     match receive(&app, &who, origin, items).await? {
@@ -367,11 +288,12 @@ pub async fn post_submission(
     app.throttle.push.request(who.device, app.clock.now()).map_err(too_much)?;
     let body = body::read(&request, payload, &app.config.limits).await?;
     body::require_object(&body)?;
-    app.throttle.push.items(who.device, 1, app.clock.now()).map_err(too_much)?;
+    let item = Raw::from(&*body);
+    app.throttle.push.items(who.device, weight(&item), app.clock.now()).map_err(too_much)?;
     let client = request.headers().get("user-agent").and_then(|agent| agent.to_str().ok()).map(str::to_owned);
     let client = client.filter(|client| client.len() <= MAX_CLIENT);
     let origin = Origin { user: who.user, device: who.device, client, sent_at: None };
-    match receive(&app, &who, origin, vec![Raw::from(&*body)]).await? {
+    match receive(&app, &who, origin, vec![item]).await? {
         Outcome::Refuse(refusal) => Err(refused(refusal)),
         Outcome::Commit(pushed) => {
             let result = pushed.results.first().ok_or_else(|| Problem::new("server.internal"))?;

@@ -82,7 +82,7 @@ fn key(name: &'static str, labels: &[(&'static str, &str)]) -> Key {
     Key::from_parts(KeyName::from_const_str(name), labels)
 }
 
-const HELP: [(&str, &str); 28] = [
+const HELP: [(&str, &str); 30] = [
     ("muong_http_requests_total", "Requests by route, method and class of status."),
     ("muong_http_request_duration_seconds", "From the end of a request's head to the beginning of its answer."),
     ("muong_http_connections_open", "Open connections, but those of trusted proxies."),
@@ -92,7 +92,9 @@ const HELP: [(&str, &str); 28] = [
     ("muong_push_results_total", "Submissions by how they were answered."),
     ("muong_sign_ins_total", "Attempts to sign in by how they ended."),
     ("muong_password_checks", "Passwords that are being hashed or checked, or wait for it."),
-    ("muong_writer_queue", "Changes that wait for the writer."),
+    ("muong_writer_queue", "Changes and pushes that wait for the writer."),
+    ("muong_pull_reads_total", "Looks at the store for pulls, by where."),
+    ("muong_pulls_waiting", "Pulls that wait for something new."),
     ("muong_writer_group_changes", "Changes that shared a transaction."),
     ("muong_writer_lock_wait_seconds", "From asking for the head of the log to having it."),
     ("muong_writer_group_seconds", "A whole group, from asking for the head to the end of its commit."),
@@ -112,6 +114,14 @@ const HELP: [(&str, &str); 28] = [
     ("muong_build_info", "Which program this is."),
     ("muong_metrics_errors_total", "Scrapes that could not ask the database."),
 ];
+
+/// How often the store was looked at for a pull.
+pub struct PulledFrom {
+    /// The database that is written to.
+    pub primary: Counter,
+    /// Its standby.
+    pub standby: Counter,
+}
 
 /// How often there was no room, by what there was no room for.
 pub struct Refused {
@@ -138,6 +148,8 @@ pub struct Metrics {
     pub refused: Refused,
     /// For the store's writer.
     pub writer: WriterMetrics,
+    /// Where pulls are read.
+    pub pulled_from: PulledFrom,
     /// What a read waited for its connection.
     pub read_wait: Histogram,
     pushed: [(&'static str, Counter); 7],
@@ -174,6 +186,10 @@ impl Metrics {
                 lock_wait: registry.histogram("muong_writer_lock_wait_seconds", &[]),
                 group: registry.histogram("muong_writer_group_seconds", &[]),
                 commit: registry.histogram("muong_writer_commit_seconds", &[]),
+            },
+            pulled_from: PulledFrom {
+                primary: registry.counter("muong_pull_reads_total", &[("from", "primary")]),
+                standby: registry.counter("muong_pull_reads_total", &[("from", "standby")]),
             },
             read_wait: registry.histogram("muong_read_pool_wait_seconds", &[]),
             pushed: statuses.map(|s| (s, registry.counter("muong_push_results_total", &[("status", s)]))),
@@ -243,7 +259,8 @@ impl Metrics {
         set("muong_reads_waiting", app.capacity.reads.waiting());
         set("muong_work_waiting", app.capacity.work.waiting());
         set("muong_password_checks", app.passwords.inside());
-        set("muong_writer_queue", app.writer.waiting());
+        set("muong_writer_queue", app.writer.waiting() + app.waiting_pushes.len());
+        set("muong_pulls_waiting", app.head.waiting().count());
         let pool = app.database.pool();
         self.registry.set("muong_read_pool_connections", &[("state", "in_use")], f64::from(pool.in_use));
         self.registry.set("muong_read_pool_connections", &[("state", "idle")], f64::from(pool.idle));

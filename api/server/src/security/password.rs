@@ -4,6 +4,8 @@
 use crate::clock::Entropy;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -81,16 +83,14 @@ impl fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// At most `at_once` together, and `waiting_for_each` more for each of them. Makes one hash for the users who do not
-    /// exist.
-    pub fn new(at_once: NonZeroUsize, waiting_for_each: usize, entropy: &Entropy) -> Result<Self, PasswordError> {
-        let unguessable: [u8; 32] = entropy.bytes();
-        Ok(Self {
+    /// At most `at_once` together, and `waiting_for_each` more for each of them.
+    pub fn new(at_once: NonZeroUsize, waiting_for_each: usize, entropy: &Entropy) -> Self {
+        Self {
             gate: Arc::new(Semaphore::new(at_once.get())),
             inside: AtomicUsize::new(0),
             most_inside: at_once.get().saturating_mul(waiting_for_each.saturating_add(1)),
-            nobody: hash_now(&unguessable, &entropy.bytes())?,
-        })
+            nobody: hash_of_nothing(entropy),
+        }
     }
 
     /// How many wait or run now.
@@ -171,6 +171,14 @@ fn hash_now(password: &[u8], salt: &[u8; 16]) -> Result<String, PasswordError> {
     Ok(hash.to_string())
 }
 
+/// What no password is known to hash to, with the parameters of a new hash: checked for the users who do not exist. Not
+/// made by hashing, which would take its 19 MiB at every start.
+fn hash_of_nothing(entropy: &Entropy) -> String {
+    let (salt, output): ([u8; 16], [u8; 32]) = (entropy.bytes(), entropy.bytes());
+    let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
+    format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${output}")
+}
+
 /// The parameters of the stored hash count, so that older hashes stay valid when the defaults rise.
 fn verify_now(attempt: &[u8], stored: &str) -> Result<bool, PasswordError> {
     let stored = PasswordHash::new(stored).map_err(|_| PasswordError::Failed)?;
@@ -182,7 +190,19 @@ mod tests {
     use super::*;
 
     fn passwords(at_once: usize) -> Passwords {
-        Passwords::new(NonZeroUsize::new(at_once).unwrap(), 16, &Entropy::seeded(1)).unwrap()
+        Passwords::new(NonZeroUsize::new(at_once).unwrap(), 16, &Entropy::seeded(1))
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_a_new_one_does() {
+        let entropy = Entropy::seeded(1);
+        let (nobody, new) = (hash_of_nothing(&entropy), hash_now(b"correct horse", &entropy.bytes()).unwrap());
+        let parts = |hash: &str| {
+            let hash = PasswordHash::new(hash).unwrap();
+            (hash.algorithm.to_string(), hash.version, hash.params.to_string(), hash.hash.map(|output| output.len()))
+        };
+        assert_eq!(parts(&nobody), parts(&new));
+        assert_eq!(verify_now(b"", &nobody), Ok(false));
     }
 
     async fn verify(passwords: &Passwords, attempt: &str, stored: Option<String>) -> Result<bool, PasswordError> {

@@ -6,8 +6,8 @@
 //! Who can set somebody's password can become them. So an account is changed only by whoever could give everything that
 //! it holds or will hold; others who see it are refused (403). Nobody changes their own account or grants in this way.
 
-use super::authenticate::Authenticated;
-use super::failure::{Failure, read, write};
+use super::authenticate::{Authenticated, write_as};
+use super::failure::{Failure, read};
 use crate::reference::{Reference, ReferenceCache};
 use crate::state::App;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -36,8 +36,8 @@ impl Administrator {
         user: UserId,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        let seq = r.reference_seq()?;
-        Ok(Self { actor: grants::actor(r, user)?, reference: cache.get(r, seq)?, now })
+        let as_of = r.reference_as_of()?;
+        Ok(Self { actor: grants::actor(r, user)?, reference: cache.get(r, as_of)?, now })
     }
 
     /// Who.
@@ -180,7 +180,7 @@ pub async fn change<T: Send + 'static>(
     changing: impl Fn(&mut Tx<'_>, &Administrator) -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     let (user, shared) = (who.user, app.clone());
-    let outcome = write(app, move |tx| {
+    let outcome = write_as(app, who, move |tx, _| {
         let now = tx.received_at();
         let administrator = Administrator::of(&shared.reference, tx, user, now)?;
         match administrator.require().and_then(|()| changing(tx, &administrator)) {

@@ -3,14 +3,14 @@
 //! or a grant counts for the next request on every replica.
 
 use super::account_for::Asked;
-use super::failure::{Failure, read};
+use super::failure::{Failure, read, write};
 use crate::security::keyring::Believed;
 use crate::security::token::{AccessClaims, TokenError};
 use crate::state::App;
 use muong_domain::access::Actor;
 use muong_domain::account::Session;
 use muong_domain::id::{DeviceId, Seq, SessionId, UserId};
-use muong_store::{Reading, StoreError, devices, grants, sessions, totp, users};
+use muong_store::{Outcome, Reading, StoreError, Tx, devices, grants, sessions, totp, users};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -59,6 +59,8 @@ pub struct Standing {
     has_second_factor: bool,
 }
 
+const ENROL_FIRST: &str = "auth.totp_enrolment_required";
+
 /// What became of a session.
 enum Found {
     Standing(Arc<Standing>),
@@ -77,22 +79,75 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Authenticated, Failu
 pub async fn authenticate_again(app: &App, who: &Authenticated) -> Result<Authenticated, Failure> {
     let standing = standing(app, who.session).await?;
     let again = Authenticated { asked: who.asked, ..standing.authenticated() };
-    if again.must_enrol(app) { Err(Failure::refused("auth.totp_enrolment_required")) } else { Ok(again) }
+    if again.must_enrol(app) { Err(Failure::refused(ENROL_FIRST)) } else { Ok(again) }
+}
+
+/// Changes for somebody who is signed in: with the grants that they hold in the transaction that does it, and refused
+/// there when session, device or user stand no more. A body may have come so slowly that they have ended since. The
+/// change may run twice, and must not write before it refuses.
+pub async fn write_as<T: Send + 'static, R: Send + 'static>(
+    app: &App,
+    who: &Authenticated,
+    mut change: impl FnMut(&mut Tx<'_>, &Arc<Actor>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
+) -> Result<Outcome<T, R>, Failure> {
+    let (shared, who) = (app.clone(), who.clone());
+    let written = write(app, move |tx| {
+        let as_of = tx.head().access_as_of();
+        Ok(match actor_within(&shared, tx, as_of, &who)? {
+            Err(code) => Outcome::Refuse(Err(code)),
+            Ok(actor) => match change(tx, &actor)? {
+                Outcome::Commit(done) => Outcome::Commit(done),
+                Outcome::Refuse(refusal) => Outcome::Refuse(Ok(refusal)),
+            },
+        })
+    });
+    match written.await? {
+        Outcome::Commit(done) => Ok(Outcome::Commit(done)),
+        Outcome::Refuse(Ok(refusal)) => Ok(Outcome::Refuse(refusal)),
+        Outcome::Refuse(Err(code)) => Err(Failure::refused(code)),
+    }
+}
+
+/// Somebody with what they hold in a transaction whose head says `as_of`, or the code by which they are signed in no more.
+pub fn actor_within(
+    app: &App,
+    r: &mut impl Reading,
+    as_of: (Uuid, Seq),
+    who: &Authenticated,
+) -> Result<Result<Arc<Actor>, &'static str>, StoreError> {
+    if as_of == who.as_of {
+        return Ok(Ok(Arc::clone(&who.actor)));
+    }
+    // Not remembered: this transaction may yet be undone.
+    Ok(match look_up(app, r, who.session, as_of)? {
+        Found::Ended(code) => Err(code),
+        // Who had to enrol before was let through for that.
+        Found::Standing(standing) if standing.authenticated().must_enrol(app) && !who.must_enrol(app) => {
+            Err(ENROL_FIRST)
+        }
+        Found::Standing(standing) => Ok(Arc::clone(&standing.actor)),
+    })
 }
 
 async fn standing(app: &App, session: SessionId) -> Result<Arc<Standing>, Failure> {
     // Known without asking the store, as long as nobody's rights have changed since.
     if let Some(head) = app.head.recent()
-        && let Some(standing) = app.standings.get(&session).filter(|known| known.as_of == (head.epoch, head.access_seq))
+        && let Some(standing) = app.standings.get(&session).filter(|known| known.as_of == head.access_as_of())
     {
         return Ok(standing);
     }
     let found = read(app, move |app, snapshot| {
         let head = snapshot.head()?;
-        let as_of = (head.epoch, head.access_seq);
+        let as_of = head.access_as_of();
         match app.standings.get(&session).filter(|standing| standing.as_of == as_of) {
             Some(standing) => Ok(Found::Standing(standing)),
-            None => look_up(app, snapshot, session, as_of),
+            None => {
+                let found = look_up(app, snapshot, session, as_of)?;
+                if let Found::Standing(standing) = &found {
+                    app.standings.put(session, Arc::clone(standing));
+                }
+                Ok(found)
+            }
         }
     })
     .await?;
@@ -138,9 +193,7 @@ fn look_up(app: &App, r: &mut impl Reading, session: SessionId, as_of: (Uuid, Se
     // Asked only where it matters: most installations, and most roles, require none.
     let matters = actor.grants.iter().any(|grant| app.config.totp_required_roles.contains(&grant.role));
     let has_second_factor = matters && totp::is_confirmed(r, session.user)?;
-    let standing = Arc::new(Standing { as_of, session, actor, has_second_factor });
-    app.standings.put(session.id, Arc::clone(&standing));
-    Ok(Found::Standing(standing))
+    Ok(Found::Standing(Arc::new(Standing { as_of, session, actor, has_second_factor })))
 }
 
 impl Standing {

@@ -1,7 +1,7 @@
 //! Sets a new password for whoever knows the present one. Their other sessions end: whoever else knew it is out.
 
-use super::authenticate::Authenticated;
-use super::failure::{Failure, write};
+use super::authenticate::{Authenticated, write_as};
+use super::failure::Failure;
 use super::prove_password::prove_password;
 use crate::security::password::Password;
 use crate::state::App;
@@ -27,7 +27,7 @@ pub async fn change_password(app: &App, who: &Authenticated, input: NewPassword)
     }
     let hash = app.passwords.hash(new, &app.entropy).await?;
     let (user, session) = (who.user, who.session);
-    let outcome = write(app, move |tx| {
+    let outcome = write_as(app, who, move |tx, _| {
         if !proven.still_stands(tx)? {
             return Ok(Outcome::Refuse("auth.session_ended"));
         }

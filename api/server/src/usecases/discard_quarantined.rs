@@ -28,8 +28,8 @@ pub fn discard_quarantined(
     actor: &Actor,
     discard: &Discard,
 ) -> Result<Outcome<(), ReviewRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let (waiting, grant) = match review::waiting_for_decision(tx, actor, &reference, discard.quarantine)? {
         Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),

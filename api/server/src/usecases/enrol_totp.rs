@@ -1,8 +1,8 @@
 //! A second factor of one's own: begun with the password, confirmed by a first code, removed by a last one.
 
 use super::attempts::Budget;
-use super::authenticate::Authenticated;
-use super::failure::{Failure, read, write};
+use super::authenticate::{Authenticated, write_as};
+use super::failure::{Failure, read};
 use super::prove_password::prove_password;
 use super::second_factor::{Unproven, prove_enrolled};
 use crate::security::totp::{Given, RECOVERY_CODES, RecoveryCode, SECRET_BYTES, key_uri, written};
@@ -46,7 +46,7 @@ pub async fn begin(app: &App, who: &Authenticated, password: &str) -> Result<Beg
     let secret: [u8; SECRET_BYTES] = app.entropy.bytes();
     let told = Begun { secret: written(&secret), uri: key_uri(&secret, &app.config.issuer, proven.username()) };
     let user = who.user;
-    let outcome = write(app, move |tx| {
+    let outcome = write_as(app, who, move |tx, _| {
         if !proven.still_stands(tx)? {
             return Ok(Outcome::Refuse("auth.session_ended"));
         }
@@ -64,7 +64,7 @@ pub async fn confirm(app: &App, who: &Authenticated, code: Given) -> Result<Vec<
     let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| RecoveryCode::new(&app.entropy)).collect();
     let hashes: Vec<[u8; 32]> = codes.iter().map(RecoveryCode::hash).collect();
     let (user, budget) = (who.user, Budget::of_second_factor(app, who.user, Some(who.device)));
-    let outcome: Outcome<Result<(), Unproven>, &'static str> = write(app, move |tx| {
+    let outcome: Outcome<Result<(), Unproven>, &'static str> = write_as(app, who, move |tx, _| {
         let Some(enrolment) = totp::find(tx, user)? else { return Ok(Outcome::Refuse("auth.totp_not_begun")) };
         if enrolment.confirmed {
             return Ok(Outcome::Refuse("auth.totp_enrolled"));
@@ -85,7 +85,7 @@ pub async fn confirm(app: &App, who: &Authenticated, code: Given) -> Result<Vec<
 /// Removes it, for whoever still has it (or a recovery code).
 pub async fn remove(app: &App, who: &Authenticated, code: Given) -> Result<(), Failure> {
     let (user, budget) = (who.user, Budget::of_second_factor(app, who.user, Some(who.device)));
-    let outcome: Outcome<Result<(), Unproven>, &'static str> = write(app, move |tx| {
+    let outcome: Outcome<Result<(), Unproven>, &'static str> = write_as(app, who, move |tx, _| {
         let Some(enrolment) = totp::find(tx, user)?.filter(|enrolment| enrolment.confirmed) else {
             return Ok(Outcome::Refuse("auth.totp_not_begun"));
         };

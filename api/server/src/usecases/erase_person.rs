@@ -9,8 +9,10 @@ use super::review::{self, Deciding, Reason};
 use crate::ledger::Erased;
 use crate::reference::{Reference, ReferenceCache};
 use muong_domain::access::{Action, Actor, Grant, authorize};
-use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId};
+use muong_domain::form::Subject;
+use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId};
 use muong_domain::json;
+use muong_domain::record::Path;
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::feed::{self, FeedRow};
@@ -56,8 +58,8 @@ pub fn erase_person(
     actor: &Actor,
     erasure: &Erasure,
 ) -> Result<Outcome<Seq, ErasureRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let (stored, grant) = match allowed(tx, &reference, actor, erasure.record)? {
         Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),
@@ -83,8 +85,8 @@ const AGAIN: &str = "Xóa lại theo sổ xóa sau khi khôi phục dữ liệu 
 /// Erases once more what was erased before the store was lost, in a copy that does not know of it. What had been said after
 /// that copy was made is not there: the ids of it are noted, so that it is not taken in when a phone sends it again.
 pub fn erase_again(tx: &mut Tx<'_>, cache: &ReferenceCache, erased: &Erased) -> Result<Seq, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let person = erased.person;
     let unit = records::by_ids(tx, &[person])?.pop().map_or(UnitId::new(Uuid::nil()), |stored| stored.record.unit);
     let grant = Grant::replayed(erased.grant, erased.by, unit, Action::ErasePersons);
@@ -131,8 +133,8 @@ struct Erasing<'a> {
 impl Erasing<'_> {
     fn erase(&self, tx: &mut Tx<'_>) -> Result<Seq, StoreError> {
         let ids: Vec<RecordId> = self.family.records.iter().copied().collect();
-        let mut own = records::by_ids(tx, &ids)?;
-        own.retain(|stored| stored.subject == Some(self.person));
+        let all = records::by_ids(tx, &ids)?;
+        let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|stored| stored.subject == Some(self.person));
         let reason = without(self.reason, &self.personal_values(&own));
         let replaced = self.replaced(tx)?;
         let mut orphans = self.orphans(tx, &own, &replaced)?;
@@ -140,6 +142,7 @@ impl Erasing<'_> {
         self.close_conflicts(tx, &own)?;
         self.close_quarantine(tx, &orphans)?;
         self.forget(tx, own)?;
+        self.forget_claims(tx, others)?;
         records::hold(tx, CARD, &[(self.grant, self.person, None)])?;
         let keys = orphans.iter().copied().map(Owner::Submission);
         seal::destroy(tx, &self.grant, keys.chain([Owner::Person(self.person)]))?;
@@ -160,7 +163,7 @@ impl Erasing<'_> {
     }
 
     /// Of a form that is not known everything may be.
-    fn is_personal(&self, form: &str, path: &muong_domain::record::Path) -> bool {
+    fn is_personal(&self, form: &str, path: &Path) -> bool {
         self.reference.catalog.newest(form).is_none_or(|form| form.is_personal(path))
     }
 
@@ -220,6 +223,10 @@ impl Erasing<'_> {
     fn close_conflicts(&self, tx: &mut Tx<'_>, own: &[StoredRecord]) -> Result<(), StoreError> {
         let ids: Vec<RecordId> = own.iter().map(|stored| stored.record.id).collect();
         let open = conflicts::of_records(tx, &ids)?.into_iter().filter(|conflict| conflict.closed.is_none());
+        self.close(tx, open)
+    }
+
+    fn close(&self, tx: &mut Tx<'_>, open: impl Iterator<Item = StoredConflict>) -> Result<(), StoreError> {
         let closed: Vec<StoredConflict> =
             open.map(|open| StoredConflict { closed: Some(self.v), decision: Some(self.id), ..open }).collect();
         conflicts::save(tx, &closed)
@@ -239,11 +246,45 @@ impl Erasing<'_> {
         quarantine::save(tx, &found.into_iter().map(closed).collect::<Vec<_>>())
     }
 
-    fn forget(&self, tx: &mut Tx<'_>, own: Vec<StoredRecord>) -> Result<(), StoreError> {
-        let (mut changes, mut stamps) = (Vec::new(), Vec::new());
-        for mut stored in own {
+    fn forget(&self, tx: &mut Tx<'_>, mut own: Vec<StoredRecord>) -> Result<(), StoreError> {
+        for stored in &mut own {
             let form = stored.record.form.clone();
             stored.record.forget(self.v, |path| self.is_personal(&form, path));
+        }
+        self.save(tx, own)
+    }
+
+    /// What was said of the person in records of others: somebody wanted to give them a step, and nobody has decided. With the
+    /// claim its question goes.
+    fn forget_claims(&self, tx: &mut Tx<'_>, others: Vec<StoredRecord>) -> Result<(), StoreError> {
+        let about = self.family.said.values().filter(|said| said.subject == Some(self.person)).map(|said| said.id);
+        let about: BTreeSet<SubmissionId> = about.collect();
+        let person = Value::from(self.person.to_string());
+        let mut changed = Vec::new();
+        for mut stored in others {
+            let Some(form) = self.reference.catalog.newest(&stored.record.form) else { continue };
+            let Subject::Field(field) = &form.definition().subject else { continue };
+            let subject = form.path_of(field);
+            let is_theirs = |path: &Path, value: &Value| {
+                *path == subject && (*value == person || value.get(field) == Some(&person))
+            };
+            if stored.record.forget_claimed(self.v, &about, |path| form.is_personal(path), is_theirs) {
+                stored.live = stored.record.is_live();
+                changed.push(stored);
+            }
+        }
+        let ids: Vec<RecordId> = changed.iter().map(|stored| stored.record.id).collect();
+        let still: BTreeSet<ConflictId> =
+            changed.iter().flat_map(|stored| stored.record.open_conflicts()).map(|open| open.id).collect();
+        let open = conflicts::of_records(tx, &ids)?.into_iter().filter(|conflict| conflict.closed.is_none());
+        self.close(tx, open.filter(|conflict| !still.contains(&conflict.id)))?;
+        self.save(tx, changed)
+    }
+
+    fn save(&self, tx: &mut Tx<'_>, changed: Vec<StoredRecord>) -> Result<(), StoreError> {
+        let (mut changes, mut stamps) = (Vec::new(), Vec::new());
+        for stored in changed {
+            let form = stored.record.form.clone();
             let (open, personal) = stored.record.to_documents(|path| self.is_personal(&form, path));
             let (id, scope) = (stored.record.id.uuid(), stored.record.unit);
             stamps.push(FeedRow { id, scope, kind: form, seq: self.v, present: stored.live });

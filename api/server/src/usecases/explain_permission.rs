@@ -71,8 +71,8 @@ fn action(
     question: &Question,
 ) -> Result<Option<Action>, muong_store::StoreError> {
     let Some(code) = &question.form else { return Ok(Some(question.action)) };
-    let seq = snapshot.head()?.reference_seq;
-    let reference = app.reference.get(snapshot, seq)?;
+    let as_of = snapshot.head()?.reference_as_of();
+    let reference = app.reference.get(snapshot, as_of)?;
     let Some(form) = reference.catalog.newest(code) else { return Ok(None) };
     let about_person = is_about_person(form);
     Ok(Some(match question.action {

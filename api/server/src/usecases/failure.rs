@@ -6,7 +6,7 @@ use crate::security::token::TokenError;
 use crate::state::App;
 use chrono::TimeDelta;
 use muong_domain::refusal::Finding;
-use muong_store::{AuditError, Outcome, Snapshot, StoreError, Tx, WriterError};
+use muong_store::{AuditError, Database, Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
 
 /// Why not.
@@ -139,13 +139,22 @@ impl From<TokenError> for Failure {
 /// Reads in one snapshot, off the async threads.
 pub async fn read<T: Send + 'static>(
     app: &App,
+    reading: impl FnMut(&App, &mut Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    read_in(app, &app.database, reading).await
+}
+
+/// The same in another database than the process's own, such as a standby of it.
+pub async fn read_in<T: Send + 'static>(
+    app: &App,
+    database: &Database,
     mut reading: impl FnMut(&App, &mut Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Failure> {
     let place = app.capacity.reads.enter().await.inspect_err(|_full| app.metrics.refused.reads.increment(1))?;
-    let (app, span) = (app.clone(), Span::current());
+    let (app, database, span) = (app.clone(), database.clone(), Span::current());
     let work = move || {
         let _place = place;
-        span.in_scope(|| app.database.read(|snapshot| reading(&app, snapshot)))
+        span.in_scope(|| database.read(|snapshot| reading(&app, snapshot)))
     };
     let done = tokio::task::spawn_blocking(work).await;
     Ok(done.map_err(|_panicked| Failure::Machine("a thread that read has panicked"))??)
@@ -161,24 +170,15 @@ pub async fn work<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send 
     done.await.map_err(|_panicked| Failure::Machine("a thread that worked has panicked"))
 }
 
-/// Changes that weigh more than one: a push weighs its submissions, so that groups stay short.
-pub async fn write_weighing<T: Send + 'static, R: Send + 'static>(
-    app: &App,
-    weight: usize,
-    change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
-) -> Result<Outcome<T, R>, Failure> {
-    let queued = app.writer.submit(weight, change);
-    if matches!(queued, Err(WriterError::Busy)) {
-        app.metrics.refused.writer.increment(1);
-    }
-    let answer = queued?.await;
-    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
-}
-
 /// Changes, in the writer's next transaction. The change may run twice, and must not write before it refuses.
 pub async fn write<T: Send + 'static, R: Send + 'static>(
     app: &App,
     change: impl FnMut(&mut Tx<'_>) -> Result<Outcome<T, R>, StoreError> + Send + 'static,
 ) -> Result<Outcome<T, R>, Failure> {
-    write_weighing(app, 1, change).await
+    let queued = app.writer.submit(1, change);
+    if matches!(queued, Err(WriterError::Busy)) {
+        app.metrics.refused.writer.increment(1);
+    }
+    let answer = queued?.await;
+    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
 }

@@ -35,8 +35,8 @@ pub fn found_units(
     authority: &Authority,
     founding: &Founding,
 ) -> Result<Outcome<usize, FoundingRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let held = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let held = cache.get(tx, as_of)?;
     if let Some(known) = founding.units.iter().find(|unit| held.units.get(unit.id).is_some()) {
         return Ok(Outcome::Refuse(FoundingRefusal::Exists(known.id)));
     }

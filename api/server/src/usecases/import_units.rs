@@ -90,8 +90,8 @@ pub fn import_units(
     authority: &Authority,
     list: &[Listed],
 ) -> Result<Outcome<Imported, Vec<Fault>>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let held = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let held = cache.get(tx, as_of)?;
     let founding = match plan(&held.units, list) {
         Ok(founding) => founding,
         Err(faults) => return Ok(Outcome::Refuse(faults)),

@@ -4,6 +4,7 @@ pub mod account_for;
 pub mod account_for_sign_in;
 pub mod administer_users;
 pub mod administration;
+pub mod after_promotion;
 pub mod attempts;
 pub mod authenticate;
 pub mod change_password;

@@ -6,12 +6,11 @@ use crate::reference::{Reference, ReferenceCache};
 use crate::state::App;
 use muong_domain::access::{Action, Actor, Authority, Denied, authorize};
 use muong_domain::form::{CatalogError, DefinitionError, Form};
-use muong_domain::id::{UnitId, derived};
+use muong_domain::id::derived;
 use muong_store::feed::{self, FeedRow};
 use muong_store::{LogEntry, Outcome, StoreError, Tx, forms};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// The forms that come with the program.
 pub const BUILT_IN: [(&str, &str); 3] = [
@@ -52,8 +51,8 @@ pub fn authorize_administration(
 pub async fn require_administration(app: &App, who: &Authenticated) -> Result<(), Failure> {
     let (actor, now) = (Arc::clone(&who.actor), app.clock.now());
     let allowed = read(app, move |app, snapshot| {
-        let seq = snapshot.head()?.reference_seq;
-        let reference = app.reference.get(snapshot, seq)?;
+        let as_of = snapshot.head()?.reference_as_of();
+        let reference = app.reference.get(snapshot, as_of)?;
         Ok(authorize_administration(&actor, &reference, now).is_ok())
     });
     // Not 404: whoever has signed in may read forms.
@@ -67,8 +66,8 @@ pub fn publish_form(
     authority: &Authority,
     form: &Form,
 ) -> Result<Outcome<i64, PublishRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    if let Err(refusal) = cache.get(tx, seq)?.catalog.admits(form) {
+    let as_of = tx.head().reference_as_of();
+    if let Err(refusal) = cache.get(tx, as_of)?.catalog.admits(form) {
         return Ok(Outcome::Refuse(PublishRefusal::Catalog(refusal)));
     }
     let id = derived("form", &[form.code().as_bytes(), &form.version().to_be_bytes()]);
@@ -77,8 +76,7 @@ pub fn publish_form(
     let v =
         tx.append(LogEntry::of_reference("form", id, "published", &json!({"definition": definition})).by(authority));
     forms::insert(tx, authority, form, v)?;
-    let everybody = UnitId::new(Uuid::nil());
-    feed::stamp(tx, vec![FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: feed::EVERYBODY, kind: feed::FORM.to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(Outcome::Commit(v.0))
 }
@@ -92,8 +90,8 @@ pub fn publish_built_in(tx: &mut Tx<'_>, cache: &ReferenceCache) -> Result<Outco
             Ok(form) => form,
             Err(error) => return Ok(Outcome::Refuse(PublishRefusal::Definition(error))),
         };
-        let seq = tx.head().reference_seq;
-        if cache.get(tx, seq)?.catalog.get(form.code(), form.version()).is_some() {
+        let as_of = tx.head().reference_as_of();
+        if cache.get(tx, as_of)?.catalog.get(form.code(), form.version()).is_some() {
             continue;
         }
         match publish_form(tx, cache, &authority, &form)? {

@@ -94,8 +94,8 @@ pub async fn read_as<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let (actor, now) = (Arc::clone(&who.actor), app.clock.now());
     let (done, note) = read(app, move |app, snapshot| {
-        let seq = snapshot.head()?.reference_seq;
-        let reference = app.reference.get(snapshot, seq)?;
+        let as_of = snapshot.head()?.reference_as_of();
+        let reference = app.reference.get(snapshot, as_of)?;
         let (actor, reason) = (Arc::clone(&actor), reason.clone());
         let reader = Reader::new(actor, reference, now, reason);
         match reading(snapshot, &reader) {

@@ -1,8 +1,8 @@
 //! Registers a further device to whoever asks, with a session of its own: what a phone does that has learnt that a copy
 //! of it uses the same numbers (`device.fork`). The session that asked goes on: it may be the other copy's.
 
-use super::authenticate::Authenticated;
-use super::failure::{Failure, write};
+use super::authenticate::{Authenticated, write_as};
+use super::failure::Failure;
 use super::open_session::{Draft, SignedIn};
 use crate::state::App;
 use muong_domain::account::Label;
@@ -14,7 +14,7 @@ pub async fn register_device(app: &App, who: &Authenticated, name: Label) -> Res
     taken.map_err(|wait| Failure::throttled("request.throttled", wait))?;
     let draft = Draft::new(app);
     let (session, device, token, user) = (draft.session, draft.fresh_device(), draft.token(), who.user);
-    let outcome = write(app, move |tx| {
+    let outcome = write_as(app, who, move |tx, _| {
         let Some(user) = users::find(tx, user)?.filter(|user| user.disabled_at.is_none()) else {
             return Ok(Outcome::Refuse("auth.user_disabled"));
         };

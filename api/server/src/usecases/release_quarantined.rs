@@ -46,8 +46,8 @@ pub fn release_quarantined(
     limits: &Limits,
     release: &Release,
 ) -> Result<Outcome<Vec<Recorded>, ReviewRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let (waiting, grant) = match review::waiting_for_decision(tx, actor, &reference, release.quarantine)? {
         Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),
@@ -129,8 +129,13 @@ impl Releasing<'_> {
             Verdict::In(admission) => *admission,
             Verdict::Out(exclusion) => return Ok(Err(exclusion.errors)),
             Verdict::Missing(missing) => {
-                let error = Finding::new("submission.unknown_record", "/base").with("missing", missing.to_string());
-                return Ok(Err(vec![error]));
+                let is_earlier =
+                    submission.base.as_ref().and_then(|base| base.after).is_some_and(|id| id.uuid() == missing);
+                let (code, pointer) = match is_earlier {
+                    true => ("submission.unknown_predecessor", "/base/after"),
+                    false => ("submission.unknown_record", "/record"),
+                };
+                return Ok(Err(vec![Finding::new(code, pointer).with("missing", missing.to_string())]));
             }
         };
         let body = self.body(waiting);

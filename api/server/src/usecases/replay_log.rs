@@ -200,8 +200,8 @@ fn take_over(
 
 /// A card follows from what stands of its holder.
 fn hold_card(tx: &mut Tx<'_>, cache: &ReferenceCache, grant: Grant, person: RecordId) -> Result<(), StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let mut set = WorkingSet::load(tx, reference, &[])?;
     set.learn_record(tx, person)?;
     let Some(stored) = set.record(person) else { return Ok(()) };
@@ -272,8 +272,8 @@ fn retell_submission(
     entry: &StoredEntry,
     stored: &StoredSubmission,
 ) -> Result<(), StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let told = stored.told.as_ref().ok_or_else(|| StoreError::corrupt("a submission", "erased"))?;
     let mut said = Said::read(Arc::clone(&told.body), limits);
     said.name(tx)?;
@@ -319,8 +319,8 @@ fn retell_decision(
     entry: &StoredEntry,
     decision: &StoredDecision,
 ) -> Result<(), StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     if decision.kind == "resolve" {
         let decided = resolve_conflict::recorded(decision)?;
         let conflict = conflicts::find(tx, decided.conflict)?.ok_or_else(|| review::not_loaded("a conflict"))?;
@@ -401,7 +401,7 @@ fn retell_unit(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
         }
     }
     let (id, v) = (entry.reference(), tx.head().seq);
-    feed::stamp(tx, vec![FeedRow { id, scope: branch, kind: "unit".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: branch, kind: feed::UNIT.to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(())
 }
@@ -416,7 +416,7 @@ fn retell_founding(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreErro
     units::cover(tx, &authority, &coverage)?;
     feed::stamp(
         tx,
-        vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: "unit".to_owned(), seq: v, present: true }],
+        vec![FeedRow { id: unit.id.uuid(), scope: unit.id, kind: feed::UNIT.to_owned(), seq: v, present: true }],
     )?;
     tx.touch_reference();
     Ok(())
@@ -433,9 +433,8 @@ fn retell_form(tx: &mut Tx<'_>, entry: &StoredEntry) -> Result<(), StoreError> {
     let authority = muong_domain::access::Authority::operator_of_the_server();
     let v = append_copy(tx, entry);
     forms::insert(tx, &authority, &form, v)?;
-    let everybody = UnitId::new(Uuid::nil());
     let id = entry.reference();
-    feed::stamp(tx, vec![FeedRow { id, scope: everybody, kind: "form".to_owned(), seq: v, present: true }])?;
+    feed::stamp(tx, vec![FeedRow { id, scope: feed::EVERYBODY, kind: feed::FORM.to_owned(), seq: v, present: true }])?;
     tx.touch_reference();
     Ok(())
 }

@@ -15,11 +15,12 @@ use muong_domain::record::{Path, Record};
 use muong_domain::refusal::{Finding, Level};
 use muong_domain::submission::{Change, Kind, Submission};
 use muong_domain::time::local_date;
-use muong_domain::validate::{Context, PathChange, check_merged, normalise_and_check};
+use muong_domain::validate::{Context, PathChange, check_agreed, check_merged, normalise_and_check, read_by};
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::records::StoredRecord;
-use muong_store::{Outcome, StoreError, Tx};
+use muong_store::seal::{self, Owner};
+use muong_store::{Outcome, Reading, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +33,8 @@ use uuid::Uuid;
 pub enum Choice {
     /// The candidate that this submission brought.
     Candidate(SubmissionId),
-    /// Other values, by field name (of an item: of its field). For a rule that is broken: of whatever fields mend it.
+    /// Other values, by field name (of an item: of its field). For a rule that is broken: of those that it reads, a field of a
+    /// row by its path, `list/key/field`.
     Values(BTreeMap<String, Value>),
     /// Of a record that was edited and withdrawn at once: whether it stays.
     Keep(bool),
@@ -69,8 +71,8 @@ pub fn resolve_conflict(
     actor: &Actor,
     decision: &Decision,
 ) -> Result<Outcome<Resolved, ReviewRefusal>, StoreError> {
-    let seq = tx.head().reference_seq;
-    let reference = cache.get(tx, seq)?;
+    let as_of = tx.head().reference_as_of();
+    let reference = cache.get(tx, as_of)?;
     let Some(conflict) = conflicts::find(tx, decision.conflict)? else {
         return Ok(Outcome::Refuse(ReviewRefusal::NotFound));
     };
@@ -122,15 +124,26 @@ impl Resolving<'_> {
         if let Some(person) = form.subject(&view, record.id).filter(|_| record.form == STEP && record.is_live()) {
             // The decision may have given the step to somebody whose history is not among what was read for the question.
             set.learn_record(tx, person)?;
+            seal::learn(tx, [Owner::Person(person)])?;
+            if tx.is_erased(Owner::Person(person)) {
+                return Ok(Err(ReviewRefusal::Invalid(vec![Finding::new("person.erased", "/choose")])));
+            }
             if set.person(person, record.unit).is_none() {
                 return Ok(Err(ReviewRefusal::Invalid(vec![Finding::new("person.unknown", "/choose")])));
             }
         }
-        let errors = self.errors(tx, &mut set, &before, &record, &view, &form, &context, &touched)?;
+        let mut errors = self.errors(tx, &mut set, &before, &record, &view, &form, &context, &touched)?;
+        let key = match Self::key(tx, &mut set, (&before, &record), &view, &form, &touched)? {
+            Ok(key) => key,
+            Err(finding) => {
+                errors.push(finding);
+                None
+            }
+        };
         if !errors.is_empty() {
             return Ok(Err(ReviewRefusal::Invalid(bounded(errors))));
         }
-        self.write(tx, set, &before, record, &view, &form)
+        self.write(tx, set, &before, (record, key), &view, &form)
     }
 
     /// The record as decided, and the paths that were.
@@ -158,25 +171,45 @@ impl Resolving<'_> {
             merge::resolve_deletion(&mut record, id, v, keep, &self.decision.seen);
             return Ok((record, Vec::new()));
         }
-        let is_rule = path.as_str().starts_with("$rule/");
+        let is_rule = self.rule().is_some();
         let changes = match &self.decision.choice {
             Choice::Keep(_) => return Err(ReviewRefusal::ChoiceUnfit),
             Choice::Candidate(_) if is_rule => return Err(ReviewRefusal::ChoiceUnfit),
             Choice::Candidate(submission) => {
                 vec![(path.clone(), candidate(before, path, *submission).ok_or(ReviewRefusal::ChoiceUnknown)?)]
             }
-            Choice::Values(values) => self.values(before, form, context, reference, values, is_rule)?,
+            Choice::Values(values) => self.values(before, form, context, reference, values)?,
         };
-        if !is_rule && !self.has_seen_any(before, path) {
+        let touched: Vec<Path> = changes.iter().map(|(path, _)| path.clone()).collect();
+        if !touched.iter().all(|path| self.has_seen_any(before, path)) {
             return Err(ReviewRefusal::NothingSeen);
         }
-        let touched = changes.iter().map(|(path, _)| path.clone()).collect();
         for (path, value) in changes {
             record.cells.entry(path.clone()).or_default();
-            let seen = if is_rule { writers(before, &path) } else { self.seen() };
-            merge::resolve(&mut record, &path, id, v, Resolution { value, seen });
+            merge::resolve(&mut record, &path, id, v, Resolution { value, seen: self.seen() });
+        }
+        if let Some(code) = self.rule() {
+            // What is still in dispute, since the reviewer had not seen it, is a question of its own.
+            let broken = check_agreed(form, &record, context).into_iter();
+            let still = broken.filter(|rule| rule.level == Level::Error && rule.code.as_str() == code);
+            let errors: Vec<Finding> = still.map(|rule| rule.finding).collect();
+            if !errors.is_empty() {
+                return Err(ReviewRefusal::Invalid(bounded(errors)));
+            }
         }
         Ok((record, touched))
+    }
+
+    /// The rule that is in question.
+    fn rule(&self) -> Option<&str> {
+        self.conflict.path.as_str().strip_prefix("$rule/")
+    }
+
+    /// What a decision may change: the path in question, or what the rule in question reads.
+    fn may_change(&self, before: &Record, form: &Form, context: &Context) -> BTreeSet<Path> {
+        let Some(code) = self.rule() else { return BTreeSet::from([self.conflict.path.clone()]) };
+        let broken = check_agreed(form, before, context).into_iter().filter(|rule| rule.code.as_str() == code);
+        broken.flat_map(|rule| rule.reads.into_iter().chain(rule.stands)).chain(read_by(form, code)).collect()
     }
 
     /// What was chosen has been seen, whether it is named or not.
@@ -188,8 +221,10 @@ impl Resolving<'_> {
         seen
     }
 
+    /// Whether the reviewer knows anything of what stands at a path; of where nobody has said anything there is nothing to know.
     fn has_seen_any(&self, record: &Record, path: &Path) -> bool {
-        !self.seen().is_disjoint(&writers(record, path))
+        let said = writers(record, path);
+        !self.seen().is_disjoint(&said) || (said.is_empty() && self.rule().is_some())
     }
 
     /// Values of the reviewer's own, typed and checked as if a phone had sent them.
@@ -200,7 +235,6 @@ impl Resolving<'_> {
         context: &Context,
         reference: &Reference,
         values: &BTreeMap<String, Value>,
-        is_rule: bool,
     ) -> Result<Vec<(Path, Value)>, ReviewRefusal> {
         let submission = self.as_submission(before, form, values);
         let mut checked = normalise_and_check(form, &submission, context);
@@ -210,8 +244,8 @@ impl Resolving<'_> {
         }
         let changes: Vec<(Path, Value)> =
             checked.changes.into_iter().map(|PathChange { path, to, .. }| (path, to)).collect();
-        let fits = |(path, _): &(Path, Value)| is_rule || *path == self.conflict.path;
-        if changes.is_empty() || !changes.iter().all(fits) {
+        let fitting = self.may_change(before, form, context);
+        if changes.is_empty() || !changes.iter().all(|(path, _)| fitting.contains(path)) {
             return Err(ReviewRefusal::ChoiceUnfit);
         }
         Ok(changes)
@@ -242,7 +276,19 @@ impl Resolving<'_> {
             submission.items = BTreeMap::from([(list.to_owned(), BTreeMap::from([(key.to_owned(), fields)]))]);
             return submission;
         }
-        for name in values.keys() {
+        // A rule may be about rows: of those a field is named as its path is.
+        let (in_rows, fields): (BTreeMap<_, _>, BTreeMap<_, _>) = values
+            .iter()
+            .map(|(name, value)| (Path::field(name), value))
+            .partition(|(path, _)| path.as_item().is_some());
+        for (list, key, field, value) in in_rows
+            .iter()
+            .filter_map(|(path, value)| path.as_item().map(|(list, key, field)| (list, key, field, value)))
+        {
+            let row = submission.items.entry(list.to_owned()).or_default().entry(key.to_owned()).or_default();
+            row.insert(field.to_owned(), change(value));
+        }
+        for name in fields.keys().map(Path::as_str) {
             let path = form.path_of(name);
             let shown = before.cells.get(&path).and_then(|cell| cell.shown().as_object());
             for field in form.fields_of(&path) {
@@ -250,7 +296,7 @@ impl Resolving<'_> {
                 submission.set.insert(field.to_owned(), change(standing));
             }
         }
-        submission.set.extend(values.iter().map(|(name, value)| (name.clone(), change(value))));
+        submission.set.extend(fields.iter().map(|(name, value)| (name.as_str().to_owned(), change(value))));
         submission
     }
 
@@ -274,20 +320,38 @@ impl Resolving<'_> {
             errors.extend(taken);
             return Ok(errors);
         }
+        let is_touched = |path: &Path| touched.contains(path);
         let mut errors: Vec<Finding> = check_merged(form, view, context)
             .into_iter()
-            .filter(|rule| rule.level == Level::Error && rule.reads.iter().any(|path| touched.contains(path)))
+            .filter(|rule| rule.level == Level::Error)
+            .filter(|rule| rule.reads.iter().any(is_touched) || rule.is_row_made_by(is_touched))
             .map(|rule| rule.finding)
             .chain(taken)
             .collect();
         let of_person = person::check(set, record, view, &basis)?;
         errors.extend(of_person.into_iter().filter(|(level, _)| *level == Level::Error).map(|(_, finding)| finding));
-        if let Some(key) = form.natural_key(view, record.unit)
-            && set.holder_of(tx, &key)?.is_some_and(|holder| holder != record.id)
-        {
-            errors.push(Finding::new("merge.key_taken", "/choose"));
-        }
         Ok(errors)
+    }
+
+    /// The key that the record holds from now on: the one that it shows, unless it is another's. Then it keeps its own, but
+    /// nobody decides that it is to show another's.
+    fn key(
+        tx: &mut Tx<'_>,
+        set: &mut WorkingSet,
+        (before, record): (&StoredRecord, &Record),
+        view: &View,
+        form: &Form,
+        touched: &[Path],
+    ) -> Result<Result<Option<String>, Finding>, StoreError> {
+        let Some(key) = form.natural_key(view, record.unit) else { return Ok(Ok(before.natural_key.clone())) };
+        if set.holder_of(tx, &key)?.is_none_or(|holder| holder == record.id) {
+            return Ok(Ok(Some(key)));
+        }
+        let key_paths = form.key_paths();
+        Ok(match touched.iter().any(|path| key_paths.contains(path)) {
+            true => Err(Finding::new("merge.key_taken", "/choose")),
+            false => Ok(before.natural_key.clone()),
+        })
     }
 
     fn write(
@@ -295,7 +359,7 @@ impl Resolving<'_> {
         tx: &mut Tx<'_>,
         mut set: WorkingSet,
         before: &StoredRecord,
-        record: Record,
+        (record, natural_key): (Record, Option<String>),
         view: &View,
         form: &Form,
     ) -> Result<Result<Resolved, ReviewRefusal>, StoreError> {
@@ -316,7 +380,7 @@ impl Resolving<'_> {
             subject: form.subject(view, record.id),
             live: record.is_live(),
             occurred_on: form.occurred_on(view),
-            natural_key: form.natural_key(view, record.unit).or_else(|| before.natural_key.clone()),
+            natural_key,
             record,
         };
         let basis = Basis {
@@ -374,7 +438,7 @@ fn flag_rules(mut record: Record, form: &Form, context: &Context, v: Seq) -> Rec
     if asked.is_empty() {
         return record;
     }
-    let broken = check_merged(form, &view(form, &record), context);
+    let broken = check_agreed(form, &record, context);
     for code in asked {
         let still = broken.iter().any(|rule| rule.level == Level::Error && rule.code.as_str() == code);
         merge::flag_rule(&mut record, &code, v, still);

@@ -61,7 +61,7 @@ pub fn nothing_is_lost(store: &Database, number: u64) {
 
 fn read(snapshot: &mut Snapshot<'_>) -> Result<History, StoreError> {
     let head = snapshot.head()?;
-    let reference = ReferenceCache::default().get(snapshot, head.reference_seq)?;
+    let reference = ReferenceCache::default().get(snapshot, head.reference_as_of())?;
     let mut history = History { epoch: head.epoch, ..History::default() };
     let entries = log::page(snapshot, Seq::ZERO, 10_000)?;
     for entry in &entries {

@@ -19,8 +19,8 @@ pub(super) fn built_in(_subject: &Subject, report: &mut Report) {
 pub(super) fn forms(subject: &Subject, report: &mut Report) {
     let Some(database) = subject.migrated() else { return };
     let loaded = database.read(|snapshot| {
-        let seq = snapshot.head()?.reference_seq;
-        Reference::load(snapshot, seq)
+        let as_of = snapshot.head()?.reference_as_of();
+        Reference::load(snapshot, as_of)
     });
     match loaded {
         Ok(reference) if reference.catalog.iter().next().is_none() => {

@@ -9,9 +9,10 @@ pub mod rows;
 pub mod sight;
 
 use super::account_for::account_for;
-use super::authenticate::{Authenticated, authenticate_again};
-use super::failure::{Failure, read};
+use super::authenticate::{Authenticated, actor_within, authenticate_again};
+use super::failure::Failure;
 use super::reader::Reader;
+use crate::standby::read_up_to_date;
 use crate::state::App;
 use chrono::{DateTime, Utc};
 use cursor::Cursor;
@@ -21,6 +22,7 @@ use muong_domain::id::Seq;
 use muong_store::feed::{self, Place};
 use muong_store::{ANYTHING, Head, Note, Snapshot, StoreError, Waiter, grants};
 use page::{Filled, Pulling};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -94,8 +96,14 @@ impl Looked {
     }
 }
 
-/// Pulls.
-pub async fn pull_changes(app: &App, mut who: Authenticated, asking: Asking) -> Result<Pulled, Failure> {
+/// Pulls. Waits no longer once `left` says that nobody waits for the answer.
+pub async fn pull_changes(
+    app: &App,
+    mut who: Authenticated,
+    asking: Asking,
+    left: impl Future<Output = ()>,
+) -> Result<Pulled, Failure> {
+    let mut left = pin!(left);
     let waits = asking.wait.min(LONGEST_WAIT);
     let until = Instant::now() + if asking.at_least.is_some() { waits.max(SHORT_WAIT) } else { waits };
     let enter = |who: &Authenticated, for_anything: bool| {
@@ -110,20 +118,18 @@ pub async fn pull_changes(app: &App, mut who: Authenticated, asking: Asking) -> 
         let looked = look(app, &who, &asking).await?;
         drop(turn.take());
         let is_over = Instant::now() >= until || app.head.waiting().is_closed();
-        let is_behind = looked.is_none();
-        match looked {
-            None if is_over => return Err(Failure::refused("sync.behind")),
-            None => wait(app, waiter.as_ref(), until, None).await,
-            Some(looked) if is_over || waits == Duration::ZERO || looked.is_worth_telling() => {
-                return answer(app, &who, looked).await;
-            }
-            Some(looked) => {
-                if !wait(app, waiter.as_ref(), until, looked.due).await {
-                    return answer(app, &who, looked).await;
-                }
-                true
-            }
-        };
+        let is_enough = |looked: &Looked| waits == Duration::ZERO || looked.is_worth_telling();
+        let (is_behind, due) = (looked.is_none(), looked.as_ref().and_then(|looked| looked.due));
+        let goes_on = !is_over && !looked.as_ref().is_some_and(is_enough);
+        // What nothing has changed meanwhile, and what nobody waits for, is not looked at again.
+        let looks_again = goes_on
+            && tokio::select! {
+                changed = wait(app, waiter.as_ref(), until, due) => changed,
+                () = &mut left => false,
+            };
+        if !looks_again {
+            return answer(app, &who, looked.ok_or_else(|| Failure::refused("sync.behind"))?).await;
+        }
         // Woken with many others: they look a few at a time, and leave the other readers to the rest.
         turn = Some(app.capacity.woken.enter().await?);
         who = authenticate_again(app, &who).await?;
@@ -166,7 +172,7 @@ async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<Da
 /// None: the log has not come to the entry that is asked for.
 async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Option<Looked>, Failure> {
     let (who, asking) = (who.clone(), asking.clone());
-    read(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
+    read_up_to_date(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
         Err(Failure::Store(error)) => Err(error),
         other => Ok(other),
     })
@@ -195,11 +201,14 @@ fn look_once(
     if asking.at_least > Some(head.seq) {
         return Ok(None);
     }
+    if let Err(code) = actor_within(app, snapshot, head.access_as_of(), who)? {
+        return Err(Failure::refused(code));
+    }
     let known = grants::known_of_user(snapshot, who.user)?;
     let actor = Actor { user: who.user, grants: known.iter().map(|known| known.held.clone()).collect() };
     let ends = actor.grants.iter().flat_map(|grant| [Some(grant.valid_from), grant.valid_to]).flatten();
     let due = ends.filter(|end| *end > at).min();
-    let reference = app.reference.get(snapshot, head.reference_seq)?;
+    let reference = app.reference.get(snapshot, head.reference_as_of())?;
     let reader = Reader::new(Arc::new(actor), reference, at, None);
     let told = tell(snapshot, &reader, who, &known, (&head, at), (cursor, asking.limit))?;
     let pulled = Pulled { epoch, head: head.seq, told: Ok(told) };

@@ -57,6 +57,7 @@ fn assess(submission: &Submission, reference: &Reference, today: NaiveDate) -> A
         assessed.view = std::mem::take(&mut assessed.checked.view);
         assessed.key = form.natural_key(&assessed.view, submission.unit);
         errors.extend(unknown_units(form, submission, reference));
+        errors.extend(after_the_end(form, submission, &assessed.view, reference));
     }
     errors.append(&mut assessed.checked.errors);
     assessed.checked.errors = bounds::bounded(errors);
@@ -79,6 +80,14 @@ fn check_envelope(submission: &Submission) -> Vec<Finding> {
         errors.push(Finding::new("form.delete_carries_values", "/set"));
     }
     errors
+}
+
+/// Of a unit that has been dissolved only what was before that is told; as late as it may come.
+fn after_the_end(form: &Form, submission: &Submission, view: &View, reference: &Reference) -> Option<Finding> {
+    let ended = reference.units.get(submission.unit)?.latest()?.valid_to?;
+    let on = form.occurred_on(view).filter(|on| *on >= ended)?;
+    let finding = Finding::new("unit.dissolved_before", "/unit").with("on", on.to_string());
+    Some(finding.with("dissolved_on", ended.to_string()))
 }
 
 /// Fields, of the record and of its rows, that name a unit which is not there, or not of a kind that the field asks for.

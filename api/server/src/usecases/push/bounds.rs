@@ -2,7 +2,7 @@
 //! bounded by the size of a submission, or by its form.
 
 use muong_domain::form::Form;
-use muong_domain::record::Record;
+use muong_domain::record::{Cell, Path, Record};
 use muong_domain::refusal::Finding;
 
 /// The most errors, and the most warnings, that one answer names: somebody mends them and sends again. Each is many times
@@ -15,6 +15,14 @@ pub const MAX_REPLACES: usize = 100;
 /// How many times the items that a list may have it may have had, removed ones among them. Those are kept for ever: without
 /// them an edit of somebody who has not heard of the removal could not be told from a new item.
 const ITEMS_EVER: usize = 10;
+
+/// How often the values of one path may have been said that still stand, and a record have been withdrawn, while nobody decides:
+/// each is looked at whenever the record changes.
+pub const MAX_CLAIMS: usize = 100;
+
+/// How many steps a person may have had, withdrawn ones among them: all are read, and held against one another, whenever
+/// something is said of the person.
+pub const MAX_STEPS: usize = 200;
 
 /// The code of how many findings are left out.
 const MORE: &str = "submission.more_findings";
@@ -40,6 +48,22 @@ pub fn too_many_items_ever(form: &Form, before: Option<&Record>, after: &Record)
     beyond
         .map(|(list, max)| Finding::new("form.too_many_items_ever", format!("/items/{list}")).with("max", max))
         .collect()
+}
+
+/// What stands against each other beyond what can be looked at, if a change adds to it.
+pub fn too_many_claims(before: Option<&Record>, after: &Record) -> Option<Finding> {
+    let said = |cell: &Cell| cell.claims.iter().map(|claim| claim.by.len()).sum::<usize>();
+    let said_before = |path: &Path| before.and_then(|before| before.cells.get(path)).map_or(0, said);
+    let crowded = |(path, cell): (&Path, &Cell)| said(cell) > MAX_CLAIMS && said(cell) > said_before(path);
+    let withdrawn_before = before.map_or(0, |before| before.deletions.len());
+    let is_beyond = after.cells.iter().any(crowded)
+        || (after.deletions.len() > MAX_CLAIMS && after.deletions.len() > withdrawn_before);
+    is_beyond.then(|| Finding::new("merge.too_many_candidates", "/set").with("max", MAX_CLAIMS))
+}
+
+/// A person of whom more is said than can be held against one another; `others` are the steps beside the one that is said.
+pub fn too_many_steps(others: usize) -> Option<Finding> {
+    (others >= MAX_STEPS).then(|| Finding::new("person.too_many_steps", "/set/person").with("max", MAX_STEPS))
 }
 
 #[cfg(test)]

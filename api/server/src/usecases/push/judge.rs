@@ -18,9 +18,9 @@ use muong_domain::merge::{self, Author, Care, PathOutcome, Seen};
 use muong_domain::record::{Path, Record};
 use muong_domain::refusal::{Finding, Level};
 use muong_domain::submission::{Base, Kind, Submission};
-use muong_domain::validate::{Broken, Context, PathChange, check_merged};
+use muong_domain::validate::{Broken, Context, PathChange, check_agreed, check_merged};
 use muong_store::records::StoredRecord;
-use muong_store::seal::Owner;
+use muong_store::seal::{self, Owner};
 use muong_store::{Head, Reading, StoreError};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -91,8 +91,8 @@ impl Exclusion {
     pub fn forbidden(error: Finding) -> Verdict {
         Verdict::Out(Self { status: Status::Forbidden, errors: vec![error], waits_on: None })
     }
-    fn waits(on: SubmissionId) -> Verdict {
-        let error = Finding::new(WAITS, "/base/after").with("submission", on.to_string());
+    fn waits(on: SubmissionId, pointer: &str) -> Verdict {
+        let error = Finding::new(WAITS, pointer).with("submission", on.to_string());
         Verdict::Out(Self { status: Status::Rejected, errors: vec![error], waits_on: Some(on) })
     }
     /// What it waited on, as its reasons tell.
@@ -139,6 +139,19 @@ struct Merging<'a> {
     alias: Option<RecordId>,
     /// What the submission alone shows, and its key.
     alone: (&'a View, Option<&'a str>),
+}
+
+impl Merging<'_> {
+    /// Whether it says something of what a rule reads.
+    fn reads_changed(&self, rule: &Broken) -> bool {
+        rule.reads.iter().any(|path| self.changes.iter().any(|change| change.path == *path))
+    }
+
+    /// Whether it alone makes the row exist that a rule is asked of.
+    fn makes_row(&self, rule: &Broken) -> bool {
+        let changes = |path: &Path| self.changes.iter().any(|change| change.path == *path && change.from != change.to);
+        rule.is_row_made_by(changes)
+    }
 }
 
 impl Trial<'_> {
@@ -191,7 +204,9 @@ impl Trial<'_> {
         if self.submission.author.is_some_and(|author| author != actor.user) {
             return Err(Finding::new("submission.author_mismatch", "/author"));
         }
-        if self.submission.on_behalf_of.is_some() && !grant.role().allows(Action::Review) {
+        // Whatever grant came first: who reviews there may say what others told them.
+        let may_review = || authorize(actor, Action::Review, &self.assessed.line, self.at, true).is_ok();
+        if self.submission.on_behalf_of.is_some() && !may_review() {
             return Err(Finding::new("access.forbidden", "/on_behalf_of")
                 .with("role", grant.role().as_str())
                 .with("action", Action::Review.as_str()));
@@ -220,9 +235,10 @@ impl Trial<'_> {
         match set.known(after).filter(|known| known.author == self.author) {
             None if self.submission.after_lost => None,
             None => Some(Verdict::Missing(after.uuid())),
-            Some(_) => {
-                set.quarantined(after).filter(|waiting| waiting.closed.is_none()).map(|_| Exclusion::waits(after))
-            }
+            Some(_) => set
+                .quarantined(after)
+                .filter(|waiting| waiting.closed.is_none())
+                .map(|_| Exclusion::waits(after, "/base/after")),
         }
     }
 
@@ -262,13 +278,17 @@ impl Trial<'_> {
                 renamed = true;
             }
         };
-        for change in changes.to_mut().iter_mut().filter(|change| change.path == path) {
-            for side in [&mut change.from, &mut change.to] {
-                match side {
-                    Value::Object(members) => members.get_mut(field).into_iter().for_each(&mut canonical),
-                    value => canonical(value),
-                }
+        // Nearly always it is named by its own id: then nothing is copied.
+        let Some(at) = changes.iter().position(|change| change.path == path) else { return false };
+        let mut change = changes[at].clone();
+        for side in [&mut change.from, &mut change.to] {
+            match side {
+                Value::Object(members) => members.get_mut(field).into_iter().for_each(&mut canonical),
+                value => canonical(value),
             }
+        }
+        if renamed {
+            changes.to_mut()[at] = change;
         }
         renamed
     }
@@ -278,14 +298,15 @@ impl Trial<'_> {
     fn absent(&self, set: &WorkingSet, record: RecordId, lost: &'static str, pointer: &str) -> Verdict {
         let unit = self.submission.unit;
         match set.brings(record, unit).filter(|_| set.resolve(record, unit).is_none()) {
-            Some(waiting) => Exclusion::waits(waiting),
+            Some(waiting) => Exclusion::waits(waiting, pointer),
             None if self.submission.after_lost => Exclusion::rejected(vec![Finding::new(lost, pointer)]),
             None => Verdict::Missing(record.uuid()),
         }
     }
 
     fn judge_change(&self, set: &mut WorkingSet, tx: &mut impl Reading, grant: Grant) -> Result<Verdict, StoreError> {
-        let Some(form) = self.assessed.form.clone() else { return Ok(Exclusion::rejected(Vec::new())) };
+        let form =
+            self.assessed.form.clone().ok_or_else(|| StoreError::corrupt("a submission", "no form, and no error"))?;
         let mut changes = Cow::Borrowed(self.assessed.checked.changes.as_slice());
         let (alone, key) = match self.name_subject(set, &form, &mut changes) {
             true => {
@@ -309,6 +330,9 @@ impl Trial<'_> {
                 if stored.record.form != form.code() {
                     return Ok(self.absent(set, self.submission.record, "submission.unknown_record", "/record"));
                 }
+                if Self::leads_to_erased(tx, &stored)? {
+                    return Ok(Exclusion::rejected(vec![Finding::new("person.erased", "/record")]));
+                }
                 (Some(stored), id, alias)
             }
         };
@@ -318,6 +342,13 @@ impl Trial<'_> {
             return Ok(Verdict::Missing(self.submission.record.uuid()));
         }
         self.merge(set, tx, id, &Merging { form: &form, grant, changes: &changes, author, before, alias, alone })
+    }
+
+    /// Whether what a key has led to is about somebody erased.
+    fn leads_to_erased(tx: &mut impl Reading, stored: &StoredRecord) -> Result<bool, StoreError> {
+        let Some(person) = stored.subject.map(Owner::Person) else { return Ok(false) };
+        seal::learn(tx, [person])?;
+        Ok(tx.is_erased(person))
     }
 
     /// The record as it is before anything of this submission is merged.
@@ -374,12 +405,26 @@ impl Trial<'_> {
                 key = None;
             }
         }
+        if let Some(person) = merging.form.subject(&view, merged.id) {
+            // Somebody whom only an older claim names, and neither this submission nor what was shown.
+            set.learn_person(tx, person)?;
+            // Of another unit nobody is told that there was somebody.
+            let is_here = set.resolve(person, self.submission.unit).is_some();
+            if is_here && tx.is_erased(Owner::Person(person)) {
+                return Ok(Exclusion::rejected(vec![Finding::new("person.erased", "/record")]));
+            }
+        }
         if let Some(verdict) = self.check_subject(set, merging, &view).filter(|_| merged.is_live()) {
             return Ok(verdict);
         }
         let mut warnings = self.assessed.checked.warnings.clone();
         let mut errors = self.check_rules(set, merging, &mut merged, &view, &mut warnings);
-        errors.extend(bounds::too_many_items_ever(merging.form, merging.before.map(|old| &old.record), &merged));
+        let held = merging.before.map(|old| &old.record);
+        errors.extend(bounds::too_many_items_ever(merging.form, held, &merged));
+        errors.extend(bounds::too_many_claims(held, &merged));
+        if let Some(person) = merging.form.subject(&view, merged.id).filter(|_| merged.form == STEP) {
+            errors.extend(bounds::too_many_steps(set.steps_ever(person, merged.id)));
+        }
         let cards = self.check_person(set, tx, &merged, &view, &mut errors, &mut warnings)?;
         if !errors.is_empty() {
             return Ok(Exclusion::rejected(errors));
@@ -403,8 +448,13 @@ impl Trial<'_> {
 
     /// The merged record is validated again. What its author is to blame for refuses the submission; what two authors
     /// broke together becomes a question. Only a rule that the submission touches opens one: what was broken before, such
-    /// as by a version of the form that asks for more, is not this author's business. So a question is there when two of
-    /// those who touched the rule broke it, in whatever order they and others came.
+    /// as by a version of the form that asks for more, is not this author's business.
+    ///
+    /// Why the order of concurrent submissions does not matter, each valid in its author's own view. (a) None is refused: who
+    /// is responsible looks at the same values, and at the same row, as the rule; so the rule would fail in that view. (b)
+    /// Questions are asked of what is agreed upon, which follows from the claims, and those do not depend on the order.
+    /// Take a rule that is broken at the end. The last of those who changed what it reads found it broken, if its row was there;
+    /// otherwise whoever made the row exist did, by changes that were all that it had. Both touch it, so one has asked.
     fn check_rules(
         &self,
         set: &WorkingSet,
@@ -415,19 +465,17 @@ impl Trial<'_> {
     ) -> Vec<Finding> {
         // A new record has been checked already, alone.
         let (Some(_), Some(context)) = (merging.before, &self.assessed.context) else { return Vec::new() };
-        let broken = check_merged(merging.form, view, context);
-        let touched = |rule: &Broken| rule.reads.iter().any(|path| merging.changes.iter().any(|c| c.path == *path));
+        let shown = check_merged(merging.form, view, context);
+        let agreed = merged.is_disputed().then(|| check_agreed(merging.form, merged, context));
+        let touched = |rule: &&Broken| merging.reads_changed(rule) || merging.makes_row(rule);
+        let failing = agreed.as_ref().unwrap_or(&shown).iter().filter(|rule| rule.level == Level::Error);
+        let mut failing: BTreeSet<String> = failing.filter(touched).map(|rule| rule.code.as_str().to_owned()).collect();
         let mut errors = Vec::new();
-        let mut failing = BTreeSet::new();
-        for rule in broken {
+        for rule in shown.iter().filter(touched) {
             match rule.level {
-                Level::Warning if touched(&rule) => add(warnings, rule.finding),
-                Level::Warning => {}
-                Level::Error if !touched(&rule) => {}
-                Level::Error if is_own_fault(merged, merging, &rule) => add(&mut errors, rule.finding),
-                Level::Error => {
-                    failing.insert(rule.code.as_str().to_owned());
-                }
+                Level::Warning => add(warnings, rule.finding.clone()),
+                Level::Error if is_own_fault(merged, merging, rule) => add(&mut errors, rule.finding.clone()),
+                Level::Error => {}
             }
         }
         failing.extend(still_broken(set, merged, context));
@@ -509,6 +557,9 @@ impl Trial<'_> {
         let author = self.author(set, true);
         let mut record = stored.record.clone();
         let outcome = merge::delete(&mut record, &author, self.v);
+        if let Some(finding) = bounds::too_many_claims(Some(&stored.record), &record) {
+            return Ok(Exclusion::rejected(vec![Finding { pointer: "/record".to_owned(), ..finding }]));
+        }
         let live = record.is_live();
         let view = person::view_of(set, &record);
         let cards = person::cards_after(set, &record, live.then_some(&view), &self.basis(set))?;
@@ -519,7 +570,7 @@ impl Trial<'_> {
                 return Ok(Exclusion::rejected(errors));
             }
         }
-        let conflicts = notes(&record, &[], &BTreeMap::new(), self.v);
+        let conflicts = notes(&record, &[], &BTreeMap::from([(Path::record(), outcome)]), self.v);
         let status = if outcome == PathOutcome::Conflict { Status::Conflict } else { Status::Accepted };
         let stored = StoredRecord { record, live, ..stored.clone() };
         Ok(Verdict::In(Box::new(Admission {
@@ -563,13 +614,16 @@ fn questions_of_rules(record: &Record) -> BTreeSet<String> {
 fn still_broken(set: &WorkingSet, record: &Record, context: &Context) -> BTreeSet<String> {
     let asked = questions_of_rules(record);
     let Some(newest) = set.reference.catalog.newest(&record.form).filter(|_| !asked.is_empty()) else { return asked };
-    let broken = check_merged(newest, &view(newest, record), context).into_iter();
+    let broken = check_agreed(newest, record, context).into_iter();
     let errors = broken.filter(|rule| rule.level == Level::Error).map(|rule| rule.code.as_str().to_owned());
     errors.filter(|code| asked.contains(code)).collect()
 }
 
+/// Who makes a row exist that lacks something answers for that if it is certain that they had seen it so; whoever may not
+/// have, meets the work of another.
 fn is_own_fault(merged: &Record, merging: &Merging<'_>, rule: &Broken) -> bool {
-    merge::is_responsible(merged, &merging.author, merging.changes, &rule.reads)
+    (merging.reads_changed(rule) || !merging.author.seen.is_open())
+        && merge::is_responsible(merged, &merging.author, merging.changes, rule)
 }
 
 fn view(form: &Form, record: &Record) -> View {

@@ -3,6 +3,7 @@
 pub mod assess;
 pub mod bounds;
 pub mod judge;
+mod names;
 pub mod notes;
 pub mod outcome;
 pub mod person;
@@ -12,7 +13,7 @@ pub mod together;
 mod unreadable;
 pub mod working_set;
 
-use crate::reference::{Reference, ReferenceCache};
+use crate::reference::{AsOf, Reference, ReferenceCache};
 use assess::Assessed;
 use chrono::{DateTime, Utc};
 use judge::{Admission, Exclusion, Right, Trial, Verdict};
@@ -31,7 +32,7 @@ use said::{Origin, Said, content_digest};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
-use working_set::{Item, Known, WorkingSet};
+use working_set::{Item, Known, PERSON, WorkingSet};
 
 /// A push that is ready to be made: everything that can be done before the lock has been done.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ pub struct Prepared {
     /// The items, read and assessed.
     pub items: Vec<Item>,
     /// The entry that units and forms were as of, and the local day that rules were asked for.
-    assessed_at: (Seq, chrono::NaiveDate),
+    assessed_at: (AsOf, chrono::NaiveDate),
 }
 
 /// Why a whole push is refused.
@@ -65,7 +66,7 @@ impl Prepared {
                 (said, assessed)
             })
             .collect();
-        Self { origin, items, assessed_at: (reference.seq, today) }
+        Self { origin, items, assessed_at: (reference.as_of, today) }
     }
 
     /// How many submissions there are.
@@ -74,11 +75,11 @@ impl Prepared {
     }
 
     fn refresh(&mut self, reference: &Reference, today: chrono::NaiveDate) {
-        if self.assessed_at != (reference.seq, today) {
+        if self.assessed_at != (reference.as_of, today) {
             for (said, assessed) in &mut self.items {
                 *assessed = Assessed::of(said, reference, today);
             }
-            self.assessed_at = (reference.seq, today);
+            self.assessed_at = (reference.as_of, today);
         }
     }
 }
@@ -109,8 +110,8 @@ pub fn push_together(
     mut turns: Vec<Turn<'_>>,
 ) -> Result<Vec<Outcome<Pushed, PushRefusal>>, StoreError> {
     let reference = {
-        let seq = tx.head().reference_seq;
-        cache.get(tx, seq)?
+        let as_of = tx.head().reference_as_of();
+        cache.get(tx, as_of)?
     };
     let today = local_date(tx.received_at());
     for turn in &mut turns {
@@ -265,7 +266,8 @@ impl Desk<'_> {
         trial: &Trial<'_>,
         mut admission: Admission,
     ) -> Result<ItemResult, StoreError> {
-        let subject = admission.stored.subject;
+        // Of whom it says that the record is about, also while somebody else is shown there: so it goes with them.
+        let subject = self.person_named(trial).or(admission.stored.subject);
         let owner = subject.map_or(Owner::Store, Owner::Person);
         let content_hash = content_digest(tx, owner, &said.hash)?;
         let entry = LogEntry {
@@ -389,6 +391,13 @@ impl Desk<'_> {
         let (submission, assessed) = (submission?, assessed?);
         let named = assessed.form.as_ref()?.subject(&assessed.view, submission.record)?;
         self.own_subject(named, submission.unit)
+    }
+
+    /// The person that a submission names, who is there.
+    fn person_named(&self, trial: &Trial<'_>) -> Option<RecordId> {
+        let Submission { record, unit, .. } = *trial.submission;
+        let named = trial.assessed.form.as_ref()?.subject(&trial.assessed.view, record)?;
+        self.set.resolve(named, unit).filter(|stored| stored.record.form == PERSON).map(|stored| stored.record.id)
     }
 
     /// The author's own quarantined submissions that this one corrects.
@@ -531,7 +540,7 @@ pub fn since(waiting: &StoredQuarantine) -> Result<Option<Since>, StoreError> {
 /// Makes the reference data available to whoever prepares a push.
 pub fn reference_now(db: &muong_store::Database, cache: &ReferenceCache) -> Result<Arc<Reference>, StoreError> {
     db.read(|snapshot| {
-        let seq = snapshot.head()?.reference_seq;
-        cache.get(snapshot, seq)
+        let as_of = snapshot.head()?.reference_as_of();
+        cache.get(snapshot, as_of)
     })
 }

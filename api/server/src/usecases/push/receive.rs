@@ -42,12 +42,12 @@ async fn prepare(app: &App, origin: Origin, items: Vec<Raw>) -> Result<Prepared,
 
 /// Units and forms, as of now or a moment ago: under the lock they are looked at again.
 async fn reference(app: &App) -> Result<Arc<Reference>, Failure> {
-    if let Some(known) = app.head.recent().and_then(|head| app.reference.as_of(head.reference_seq)) {
+    if let Some(known) = app.head.recent().and_then(|head| app.reference.as_of(head.reference_as_of())) {
         return Ok(known);
     }
     read(app, |app, snapshot| {
-        let seq = snapshot.head()?.reference_seq;
-        app.reference.get(snapshot, seq)
+        let as_of = snapshot.head()?.reference_as_of();
+        app.reference.get(snapshot, as_of)
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! One item of a push, from raw bytes to a submission, or to the reason why it cannot be read.
 //! Everything here happens before any lock.
 
+use super::names::Names;
 use super::unreadable::{malformed, misshapen, unreadable};
 use crate::config::Limits;
 use chrono::{DateTime, Datelike, Utc};
@@ -67,11 +68,11 @@ impl Said {
         if body.len() > limits.submission_bytes {
             let finding = Finding::new("submission.too_large", "")
                 .with("limit", crate::http::body::size(limits.submission_bytes));
-            return Self::unreadable(body, (None, None), finding);
+            return Self::unreadable_but_for_names(body, finding);
         }
         let value = match json::parse(&body) {
             Ok(value) => value,
-            Err(error) => return Self::unreadable(body, (None, None), unreadable(&error)),
+            Err(error) => return Self::unreadable_but_for_names(body, unreadable(&error)),
         };
         match submission(&value) {
             Ok(submission) => {
@@ -84,6 +85,12 @@ impl Said {
                 Self::unreadable(body, (id, unit.and_then(|unit| unit.parse().ok())), finding)
             }
         }
+    }
+
+    /// Its sender knows it by its id, and looks for that in the answer.
+    fn unreadable_but_for_names(body: Raw, finding: Finding) -> Self {
+        let names = Names::read(&body);
+        Self::unreadable(body, (names.id.map(SubmissionId::new), names.unit.map(UnitId::from)), finding)
     }
 
     /// `names`: the ids of itself and of its unit, as far as they can be read.
@@ -122,8 +129,11 @@ fn submission(value: &Value) -> Result<Submission, Finding> {
     let Ok(submission) = Submission::deserialize(Objects(value)) else {
         // Once more, to tell where: whoever writes it right does not pay for that.
         let error = serde_path_to_error::deserialize::<_, Submission>(Objects(value)).err();
-        return Err(error.map_or_else(|| malformed(""), |error| misshapen(error)));
+        return Err(error.map_or_else(|| malformed(""), misshapen));
     };
+    if submission.id.uuid().is_nil() {
+        return Err(malformed("/id"));
+    }
     if submission.n < 1 {
         return Err(malformed("/n"));
     }

@@ -5,10 +5,9 @@
 use super::outcome::Pushed;
 use super::{Prepared, PushRefusal, Turn, push_submissions, push_together};
 use crate::state::App;
-use crate::usecases::authenticate::Authenticated;
+use crate::usecases::authenticate::{Authenticated, actor_within, write_as};
 use crate::usecases::failure::Failure;
-use muong_domain::access::Actor;
-use muong_store::{Outcome, StoreError, Tx, WriterError, grants};
+use muong_store::{Outcome, StoreError, Tx, WriterError};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +18,9 @@ const TOGETHER: usize = 1_000;
 
 /// How a push ended.
 type Ended = Result<Outcome<Pushed, PushRefusal>, Failure>;
+
+/// How it ended in the transaction; the code, when whoever pushes was signed in no more.
+type Judged = Result<Outcome<Pushed, PushRefusal>, &'static str>;
 
 /// A push that waits.
 struct Waiting {
@@ -83,6 +85,7 @@ pub async fn push(app: &App, who: Authenticated, push: Prepared) -> Ended {
     let must_call = {
         let mut queue = lock(&app.waiting_pushes.queue);
         if queue.waiting.len() >= app.waiting_pushes.limit {
+            app.metrics.refused.writer.increment(1);
             return Err(Failure::Busy);
         }
         queue.waiting.push_back(Waiting { who, push, reply });
@@ -110,6 +113,7 @@ async fn call(app: App) {
         let ended = match submitted {
             Ok(answer) => answer.await.unwrap_or(Err(WriterError::Stopped)),
             Err(refused) => {
+                app.metrics.refused.writer.increment(1);
                 *lock(&taken) = app.waiting_pushes.take();
                 Err(refused)
             }
@@ -122,38 +126,30 @@ async fn call(app: App) {
     }
 }
 
-fn take_all(
-    tx: &mut Tx<'_>,
-    app: &App,
-    taken: &mut [Waiting],
-) -> Result<Vec<Outcome<Pushed, PushRefusal>>, StoreError> {
+fn take_all(tx: &mut Tx<'_>, app: &App, taken: &mut [Waiting]) -> Result<Vec<Judged>, StoreError> {
     let mut turns = Vec::with_capacity(taken.len());
+    let mut admitted = Vec::with_capacity(taken.len());
     for waiting in taken {
-        turns.push(Turn { actor: actor(tx, &waiting.who)?, push: &mut waiting.push });
+        let as_of = tx.head().access_as_of();
+        let actor = actor_within(app, tx, as_of, &waiting.who)?;
+        admitted.push(actor.map(|actor| turns.push(Turn { actor, push: &mut waiting.push })));
     }
-    push_together(tx, &app.reference, turns)
-}
-
-/// With the grants that the caller holds now, which are those of the token unless some have changed.
-fn actor(tx: &mut Tx<'_>, who: &Authenticated) -> Result<Arc<Actor>, StoreError> {
-    if (tx.head().epoch, tx.head().access_seq) == who.as_of {
-        return Ok(Arc::clone(&who.actor));
-    }
-    grants::actor(tx, who.user).map(Arc::new)
+    let mut outcomes = push_together(tx, &app.reference, turns)?.into_iter();
+    let judged = admitted.into_iter().map(|admitted| match admitted {
+        Err(code) => Ok(Err(code)),
+        Ok(()) => outcomes.next().map(Ok).ok_or_else(|| StoreError::corrupt("a push", "no outcome")),
+    });
+    judged.collect()
 }
 
 /// Tells each how it ended. When all together failed, each is tried alone: one that cannot be pushed must not take the
 /// others with it.
-async fn answer(
-    app: &App,
-    taken: Vec<Waiting>,
-    ended: Result<Outcome<Vec<Outcome<Pushed, PushRefusal>>, Infallible>, WriterError>,
-) {
+async fn answer(app: &App, taken: Vec<Waiting>, ended: Result<Outcome<Vec<Judged>, Infallible>, WriterError>) {
     match ended {
         Ok(Outcome::Commit(outcomes)) => {
-            for (waiting, outcome) in taken.into_iter().zip(outcomes) {
+            for (waiting, judged) in taken.into_iter().zip(outcomes) {
                 // Nobody listens when the client has gone: the push stands all the same.
-                drop(waiting.reply.send(Ok(outcome)));
+                drop(waiting.reply.send(judged.map_err(Failure::refused)));
             }
         }
         Ok(Outcome::Refuse(never)) => match never {},
@@ -184,10 +180,9 @@ async fn answer(
 
 async fn alone(app: &App, who: Authenticated, mut push: Prepared) -> Ended {
     let shared = app.clone();
-    let change = move |tx: &mut Tx<'_>| {
-        let turn = Turn { actor: actor(tx, &who)?, push: &mut push };
+    write_as(app, &who, move |tx, actor| {
+        let turn = Turn { actor: Arc::clone(actor), push: &mut push };
         push_submissions(tx, &shared.reference, turn)
-    };
-    let answer = app.writer.submit(1, change)?.await;
-    Ok(answer.map_err(|_dropped| Failure::Stopping)??)
+    })
+    .await
 }

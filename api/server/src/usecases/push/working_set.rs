@@ -58,6 +58,8 @@ pub struct WorkingSet {
     /// Keys whose holder has been asked for: what stands not in `keys` then is held by nobody.
     asked: HashSet<String>,
     about: HashMap<RecordId, BTreeSet<RecordId>>,
+    /// The people of whom everything has been read.
+    people: HashSet<RecordId>,
     /// Ids, each in its unit, of what the store was restored without because it has been erased.
     gone: HashSet<(RecordId, UnitId)>,
     /// Epochs that have ended, and the last entry of each that is ours as well.
@@ -90,6 +92,7 @@ impl WorkingSet {
             keys: HashMap::new(),
             asked: HashSet::new(),
             about: HashMap::new(),
+            people: HashSet::new(),
             gone: HashSet::new(),
             ended: HashMap::new(),
             written: Written::default(),
@@ -167,15 +170,23 @@ impl WorkingSet {
         for (submission, assessed) in readable(items) {
             people.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
         }
+        self.learn_people(tx, &people.into_iter().collect::<Vec<_>>())
+    }
+
+    /// Reads people, and all that has happened to them.
+    fn learn_people(&mut self, tx: &mut impl Reading, people: &[RecordId]) -> Result<(), StoreError> {
         let strangers: Vec<RecordId> = people.iter().copied().filter(|id| !self.records.contains_key(id)).collect();
         self.learn(records::by_ids(tx, &strangers)?);
         seal::learn(tx, people.iter().copied().map(Owner::Person))?;
-        let steps = records::about(tx, STEP, &people.iter().copied().collect::<Vec<_>>())?;
-        for person in people {
-            self.about.entry(person).or_default();
-        }
+        let steps = records::about(tx, STEP, people)?;
+        self.people.extend(people);
         self.learn(steps);
         Ok(())
+    }
+
+    /// The same of one who turns up only once something is merged.
+    pub fn learn_person(&mut self, tx: &mut impl Reading, id: RecordId) -> Result<(), StoreError> {
+        if self.people.contains(&id) { Ok(()) } else { self.learn_people(tx, &[id]) }
     }
 
     /// What waits in quarantine about records that are not there: what builds on it waits with it.
@@ -298,6 +309,12 @@ impl WorkingSet {
         let unit = self.records.get(&person).map(|stored| stored.record.unit);
         let ids = self.about.get(&person).into_iter().flatten();
         ids.filter_map(|id| self.record(*id)).filter(move |step| step.live && Some(step.record.unit) == unit)
+    }
+
+    /// How many steps of a person there have ever been, beside this one; a step that is theirs already crowds out nothing.
+    pub fn steps_ever(&self, person: RecordId, beside: RecordId) -> usize {
+        let steps = self.about.get(&person);
+        if steps.is_some_and(|steps| steps.contains(&beside)) { 0 } else { steps.map_or(0, BTreeSet::len) }
     }
 
     /// The person of this id, who is there, in this unit.

@@ -1,0 +1,81 @@
+//! What is to be done when a standby has taken the place of the primary while this process runs: it may not have heard of
+//! the last erasures, so they are made again by the ledger, whoever began the new epoch.
+
+use super::keep_erasures::erase_all_again;
+use crate::ledger::{Erased, Ledger};
+use crate::reference::ReferenceCache;
+use muong_store::{Answer, History, Outcome, Writer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::oneshot::Receiver;
+use tokio::sync::oneshot::error::TryRecvError;
+
+/// Follows the history of the store, and never waits.
+pub struct AfterPromotion {
+    writer: Writer,
+    ledger: Ledger,
+    reference: Arc<ReferenceCache>,
+    /// Whether the ledger must be asked.
+    due: bool,
+    /// A change on its way, and whether it knows all that the ledger tells.
+    asked: Option<(Receiver<Answer<usize, Infallible>>, bool)>,
+}
+
+impl AfterPromotion {
+    /// Nothing has happened yet: what was lost before the start is made up for by the start.
+    pub fn new(writer: &Writer, ledger: &Ledger, reference: &Arc<ReferenceCache>) -> Self {
+        let (writer, ledger, reference) = (writer.clone(), ledger.clone(), Arc::clone(reference));
+        Self { writer, ledger, reference, due: false, asked: None }
+    }
+
+    /// To be told at each look at the head.
+    pub fn follow(&mut self, history: History) {
+        if history != History::Same && !self.due {
+            tracing::warn!(?history, "the database has been promoted: a new epoch of the log begins");
+            self.due = true;
+        }
+        if self.is_on_its_way() || !self.due {
+            return;
+        }
+        match self.ledger.read() {
+            Ok(told) => self.ask(told, true),
+            Err(error) => {
+                tracing::error!(%error, "after the promotion, erasures cannot be compared with the ledger; it is tried again");
+                // Any change begins the epoch.
+                if history == History::Ended {
+                    self.ask(Vec::new(), false);
+                }
+            }
+        }
+    }
+
+    fn is_on_its_way(&mut self) -> bool {
+        let Some((answer, knows_all)) = &mut self.asked else { return false };
+        match answer.try_recv() {
+            Err(TryRecvError::Empty) => return true,
+            Ok(Ok(Outcome::Commit(count))) => {
+                self.due = !*knows_all;
+                if count > 0 {
+                    tracing::warn!(
+                        count,
+                        "erased again, by the ledger, people whom the standby did not know to be erased"
+                    );
+                }
+            }
+            Ok(Ok(Outcome::Refuse(never))) => match never {},
+            Ok(Err(error)) => tracing::warn!(%error, "after the promotion, the writer failed; it is tried again"),
+            Err(TryRecvError::Closed) => {}
+        }
+        self.asked = None;
+        false
+    }
+
+    fn ask(&mut self, told: Vec<Erased>, knows_all: bool) {
+        let reference = Arc::clone(&self.reference);
+        let change = move |tx: &mut muong_store::Tx<'_>| erase_all_again(tx, &reference, &told).map(Outcome::Commit);
+        match self.writer.submit::<_, Infallible>(1, change) {
+            Ok(answer) => self.asked = Some((answer, knows_all)),
+            Err(error) => tracing::warn!(%error, "the new epoch waits"),
+        }
+    }
+}
