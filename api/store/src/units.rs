@@ -272,50 +272,23 @@ pub fn below(read: &mut impl Reading, tops: &[UnitId]) -> Result<Vec<UnitId>, St
     Ok(found.into_iter().map(|id| id.0.into()).collect())
 }
 
-/// Whether any unit that was there at an entry has another unit above it since.
-pub fn has_moved_since(read: &mut impl Reading, seq: Seq) -> Result<bool, StoreError> {
-    type Begun = (Id, Option<Id>);
-    let begun: Vec<Begun> = on_backend!(read.conn(), c => unit_versions::table
-        .filter(unit_versions::seq.gt(seq.0))
-        .select((unit_versions::unit_id, unit_versions::parent_id))
-        .load(c))?;
-    let ids: Vec<Id> = begun.iter().map(|(unit, _)| *unit).collect();
-    let before = parents(read, seq, Some(&ids))?;
-    Ok(begun
-        .iter()
-        .any(|(unit, parent)| before.get(&unit.0.into()).is_some_and(|known| *known != parent.map(|id| id.0.into()))))
-}
-
-/// What stood above each unit as of an entry.
-pub fn parents_at(read: &mut impl Reading, seq: Seq) -> Result<HashMap<UnitId, Option<UnitId>>, StoreError> {
-    parents(read, seq, None)
-}
-
-fn parents(
-    read: &mut impl Reading,
-    seq: Seq,
-    of: Option<&[Id]>,
-) -> Result<HashMap<UnitId, Option<UnitId>>, StoreError> {
+/// Of the units that were there at an entry and have begun another version since, what stood above each then. Costs what
+/// has changed since, however large the trees are.
+pub fn parents_before(read: &mut impl Reading, seq: Seq) -> Result<HashMap<UnitId, Option<UnitId>>, StoreError> {
     type Version = (Id, Option<Id>);
+    let begun: Vec<Id> = on_backend!(read.conn(), c => unit_versions::table
+        .filter(unit_versions::seq.gt(seq.0))
+        .select(unit_versions::unit_id)
+        .distinct()
+        .load(c))?;
     let mut versions: Vec<Version> = Vec::new();
-    let columns = (unit_versions::unit_id, unit_versions::parent_id);
-    let order = (unit_versions::unit_id, unit_versions::valid_from);
-    match of {
-        None => versions.extend(on_backend!(read.conn(), c => unit_versions::table
+    for chunk in begun.chunks(BIND_CHUNK) {
+        versions.extend(on_backend!(read.conn(), c => unit_versions::table
             .filter(unit_versions::seq.le(seq.0))
-            .order(order)
-            .select(columns)
-            .load::<Version>(c))?),
-        Some(units) => {
-            for chunk in units.chunks(BIND_CHUNK) {
-                versions.extend(on_backend!(read.conn(), c => unit_versions::table
-                    .filter(unit_versions::seq.le(seq.0))
-                    .filter(among(unit_versions::unit_id, chunk.iter().copied()))
-                    .order(order)
-                    .select(columns)
-                    .load::<Version>(c))?);
-            }
-        }
+            .filter(among(unit_versions::unit_id, chunk.iter().copied()))
+            .order((unit_versions::unit_id, unit_versions::valid_from))
+            .select((unit_versions::unit_id, unit_versions::parent_id))
+            .load::<Version>(c))?);
     }
     // The oldest first, so that the latest stays.
     Ok(versions.into_iter().map(|(unit, parent)| (unit.0.into(), parent.map(|id| id.0.into()))).collect())

@@ -118,22 +118,17 @@ pub async fn pull_changes(
         let looked = look(app, &who, &asking).await?;
         drop(turn.take());
         let is_over = Instant::now() >= until || app.head.waiting().is_closed();
-        let is_behind = looked.is_none();
-        let looked = match looked {
-            None if is_over => return Err(Failure::refused("sync.behind")),
-            Some(looked) if is_over || waits == Duration::ZERO || looked.is_worth_telling() => {
-                return answer(app, &who, looked).await;
-            }
-            not_yet => not_yet,
-        };
-        let due = looked.as_ref().and_then(|looked| looked.due);
-        let is_worth_a_look = tokio::select! {
-            is_worth_a_look = wait(app, waiter.as_ref(), until, due) => is_worth_a_look,
-            () = &mut left => false,
-        };
-        if !is_worth_a_look {
-            let looked = looked.ok_or_else(|| Failure::refused("sync.behind"))?;
-            return answer(app, &who, looked).await;
+        let is_enough = |looked: &Looked| waits == Duration::ZERO || looked.is_worth_telling();
+        let (is_behind, due) = (looked.is_none(), looked.as_ref().and_then(|looked| looked.due));
+        let goes_on = !is_over && !looked.as_ref().is_some_and(is_enough);
+        // What nothing has changed meanwhile, and what nobody waits for, is not looked at again.
+        let looks_again = goes_on
+            && tokio::select! {
+                changed = wait(app, waiter.as_ref(), until, due) => changed,
+                () = &mut left => false,
+            };
+        if !looks_again {
+            return answer(app, &who, looked.ok_or_else(|| Failure::refused("sync.behind"))?).await;
         }
         // Woken with many others: they look a few at a time, and leave the other readers to the rest.
         turn = Some(app.capacity.woken.enter().await?);

@@ -5,8 +5,8 @@ use super::cursor::{AsOf, Cut, Scopes};
 use crate::reference::Reference;
 use muong_domain::access::Action::{ReadPersons, ReadReports};
 use muong_domain::access::Actor;
-use muong_domain::id::{UnitId, UserId};
-use muong_domain::unit::Units;
+use muong_domain::id::{Seq, UnitId, UserId};
+use muong_domain::unit::{Unit, Units};
 use muong_store::feed::EVERYBODY;
 use muong_store::grants::KnownGrant;
 use muong_store::{Head, Reading, StoreError, units};
@@ -23,28 +23,41 @@ pub enum Level {
     Persons,
 }
 
-/// The trees at a moment.
-enum Trees<'a> {
-    Now(&'a Units),
-    /// What stood above each unit then.
-    Then(HashMap<UnitId, Option<UnitId>>),
+/// The trees at a moment: as they are now, but for what has moved since. A unit that was not there yet counts as being
+/// there already: all of it comes after the moment.
+struct Trees<'a> {
+    now: &'a Units,
+    /// What stood above those that have moved since.
+    moved: HashMap<UnitId, Option<UnitId>>,
 }
 
 /// A tree deeper than this is a mistake.
 const MAX_DEPTH: usize = 16;
 
-impl Trees<'_> {
+impl<'a> Trees<'a> {
+    fn now(now: &'a Units) -> Self {
+        Self { now, moved: HashMap::new() }
+    }
+
+    fn at(read: &mut impl Reading, now: &'a Units, seq: Seq) -> Result<Self, StoreError> {
+        let mut trees = Self { now, moved: units::parents_before(read, seq)? };
+        trees.moved.retain(|unit, then| parent(now, *unit) != *then);
+        Ok(trees)
+    }
+
     /// A unit and those above it.
     fn line(&self, unit: UnitId) -> Vec<UnitId> {
-        match self {
-            Self::Now(units) => units.ancestors(unit),
-            Self::Then(parents) => {
-                let known = parents.contains_key(&unit).then_some(unit);
-                let above = |unit: &UnitId| parents.get(unit).copied().flatten();
-                std::iter::successors(known, above).take(MAX_DEPTH).collect()
-            }
+        if self.moved.is_empty() {
+            return self.now.ancestors(unit);
         }
+        let known = self.now.get(unit).map(|known| known.id);
+        let above = |unit: &UnitId| self.moved.get(unit).copied().unwrap_or_else(|| parent(self.now, *unit));
+        std::iter::successors(known, above).take(MAX_DEPTH).collect()
     }
+}
+
+fn parent(units: &Units, unit: UnitId) -> Option<UnitId> {
+    units.get(unit).and_then(Unit::latest).and_then(|version| version.parent)
 }
 
 /// What somebody may see at a moment.
@@ -64,16 +77,16 @@ impl<'a> Sight<'a> {
         (user, grants): (UserId, &[KnownGrant]),
         moment: AsOf,
     ) -> Result<Self, StoreError> {
-        let has_moved = head.reference_seq > moment.seq && units::has_moved_since(read, moment.seq)?;
+        let units = &reference.units;
         let trees =
-            if has_moved { Trees::Then(units::parents_at(read, moment.seq)?) } else { Trees::Now(&reference.units) };
+            if head.reference_seq > moment.seq { Trees::at(read, units, moment.seq)? } else { Trees::now(units) };
         let held = grants.iter().filter_map(|known| known.as_of(moment.seq)).collect();
         Ok(Self::of(&Actor { user, grants: held }, moment, trees))
     }
 
     /// Of somebody who sees what is always seen, and nothing else.
     fn least(user: UserId, reference: &'a Reference) -> Self {
-        let (own, trees) = (UnitId::new(user.uuid()), Trees::Now(&reference.units));
+        let (own, trees) = (UnitId::new(user.uuid()), Trees::now(&reference.units));
         Self { own, tops: BTreeMap::new(), above: BTreeSet::new(), trees }
     }
 
@@ -100,11 +113,12 @@ impl<'a> Sight<'a> {
 
     /// Every scope of which anything is seen.
     pub fn scopes(&self, read: &mut impl Reading) -> Result<BTreeSet<UnitId>, StoreError> {
-        let tops: Vec<UnitId> = self.tops.keys().copied().collect();
-        let mut scopes: BTreeSet<UnitId> = match &self.trees {
-            Trees::Now(_) => units::below(read, &tops)?.into_iter().collect(),
-            Trees::Then(parents) => parents.keys().copied().filter(|unit| self.level(*unit).is_some()).collect(),
-        };
+        // Whoever stood below a top then stands there now, or below something that has moved.
+        let tops: Vec<UnitId> = self.tops.keys().chain(self.trees.moved.keys()).copied().collect();
+        let mut scopes: BTreeSet<UnitId> = units::below(read, &tops)?.into_iter().collect();
+        if !self.trees.moved.is_empty() {
+            scopes.retain(|unit| self.level(*unit).is_some());
+        }
         scopes.extend(self.above.iter().copied().chain([EVERYBODY, self.own]));
         Ok(scopes)
     }
@@ -116,8 +130,7 @@ impl<'a> Sight<'a> {
 
     /// Whether there is certainly nothing between the two.
     pub fn equals(&self, other: &Sight<'_>) -> bool {
-        let now = |trees: &Trees<'_>| matches!(trees, Trees::Now(_));
-        self.tops == other.tops && now(&self.trees) && now(&other.trees)
+        self.tops == other.tops && self.trees.moved == other.trees.moved
     }
 
     /// Every scope of which another amount is seen than a phone may have, in order.
