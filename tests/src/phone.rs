@@ -2,6 +2,7 @@
 
 use crate::client::{Reporter, text, uuid};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -89,6 +90,38 @@ impl Phone {
     pub fn of_kind(&self, kind: &str) -> BTreeMap<Uuid, &Value> {
         let of_kind = self.things.iter().filter(|(_, thing)| thing["kind"] == kind);
         of_kind.map(|(id, thing)| (*id, thing)).collect()
+    }
+
+    /// The hash of what it has, as the API describes it: of everything, and of one unit after the other.
+    pub fn hash(&self) -> Value {
+        let (mut all, mut units) = ([0; 32], BTreeMap::<Uuid, [u8; 32]>::new());
+        let mut add = |unit: Option<Uuid>, thing: String| {
+            let digest = Sha256::digest(thing);
+            let sums = [Some(&mut all), unit.map(|unit| units.entry(unit).or_default())];
+            sums.into_iter().flatten().for_each(|sum| sum.iter_mut().zip(digest).for_each(|(sum, byte)| *sum ^= byte));
+        };
+        for (id, thing) in &self.things {
+            let kind = text(&thing["kind"]);
+            let unit = (!["form", "grant"].contains(&kind)).then(|| uuid(&thing["unit"]));
+            add(unit, format!("{kind} {id} {}", thing["v"]));
+        }
+        let known = self.aliases.iter().filter(|(_, record)| self.things.contains_key(record));
+        let known: Vec<_> = known.collect();
+        for ((id, unit), record) in &known {
+            add(Some(*unit), format!("alias {id} {unit} {record}"));
+        }
+        let written = |sum: [u8; 32]| sum.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let units: BTreeMap<Uuid, String> = units.into_iter().map(|(unit, sum)| (unit, written(sum))).collect();
+        json!({"all": written(all), "things": self.things.len() + known.len(), "units": units})
+    }
+
+    /// Pulls to the end and compares what it has with what the server says that it has; the two hashes.
+    #[track_caller]
+    pub fn checks(&mut self, user: &Reporter) -> (Value, Value) {
+        self.pulls(user);
+        let page = self.asks(user, &json!({"hash": true}));
+        self.takes(&page);
+        (self.hash(), page["hash"].clone())
     }
 
     /// Which records it has, as `id:v` with the id in plain hexadecimal digits.

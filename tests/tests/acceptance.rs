@@ -40,6 +40,7 @@ mod acceptance {
     mod promotion;
     mod properties;
     mod pull;
+    mod pull_hash;
     mod pull_properties;
     mod pull_scopes;
     mod pull_waiting;

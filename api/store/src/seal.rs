@@ -34,7 +34,7 @@ pub enum Owner {
 const INDEX: &str = "index";
 
 impl Owner {
-    fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Store => "store",
             Self::Person(_) => "person",

@@ -1,20 +1,15 @@
 //! What only tells that something is gone leaves the feed when it has told long enough; nothing else does.
 
 use chrono::TimeDelta;
-use muong_domain::id::UnitId;
 use muong_server::usecases::compact::compact;
-use muong_store::{ScopeHash, scope_hash};
 use muong_tests::builders::{meeting, person};
 use muong_tests::client::uuid;
-use muong_tests::database::{number, texts};
+use muong_tests::database::number;
 use muong_tests::province::{HUOI_SANG, SECRETARY};
-use muong_tests::{Backend, Submission, TestApp, on_both, rebuilds_the_same_store};
+use muong_tests::{Submission, TestApp, on_both, rebuilds_the_same_store};
 use uuid::Uuid;
 
-on_both!(
-    tombstones_go_when_they_are_old_enough_and_the_floor_rises_to_the_last_of_them,
-    a_scopes_hash_is_what_a_phone_makes_of_what_it_has,
-);
+on_both!(tombstones_go_when_they_are_old_enough_and_the_floor_rises_to_the_last_of_them,);
 
 const DAYS: u32 = 30;
 
@@ -61,34 +56,4 @@ fn tombstones_go_when_they_are_old_enough_and_the_floor_rises_to_the_last_of_the
     assert_eq!(compact(&app.app().writer, DAYS).expect("it compacts"), 1);
     assert_eq!(tombstones(app), 0);
     drop(rebuilds_the_same_store(&app.app().database, app.backend(), "compacted twice"));
-}
-
-fn a_scopes_hash_is_what_a_phone_makes_of_what_it_has(app: &TestApp) {
-    let of = |unit: Uuid| app.app().database.read(|read| scope_hash(read, UnitId::new(unit))).expect("a hash");
-    let (empty, elsewhere) = (of(HUOI_SANG), of(muong_tests::province::NA_LONG));
-    app.sign_in(SECRETARY).reports_as("accepted", meeting(HUOI_SANG));
-    withdrawn(app, &["Vừ A Một"]);
-    let hash = of(HUOI_SANG);
-    assert_eq!(hash.count, empty.count + 1, "what was withdrawn is not there");
-    assert_ne!(hash.hash, empty.hash);
-    assert_eq!(of(muong_tests::province::NA_LONG), elsewhere);
-    let select = match app.backend() {
-        Backend::Sqlite => format!(
-            "SELECT kind || ' ' || lower(hex(id)) || ' ' || seq AS name FROM feed WHERE present AND scope = x'{}'",
-            HUOI_SANG.simple()
-        ),
-        Backend::Postgres => {
-            format!("SELECT kind || ' ' || id || ' ' || seq AS name FROM feed WHERE present AND scope = '{HUOI_SANG}'")
-        }
-    };
-    let mut phone = ScopeHash::default();
-    for line in texts(&mut app.database().connect(), &select) {
-        let parts: Vec<&str> = line.split(' ').collect();
-        phone.toggle(parts[0], parts[1].parse().expect("an id"), parts[2].parse().expect("a version"));
-        phone.count += 1;
-    }
-    assert_eq!(phone, hash);
-    app.pass(TimeDelta::days(40));
-    assert_eq!(compact(&app.app().writer, DAYS).expect("it compacts"), 1);
-    assert_eq!(of(HUOI_SANG), hash, "compaction is nothing to a phone that is up to date");
 }

@@ -1,5 +1,6 @@
 //! Pull: what a phone is told, page by page, and when it has to begin anew.
 
+use super::pull_hash::fill_feed;
 use muong_tests::builders::{MEETING, PERSON, meeting, object, person, roll, step};
 use muong_tests::client::{number, text, uuid};
 use muong_tests::database::{execute, number as counted};
@@ -25,6 +26,7 @@ on_both!(
     a_cursor_that_was_changed_or_is_another_users_is_refused,
     another_epoch_a_compacted_log_and_a_cursor_from_the_future_reset_the_phone,
     what_cannot_be_read_is_refused_by_name,
+    a_request_ends_however_much_there_is_that_nobody_is_told_of,
     a_pull_can_ask_for_an_entry_that_the_server_must_have_reached,
     answers_are_compressed_as_the_phone_asks,
     what_is_in_a_finished_backup_is_said,
@@ -227,6 +229,32 @@ fn what_is_shown_of_persons_is_accounted_for_once_a_page(app: &TestApp) {
     assert_eq!(reads(), (1, 1), "where no person is shown, nothing is noted");
     app.sign_in(OFFICER).post("/v1/sync/pull", &json!({})).expect(200);
     assert_eq!(reads(), (1, 1));
+}
+
+fn a_request_ends_however_much_there_is_that_nobody_is_told_of(app: &TestApp) {
+    let (department, secretary) = (app.sign_in(DEPARTMENT), app.sign_in(SECRETARY));
+    let (mut wide, mut narrow) = (Phone::default(), Phone::default());
+    wide.pulls(&department);
+    narrow.pulls(&secretary);
+    let before = wide.clone();
+    // In the scope of somebody else: who sees the tree walks past it. And in one's own, of records that are not there.
+    fill_feed(app, Uuid::from_u128(1), 10_100);
+    fill_feed(app, HUOI_SANG, 10_100);
+    let mores = |phone: &mut Phone, who: &Reporter| {
+        let mut mores = 0;
+        loop {
+            let page = phone.asks(who, &json!({"limit": 1_000}));
+            phone.takes(&page);
+            if page["more"] == false {
+                return (mores, messages(&page).len());
+            }
+            mores += usize::from(messages(&page).len() < 1_000);
+        }
+    };
+    assert_eq!(mores(&mut wide, &department).0, 1);
+    assert_eq!(wide.things, before.things);
+    assert_eq!(mores(&mut narrow, &secretary), (0, 100), "purged, page by page");
+    assert_eq!(mores(&mut Phone::default(), &secretary).0, 1, "a bootstrap as well");
 }
 
 fn a_cursor_that_was_changed_or_is_another_users_is_refused(app: &TestApp) {

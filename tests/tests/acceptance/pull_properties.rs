@@ -228,6 +228,8 @@ impl Days {
                 }
             };
             let (phone, who) = (&self.phones[login], &self.people[login]);
+            let (mine, told) = phone.clone().checks(who);
+            assert_eq!(mine, told, "{login}, the hash as of {head}");
             let has: BTreeSet<String> = phone.records().into_iter().collect();
             assert_eq!(has, self.visible(login), "{login}, as of {head}");
             for (id, thing) in phone.of_kind(MEETING).into_iter().chain(phone.of_kind(PERSON)) {

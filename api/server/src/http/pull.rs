@@ -8,6 +8,7 @@ use super::units::UnitBody;
 use crate::messages::{self, Args};
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
+use crate::usecases::pull::hash::{Hash, Sum};
 use crate::usecases::pull::message::{Message, RecordState};
 use crate::usecases::pull::{Asking, Pulled, Reset, Told, pull_changes};
 use actix_web::web::{Data, Payload};
@@ -17,6 +18,7 @@ use muong_domain::id::Seq;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::num::NonZeroU16;
 use std::rc::Rc;
@@ -26,6 +28,9 @@ use uuid::Uuid;
 
 /// How many messages a page holds unless it is said.
 const USUAL: usize = 500;
+
+/// What a request for the hash takes from the budget of pulls: by default 30 at once, and 12 a minute.
+const COST_OF_HASH: u32 = 100;
 
 /// Where a phone stands, and what it wants.
 #[derive(Deserialize, ToSchema)]
@@ -45,6 +50,10 @@ pub struct PullBody {
     /// The answer must be as new as this entry of the log.
     #[serde(default)]
     at_least: Option<i64>,
+    /// Whether to answer, once there is no more, a hash of what the phone has then. It is answered at once whatever
+    /// `wait_s` says, and counts as 100 pulls in the budget of the device: once a day is enough.
+    #[serde(default)]
+    hash: bool,
 }
 
 /// A page, or why the phone has to begin anew.
@@ -89,6 +98,44 @@ pub struct PageOfMessagesBody {
     durable_before: i64,
     /// In order: each replaces what the phone knew of the same thing.
     messages: Vec<MessageBody>,
+    /// If it was asked for and there is no more: what the phone has once it has taken in the messages. Left out where that
+    /// is too much (more than 50,000 things).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash: Option<HashBody>,
+}
+
+/// A hash of what a phone has. A phone that computes another one from its copy pulls without a cursor and deletes what did
+/// not come again, as after `reset`; its outbox stays.
+///
+/// Each thing is one line of text, without an end of line, ids in lower case with hyphens: of each `put`
+/// `<kind> <id> <v>`; of each alias whose record the phone has `alias <id> <unit> <record>`. Withdrawn and purged records and
+/// notices do not count. The SHA-256 digests of the lines are put together by exclusive or, so the order does not matter and
+/// a phone can carry it on with each message; nothing at all is 64 zeros.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PulledHash, example = json!({
+    "all": "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9", "things": 1,
+    "units": {"0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e72": "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9"}
+}))]
+pub struct HashBody {
+    /// Of everything, 64 hexadecimal digits.
+    all: String,
+    /// How many things that are.
+    things: u64,
+    /// Of what lies in each unit: the unit itself, its records, their aliases; no forms, no grants. Left out when there
+    /// are more than 256 units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    units: Option<BTreeMap<Uuid, String>>,
+}
+
+impl From<Hash> for HashBody {
+    fn from(Hash { all, things, units }: Hash) -> Self {
+        let units = units.map(|units| units.into_iter().map(|(unit, sum)| (unit.uuid(), hexadecimal(sum))).collect());
+        Self { all: hexadecimal(all), things, units }
+    }
+}
+
+fn hexadecimal(sum: Sum) -> String {
+    sum.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The phone has to begin anew.
@@ -285,13 +332,14 @@ fn pulled(pulled: Pulled) -> Result<PulledBody, Problem> {
     let (epoch, head) = (pulled.epoch, pulled.head.0);
     Ok(match pulled.told {
         Err(reset) => PulledBody::Reset(ResetBody { epoch, head, reset: ReasonBody { reason: reason(reset) } }),
-        Ok(Told { cursor, more, durable_before, messages }) => PulledBody::Page(PageOfMessagesBody {
+        Ok(Told { cursor, more, durable_before, messages, hash }) => PulledBody::Page(PageOfMessagesBody {
             epoch,
             head,
             cursor,
             more,
             durable_before: durable_before.0,
             messages: messages.into_iter().map(body).collect::<Result<_, _>>()?,
+            hash: hash.map(HashBody::from),
         }),
     })
 }
@@ -300,7 +348,8 @@ fn pulled(pulled: Pulled) -> Result<PulledBody, Problem> {
 ///
 /// Without a cursor: everything that the caller may see, page by page; with the cursor of the last answer: what has
 /// changed since, also in what the caller may see. Ask again at once while `more` is true. Of records about persons a role
-/// that must state a reason to read them gets none here: those are read one by one.
+/// that must state a reason to read them gets none here: those are read one by one. A page may be empty although there is
+/// more. With `hash` a phone checks what it has.
 #[utoipa::path(
     tag = "sync",
     request_body = PullBody,
@@ -325,11 +374,17 @@ pub async fn post_pull(
     let now = app.clock.now();
     app.throttle.pull.take(who.device, 1, now).map_err(|wait| Problem::throttled("request.throttled", wait))?;
     let asked: PullBody = body::json(&request, payload, &app.config.limits).await?;
+    if asked.hash {
+        let cost = COST_OF_HASH.min(app.config.throttle.pull_requests_burst) - 1;
+        let taken = app.throttle.pull.take(who.device, cost, now);
+        taken.map_err(|wait| Problem::throttled("request.throttled", wait))?;
+    }
     let asking = Asking {
         cursor: asked.cursor,
         limit: asked.limit.map_or(USUAL, |limit| limit.get().into()),
         wait: Duration::from_secs(asked.wait_s.into()),
         at_least: asked.at_least.map(Seq),
+        hash: asked.hash,
     };
     let traffic = request.conn_data::<Rc<Traffic>>().cloned();
     let left = async move {

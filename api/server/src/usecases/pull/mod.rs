@@ -3,6 +3,7 @@
 //! holding a connection.
 
 pub mod cursor;
+pub mod hash;
 pub mod message;
 pub mod page;
 pub mod rows;
@@ -16,6 +17,7 @@ use crate::standby::read_up_to_date;
 use crate::state::App;
 use chrono::{DateTime, Utc};
 use cursor::Cursor;
+use hash::Hash;
 use message::Message;
 use muong_domain::access::Actor;
 use muong_domain::id::Seq;
@@ -44,6 +46,8 @@ pub struct Asking {
     pub wait: Duration,
     /// The answer must be as new as this entry.
     pub at_least: Option<Seq>,
+    /// Whether it wants to check what it has. Then it does not wait for something new.
+    pub hash: bool,
 }
 
 /// Why a phone has to begin anew.
@@ -79,6 +83,8 @@ pub struct Told {
     pub durable_before: Seq,
     /// What it is told.
     pub messages: Vec<Message>,
+    /// What it has then, if it asked and there is no more.
+    pub hash: Option<Hash>,
 }
 
 /// One look at the store.
@@ -104,7 +110,7 @@ pub async fn pull_changes(
     left: impl Future<Output = ()>,
 ) -> Result<Pulled, Failure> {
     let mut left = pin!(left);
-    let waits = asking.wait.min(LONGEST_WAIT);
+    let waits = if asking.hash { Duration::ZERO } else { asking.wait.min(LONGEST_WAIT) };
     let until = Instant::now() + if asking.at_least.is_some() { waits.max(SHORT_WAIT) } else { waits };
     let enter = |who: &Authenticated, for_anything: bool| {
         let (waiting, most) = (app.head.waiting(), app.config.http.most_waiting_pulls());
@@ -210,7 +216,7 @@ fn look_once(
     let due = ends.filter(|end| *end > at).min();
     let reference = app.reference.get(snapshot, head.reference_as_of())?;
     let reader = Reader::new(Arc::new(actor), reference, at, None);
-    let told = tell(snapshot, &reader, who, &known, (&head, at), (cursor, asking.limit))?;
+    let told = tell(snapshot, &reader, who, &known, (&head, at), (cursor, asking))?;
     let pulled = Pulled { epoch, head: head.seq, told: Ok(told) };
     Ok(Some(Looked { pulled, note: reader.account(), due }))
 }
@@ -221,12 +227,13 @@ fn tell(
     who: &Authenticated,
     known: &[grants::KnownGrant],
     now: (&Head, DateTime<Utc>),
-    asked: (Option<Cursor>, usize),
+    (cursor, asking): (Option<Cursor>, &Asking),
 ) -> Result<Told, StoreError> {
-    let mut pulling = Pulling::begin(snapshot, reader, (who.user, known), now, asked)?;
+    let mut pulling = Pulling::begin(snapshot, reader, (who.user, known), now, (cursor, asking.limit))?;
     let more = pulling.fill(snapshot)? == Filled::Full;
+    let hash = if asking.hash && !more { pulling.hash(snapshot)? } else { None };
     let cursor = pulling.cursor.written(snapshot, who.user)?;
-    Ok(Told { cursor, more, durable_before: now.0.durable, messages: pulling.page.messages })
+    Ok(Told { cursor, more, durable_before: now.0.durable, messages: pulling.page.messages, hash })
 }
 
 fn reset(cursor: &Cursor, head: &Head) -> Option<Reset> {

@@ -1,6 +1,7 @@
 //! One page of a pull, within one snapshot: first the way to the scopes as they are now, then what has changed in them.
 
 use super::cursor::{AsOf, Cursor, Cut, Moving, Scopes};
+use super::hash::{Counting, Hash};
 use super::message::{Message, Page};
 use super::rows::{LevelOf, Purpose, Rows};
 use super::sight::{Change, Had, Level, Sight};
@@ -63,6 +64,11 @@ impl<'a> Pulling<'a> {
         let sight = Sight::as_of(read, reader.reference(), head, (user, grants), now)?;
         let cursor = cursor.unwrap_or_else(|| Cursor::fresh(head.epoch, now));
         Ok(Self { reader, user, grants, head, now, sight, cursor, page: Page::new(limit), read: 0 })
+    }
+
+    /// What the phone has once there is no more: none when it is too much to be counted.
+    pub fn hash(&self, read: &mut Snapshot<'_>) -> Result<Option<Hash>, StoreError> {
+        Counting::of(self.reader, &self.sight, self.grants).count(read, self.head.seq)
     }
 
     fn had(&self, read: &mut Snapshot<'_>, scopes: Option<Scopes>) -> Result<Had<'a>, StoreError> {

@@ -174,12 +174,12 @@ impl<'a> Rows<'a> {
 }
 
 /// Whether a kind of the feed is a form's code.
-fn is_record(kind: &str) -> bool {
+pub(super) fn is_record(kind: &str) -> bool {
     ![feed::ALIAS, feed::UNIT, feed::FORM, feed::GRANT, feed::QUARANTINE, feed::CONFLICT].contains(&kind)
 }
 
 /// Whether records of a form are seen at this level.
-fn shows(reader: &Reader, form: &str, level: Option<Level>) -> bool {
+pub(super) fn shows(reader: &Reader, form: &str, level: Option<Level>) -> bool {
     let least = if reader.is_about_person(Some(form)) { Level::Persons } else { Level::Reports };
     level.is_some_and(|level| level >= least)
 }
