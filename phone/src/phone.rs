@@ -95,6 +95,9 @@ pub struct Phone {
     cursor: Option<String>,
     /// Whether there may be something new to pull.
     stale: bool,
+    /// Whether to ask what should be here.
+    #[serde(default)]
+    check: bool,
     batch: Batch,
     backoff: Backoff,
     obstacle: Option<Obstacle>,
@@ -111,6 +114,7 @@ impl Phone {
             epoch: None,
             cursor: None,
             stale: true,
+            check: false,
             batch: BATCH,
             backoff: Backoff::default(),
             obstacle: None,
@@ -169,6 +173,12 @@ impl Phone {
         }
     }
 
+    /// Has the next round compare what is here with what the server says should be; once a day is enough. A copy that is
+    /// spoiled is downloaded anew.
+    pub fn check(&mut self) {
+        (self.check, self.stale) = (true, true);
+    }
+
     /// There is an access token again.
     pub fn signed_in(&mut self) {
         self.obstacle = None;
@@ -198,7 +208,11 @@ impl Phone {
             return Next::Ask(Request::Push { ids, body });
         }
         if self.stale {
-            return Next::Ask(Request::Pull { body: json!({"cursor": self.cursor, "limit": PAGE}) });
+            let mut body = json!({"cursor": self.cursor, "limit": PAGE});
+            if self.check {
+                body["hash"] = json!(true);
+            }
+            return Next::Ask(Request::Pull { body });
         }
         Next::Rest
     }
@@ -249,7 +263,7 @@ impl Phone {
 
     fn pulled(&mut self, pulled: Pulled) {
         self.backoff.succeeded();
-        let Page { epoch, cursor, more, durable_before, messages } = match pulled {
+        let Page { epoch, cursor, more, durable_before, messages, hash } = match pulled {
             Pulled::Page(page) => page,
             Pulled::Reset { reset: _ } => {
                 self.begin_anew();
@@ -263,6 +277,12 @@ impl Phone {
         self.stale = more;
         if !more {
             self.replica.complete();
+            // Told or not: who sees very much is told none.
+            let checked = std::mem::take(&mut self.check);
+            if checked && hash.is_some_and(|hash| hash.all != self.replica.hash()) {
+                self.begin_anew();
+                self.stale = true;
+            }
         }
     }
 

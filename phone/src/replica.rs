@@ -4,6 +4,7 @@
 use crate::wire::{Message, Notice, Put};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -75,6 +76,21 @@ impl Replica {
     /// Takes what the user is to be told.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+
+    /// What is here as one number, as the server makes it of what should be: the XOR of the SHA-256 of a line for each thing
+    /// and for each other id of a record that is here.
+    pub fn hash(&self) -> String {
+        let things = self.things.iter().map(|(id, thing)| format!("{} {id} {}", thing.kind, thing.v));
+        let of_unit = |(unit, of_unit): (&Uuid, &BTreeMap<Uuid, Alias>)| -> Vec<String> {
+            let held = of_unit.iter().filter(|(_, alias)| self.things.contains_key(&alias.record));
+            held.map(|(id, alias)| format!("alias {id} {unit} {}", alias.record)).collect()
+        };
+        let mut sum = [0_u8; 32];
+        for line in things.chain(self.aliases.iter().flat_map(of_unit)) {
+            sum.iter_mut().zip(Sha256::digest(line)).for_each(|(sum, byte)| *sum ^= byte);
+        }
+        sum.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// From now on everything is told from the beginning.

@@ -75,6 +75,16 @@ pub struct Page {
     pub durable_before: i64,
     /// What has changed.
     pub messages: Vec<Message>,
+    /// What the phone should have now, if it asked for that and the server tells.
+    #[serde(default)]
+    pub hash: Option<Hash>,
+}
+
+/// What the phone should have.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct Hash {
+    /// The XOR of the SHA-256 of every thing, in hexadecimal.
+    pub all: String,
 }
 
 /// One message of a page.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::outbox::State;
+use sha2::{Digest, Sha256};
 
 const DEVICE: Uuid = Uuid::from_u128(1);
 const UNIT: Uuid = Uuid::from_u128(2);
@@ -311,4 +312,32 @@ fn after_a_batch_that_was_too_large_it_grows_slowly() {
     phone.answered(&asks(&phone), 413, None, b"{\"code\":\"request.too_large\"}", NOW);
     let sizes: Vec<usize> = (0..3).map(|n| push(&mut phone, EPOCH, "accepted", 5 + n).len()).collect();
     assert_eq!(sizes, [25, 29, 33]);
+}
+
+#[test]
+fn a_copy_that_is_spoiled_is_found_out_and_downloaded_anew() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let alias = json!({"t": "alias", "id": id(0), "record": id(1), "unit": UNIT});
+    let gone = json!({"t": "alias", "id": id(7), "record": id(8), "unit": UNIT});
+    let told = json!([put(1, 2), put(2, 3), alias, gone]);
+    pull(&mut phone, page(EPOCH, false, 0, told.clone()));
+    let lines = [1, 2].map(|n: u128| format!("branch_meeting {} {}", id(n), n + 1));
+    let lines = lines.into_iter().chain([format!("alias {} {UNIT} {}", id(0), id(1))]);
+    let sum = lines.fold([0_u8; 32], |sum, line| {
+        let digest: [u8; 32] = Sha256::digest(line).into();
+        std::array::from_fn(|n| sum[n] ^ digest[n])
+    });
+    let hash: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    let checked = |phone: &mut Phone, all: &str| {
+        phone.check();
+        let mut answer = page(EPOCH, false, 0, json!([]));
+        answer["hash"] = json!({"all": all, "things": 3, "units": {}});
+        assert_eq!(pull(phone, answer)["hash"], json!(true));
+    };
+    checked(&mut phone, &hash);
+    assert_eq!(phone.next(NOW), Next::Rest);
+    checked(&mut phone, &"0".repeat(64));
+    let anew = pull(&mut phone, page(EPOCH, false, 0, told));
+    assert_eq!((&anew["cursor"], &anew["hash"]), (&Value::Null, &Value::Null));
+    assert_eq!(phone.next(NOW), Next::Rest);
 }
