@@ -46,6 +46,8 @@ pub struct Replica {
     notices: Vec<Notice>,
     /// The last notice about each thing: whoever begins anew is told all of them again.
     noticed: BTreeMap<Uuid, i64>,
+    /// In which history of the store that was: in another one the same numbers stand for other decisions.
+    noticed_in: Uuid,
     /// Counts downloads from the beginning; while one is under way, what it has not told of yet is still shown.
     download: u64,
     anew: bool,
@@ -133,6 +135,9 @@ impl Replica {
                 self.aliases.entry(unit).or_default().insert(id, Alias { record, download });
             }
             Message::Notice(notice) => {
+                if std::mem::replace(&mut self.noticed_in, epoch) != epoch {
+                    self.noticed.clear();
+                }
                 let last = self.noticed.entry(notice.about).or_insert(i64::MIN);
                 if *last < notice.v {
                     *last = notice.v;

@@ -341,3 +341,16 @@ fn a_copy_that_is_spoiled_is_found_out_and_downloaded_anew() {
     assert_eq!((&anew["cursor"], &anew["hash"]), (&Value::Null, &Value::Null));
     assert_eq!(phone.next(NOW), Next::Rest);
 }
+
+#[test]
+fn a_decision_made_again_after_a_restore_is_told_although_its_number_is_lower() {
+    const NEW: Uuid = Uuid::from_u128(11);
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let notice = |code: &str, v: i64| json!([{"t": "notice", "about": id(100), "code": code, "v": v}]);
+    pull(&mut phone, page(EPOCH, false, 0, notice("quarantine.released", 900)));
+    phone.wake(NOW);
+    pull(&mut phone, json!({"reset": {"reason": "epoch"}}));
+    pull(&mut phone, page(NEW, false, 0, notice("quarantine.discarded", 850)));
+    let told: Vec<String> = phone.replica_mut().take_notices().into_iter().map(|notice| notice.code).collect();
+    assert_eq!(told, ["quarantine.released", "quarantine.discarded"]);
+}
