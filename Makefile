@@ -148,7 +148,7 @@ BENCH := ops/private-postgres run --remove bench -- $(BUILT)/release/muong-bench
 BENCH_PLACES := --program $(MUONG) --folder $(BUILT)/bench --postgres {url}
 
 .PHONY: bench
-bench: bench-build ## measure on both databases and write BENCHMARKS.md (about ten minutes; the machine should do nothing else)
+bench: bench-build ## measure on both databases and write BENCHMARKS.md (about half an hour, of which the rush takes a third; the machine should do nothing else)
 	$(BENCH) run $(BENCH_PLACES) --write BENCHMARKS.md --mark bench
 
 .PHONY: bench-large
