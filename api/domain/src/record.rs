@@ -35,6 +35,11 @@ impl Path {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+    /// The code of the rule that a question is about, when it is `$rule/<code>`.
+    pub fn as_rule(&self) -> Option<&str> {
+        self.0.strip_prefix("$rule/")
+    }
+
     /// List, item key and field, when it is an item's path.
     pub fn as_item(&self) -> Option<(&str, &str, &str)> {
         let mut parts = self.0.splitn(3, '/');

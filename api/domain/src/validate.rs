@@ -134,11 +134,14 @@ pub fn check_agreed(form: &Form, record: &Record, context: &Context) -> Vec<Brok
     Inspection { form, view: &view, context: ContextValues::new(context), known: &known }.run()
 }
 
-/// What a rule reads, whether it is broken or not: of a requirement, and of a rule about rows, what is found broken tells more.
-pub fn read_by(form: &Form, code: &str) -> BTreeSet<Path> {
+/// What a question about a rule is about: what the rule reads, whether it is broken or not, and of a requirement, or a rule
+/// about rows, the places where it is broken and what makes those rows exist.
+pub fn concerned(form: &Form, record: &Record, context: &Context, code: &str) -> BTreeSet<Path> {
+    let broken = check_agreed(form, record, context).into_iter().filter(|rule| rule.code.as_str() == code);
+    let broken = broken.flat_map(|rule| rule.reads.into_iter().chain(rule.stands));
     let rules = form.rules().iter().filter(|rule| rule.text.code == code);
     let fields = rules.flat_map(|rule| &rule.reads).flat_map(|variable| form.read_for(variable));
-    fields.map(|field| form.path_of(field)).collect()
+    fields.map(|field| form.path_of(field)).chain(broken).collect()
 }
 
 /// A name as a part of a JSON pointer (RFC 6901).

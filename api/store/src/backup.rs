@@ -761,12 +761,6 @@ fn write_head(conn: &mut Connection, mark: &Mark) -> Result<(), StoreError> {
 
 // --- what is durable --------------------------------------------------------------------------------------
 
-/// The entry up to which the last finished backup reaches: what phones have had acknowledged at or below it, they need not
-/// keep. Part of the head, so that a page that is pulled knows it without a further query.
-pub fn durable_before(read: &mut impl Reading) -> Result<Seq, StoreError> {
-    Ok(crate::transaction::read_head(read.conn())?.durable)
-}
-
 /// Notes in the database that a backup of it is finished and has been found whole. False when the database has begun another
 /// epoch meanwhile: then it is a backup of a past that is not this one's.
 pub fn note_finished(

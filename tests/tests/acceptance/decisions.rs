@@ -13,6 +13,7 @@ on_both!(
     a_decision_about_a_rule_changes_nothing_else,
     a_decision_about_a_rule_makes_it_hold,
     a_decision_about_a_rule_is_made_over_what_was_seen,
+    a_question_about_a_rule_tells_what_may_be_decided_and_who_said_it,
     a_withdrawn_record_is_not_given_the_key_of_another,
 );
 
@@ -75,6 +76,21 @@ fn a_decision_about_a_rule_is_made_over_what_was_seen(app: &TestApp) {
     resolve(&of.commune, &of.conflict, &choice, &[], WHY).problem(422, "conflict.unseen_candidates");
     assert_eq!(of.record()["disputed"], true);
     resolve(&of.commune, &of.conflict, &choice, &[of.cleared], WHY).expect(200);
+}
+
+fn a_question_about_a_rule_tells_what_may_be_decided_and_who_said_it(app: &TestApp) {
+    let of = broken(app);
+    let path = format!("/v1/conflicts/{}", of.conflict);
+    let concerned = of.commune.read(&path)["concerned"].as_array().expect("a list").clone();
+    let cleared = concerned.iter().find(|place| place["path"] == "times").expect("the times");
+    assert_eq!(cleared["candidates"][0]["value"], Value::Null, "a group of which nothing is left: {cleared}");
+    // All that a decision needs stands there.
+    let said = |place: &Value| place["candidates"].as_array().cloned().unwrap_or_default();
+    let by = |candidate: Value| candidate["by"].as_array().cloned().unwrap_or_default();
+    let seen: Vec<Uuid> = said(cleared).into_iter().flat_map(by).map(|voice| uuid(&voice["submission"])).collect();
+    assert_eq!(seen, [of.cleared]);
+    resolve(&of.commune, &of.conflict, &json!({"values": times()}), &seen, WHY).expect(200);
+    assert_eq!(of.commune.read(&path)["concerned"], json!([]), "it is decided");
 }
 
 fn a_withdrawn_record_is_not_given_the_key_of_another(app: &TestApp) {

@@ -301,7 +301,7 @@ fn a_database_whose_log_is_broken_gives_no_backup(app: &TestApp) {
     let refused = taken.expect_err("it is not whole");
     assert!(refused.to_string().contains("entry 3 of its log"), "{refused}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is left that looks like one");
-    assert_eq!(app.app().database.read(|read| backup::durable_before(read)).expect("a head").0, 0);
+    assert_eq!(app.app().database.read(|read| read.head()).expect("a head").durable.0, 0);
 }
 
 fn the_head_tells_how_far_the_last_backup_reaches(app: &TestApp) {
@@ -309,7 +309,7 @@ fn the_head_tells_how_far_the_last_backup_reaches(app: &TestApp) {
     use muong_server::clock::Clock;
     use std::os::unix::fs::PermissionsExt;
     let folder = folder();
-    let durable = || app.app().database.read(|read| backup::durable_before(read)).expect("a head").0;
+    let durable = || app.app().database.read(|read| read.head()).expect("a head").durable.0;
     let secretary = app.sign_in(SECRETARY);
     secretary.reports_as("accepted", meeting(HUOI_SANG));
     assert_eq!(durable(), 0);

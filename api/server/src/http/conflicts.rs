@@ -9,7 +9,7 @@ use crate::messages;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::list_conflicts::{ConflictQuery, SeenConflict, list_conflicts};
-use crate::usecases::read_conflict::{Candidate, ConflictDetail, SeenDecision, Voice, read_conflict};
+use crate::usecases::read_conflict::{Candidate, Concerned, ConflictDetail, SeenDecision, Voice, read_conflict};
 use crate::usecases::reader::Values;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, get};
@@ -94,6 +94,9 @@ pub struct ConflictDetailBody {
     conflict: ConflictBody,
     /// While it is open: the values in dispute, the one that the record shows first.
     candidates: Vec<CandidateBody>,
+    /// While it is open, and the question is about a rule: what may be decided. Those that stand there and give way are named
+    /// in `seen`.
+    concerned: Vec<ConcernedBody>,
     /// While it is open, and the question is whether the record stays: who withdrew it.
     withdrawals: Vec<VoiceBody>,
     /// Then also: who said something that those had not seen. Letting the record go takes along what of this is `seen`.
@@ -114,6 +117,16 @@ pub struct CandidateBody {
     shown: bool,
     /// Who says so.
     by: Vec<VoiceBody>,
+}
+
+/// A path that a rule reads.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Concerned)]
+pub struct ConcernedBody {
+    /// A field, a group or `list/key/field`; a decision names fields.
+    path: String,
+    /// What is said there, the value that the record shows first; nothing, when nobody has said anything.
+    candidates: Vec<CandidateBody>,
 }
 
 /// Who said something, and when.
@@ -194,7 +207,7 @@ impl DecisionBody {
 
 impl From<ConflictDetail> for ConflictDetailBody {
     fn from(detail: ConflictDetail) -> Self {
-        let ConflictDetail { seen, candidates, withdrawals, said_against, decision, values, names } = detail;
+        let ConflictDetail { seen, candidates, concerned, withdrawals, said_against, decision, values, names } = detail;
         let candidate = |(at, candidate): (usize, Candidate)| CandidateBody {
             value: candidate.value.unwrap_or_default(),
             shown: at == 0,
@@ -203,6 +216,13 @@ impl From<ConflictDetail> for ConflictDetailBody {
         Self {
             conflict: seen.into(),
             candidates: candidates.into_iter().enumerate().map(candidate).collect(),
+            concerned: concerned
+                .into_iter()
+                .map(|Concerned { path, candidates }| ConcernedBody {
+                    path: path.as_str().to_owned(),
+                    candidates: candidates.into_iter().enumerate().map(candidate).collect(),
+                })
+                .collect(),
             withdrawals: withdrawals.iter().map(|voice| VoiceBody::of(voice, &names)).collect(),
             said_against: said_against.iter().map(|voice| VoiceBody::of(voice, &names)).collect(),
             decision: decision.map(|decision| DecisionBody::of(decision, &names)),

@@ -17,6 +17,8 @@ pub struct AfterPromotion {
     reference: Arc<ReferenceCache>,
     /// Whether the ledger must be asked.
     due: bool,
+    /// Whether it has been told that it cannot be read: it is tried at each look.
+    complained: bool,
     /// A change on its way, and whether it knows all that the ledger tells.
     asked: Option<(Receiver<Answer<usize, Infallible>>, bool)>,
 }
@@ -25,7 +27,7 @@ impl AfterPromotion {
     /// Nothing has happened yet: what was lost before the start is made up for by the start.
     pub fn new(writer: &Writer, ledger: &Ledger, reference: &Arc<ReferenceCache>) -> Self {
         let (writer, ledger, reference) = (writer.clone(), ledger.clone(), Arc::clone(reference));
-        Self { writer, ledger, reference, due: false, asked: None }
+        Self { writer, ledger, reference, due: false, complained: false, asked: None }
     }
 
     /// To be told at each look at the head.
@@ -38,9 +40,17 @@ impl AfterPromotion {
             return;
         }
         match self.ledger.read() {
-            Ok(told) => self.ask(told, true),
+            Ok(told) => {
+                self.complained = false;
+                self.ask(told, true);
+            }
             Err(error) => {
-                tracing::error!(%error, "after the promotion, erasures cannot be compared with the ledger; it is tried again");
+                if !std::mem::replace(&mut self.complained, true) {
+                    tracing::error!(
+                        %error,
+                        "after the promotion, erasures cannot be compared with the ledger; it is tried again"
+                    );
+                }
                 // Any change begins the epoch.
                 if history == History::Ended {
                     self.ask(Vec::new(), false);

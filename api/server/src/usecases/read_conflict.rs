@@ -11,6 +11,7 @@ use crate::state::App;
 use chrono::{DateTime, Utc};
 use muong_domain::id::{ConflictId, DeviceId, Seq, SubmissionId, UserId};
 use muong_domain::record::{Path, Record};
+use muong_domain::validate::concerned;
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::records;
@@ -27,6 +28,8 @@ pub struct ConflictDetail {
     pub seen: SeenConflict,
     /// The values, the one that the record shows first.
     pub candidates: Vec<Candidate>,
+    /// Of a question about a rule: what may be decided, with the values that stand there.
+    pub concerned: Vec<Concerned>,
     /// Who withdrew the record, when that is the question.
     pub withdrawals: Vec<Voice>,
     /// Who said something that those had not seen: it goes with the record when the withdrawal is to stand.
@@ -46,6 +49,15 @@ pub struct Candidate {
     pub value: Option<Value>,
     /// Who says so.
     pub by: Vec<Voice>,
+}
+
+/// A path that a rule reads.
+#[derive(Clone, Debug)]
+pub struct Concerned {
+    /// The path.
+    pub path: Path,
+    /// The values that are claimed there, the one that the record shows first.
+    pub candidates: Vec<Candidate>,
 }
 
 /// One entry of the log that says something.
@@ -107,11 +119,19 @@ fn detail(
     reader.note_record(&record, values);
     let record = record.record;
     let hidden = mask::hides(reader.form(&stored.form).map(AsRef::as_ref), &stored.path, values);
-    let voices = Voices::load(snapshot, &record, &stored)?;
-    let candidates = match stored.closed {
-        None => candidates(&record, &stored.path, hidden, &voices),
+    let about = concerned_by(reader, &record, &stored);
+    let voices = Voices::load(snapshot, &record, &stored, &about)?;
+    let candidates_of = |path: &Path, hidden| match stored.closed {
+        None => candidates(&record, path, hidden, &voices),
         Some(_) => Vec::new(),
     };
+    let candidates = candidates_of(&stored.path, hidden);
+    let form = reader.form(&stored.form).map(AsRef::as_ref);
+    let one = |path: Path| {
+        let candidates = candidates_of(&path, mask::hides(form, &path, values));
+        Concerned { path, candidates }
+    };
+    let concerned = about.into_iter().map(one).collect();
     let withdrawn = stored.path == Path::record() && stored.closed.is_none();
     let withdrawals = record.deletions.iter().filter(|_| withdrawn).map(|d| voices.of(d.by)).collect();
     let against = if withdrawn { record.said_against_withdrawal() } else { BTreeSet::new() };
@@ -125,7 +145,17 @@ fn detail(
     let seen = list_conflicts::see(snapshot, vec![stored])?.pop();
     let seen = seen.ok_or_else(|| StoreError::corrupt("a conflict", "lost"))?;
     let values = if hidden { Values::Masked } else { Values::Whole };
-    Ok(ConflictDetail { seen, candidates, withdrawals, said_against, decision, values, names })
+    Ok(ConflictDetail { seen, candidates, concerned, withdrawals, said_against, decision, values, names })
+}
+
+/// What an open question about a rule is about.
+fn concerned_by(reader: &Reader, record: &Record, conflict: &StoredConflict) -> BTreeSet<Path> {
+    let rule = conflict.path.as_rule().filter(|_| conflict.closed.is_none());
+    let context = reader.reference().context(record.unit, reader.today());
+    match (rule, reader.form(&conflict.form), context) {
+        (Some(code), Some(form), Some(context)) => concerned(form, record, &context, code),
+        _ => BTreeSet::new(),
+    }
 }
 
 fn candidates(record: &Record, path: &Path, hidden: bool, voices: &Voices) -> Vec<Candidate> {
@@ -158,8 +188,14 @@ struct Voices {
 }
 
 impl Voices {
-    fn load(read: &mut impl Reading, record: &Record, conflict: &StoredConflict) -> Result<Self, StoreError> {
-        let said = record.cells.get(&conflict.path).into_iter().flat_map(|cell| &cell.claims);
+    fn load(
+        read: &mut impl Reading,
+        record: &Record,
+        conflict: &StoredConflict,
+        about: &BTreeSet<Path>,
+    ) -> Result<Self, StoreError> {
+        let paths = about.iter().chain([&conflict.path]);
+        let said = paths.filter_map(|path| record.cells.get(path)).flat_map(|cell| &cell.claims);
         let mut seqs: BTreeSet<Seq> = said.flat_map(|claim| claim.by.iter().copied()).collect();
         if conflict.path == Path::record() {
             seqs.extend(record.deletions.iter().map(|deletion| deletion.by));

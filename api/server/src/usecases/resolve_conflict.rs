@@ -15,7 +15,7 @@ use muong_domain::record::{Path, Record};
 use muong_domain::refusal::{Finding, Level};
 use muong_domain::submission::{Change, Kind, Submission};
 use muong_domain::time::local_date;
-use muong_domain::validate::{Context, PathChange, check_agreed, check_merged, normalise_and_check, read_by};
+use muong_domain::validate::{Context, PathChange, check_agreed, check_merged, concerned, normalise_and_check};
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::records::StoredRecord;
@@ -202,14 +202,15 @@ impl Resolving<'_> {
 
     /// The rule that is in question.
     fn rule(&self) -> Option<&str> {
-        self.conflict.path.as_str().strip_prefix("$rule/")
+        self.conflict.path.as_rule()
     }
 
     /// What a decision may change: the path in question, or what the rule in question reads.
     fn may_change(&self, before: &Record, form: &Form, context: &Context) -> BTreeSet<Path> {
-        let Some(code) = self.rule() else { return BTreeSet::from([self.conflict.path.clone()]) };
-        let broken = check_agreed(form, before, context).into_iter().filter(|rule| rule.code.as_str() == code);
-        broken.flat_map(|rule| rule.reads.into_iter().chain(rule.stands)).chain(read_by(form, code)).collect()
+        match self.rule() {
+            Some(code) => concerned(form, before, context, code),
+            None => BTreeSet::from([self.conflict.path.clone()]),
+        }
     }
 
     /// What was chosen has been seen, whether it is named or not.
@@ -433,8 +434,7 @@ fn said_in(record: &Record, entries: BTreeSet<Seq>) -> BTreeSet<SubmissionId> {
 
 /// Rules that were in question and hold now are so no more.
 fn flag_rules(mut record: Record, form: &Form, context: &Context, v: Seq) -> Record {
-    let asked: Vec<String> =
-        record.questions.keys().filter_map(|path| path.as_str().strip_prefix("$rule/").map(str::to_owned)).collect();
+    let asked: Vec<String> = record.questions.keys().filter_map(|path| path.as_rule().map(str::to_owned)).collect();
     if asked.is_empty() {
         return record;
     }

@@ -606,7 +606,7 @@ fn is_taken(
 
 /// The rules that are in question.
 fn questions_of_rules(record: &Record) -> BTreeSet<String> {
-    let rule = |path: &Path| path.as_str().strip_prefix("$rule/").map(str::to_owned);
+    let rule = |path: &Path| path.as_rule().map(str::to_owned);
     record.questions.keys().filter_map(rule).collect()
 }
 
