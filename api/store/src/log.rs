@@ -76,6 +76,22 @@ pub fn of_kind(read: &mut impl Reading, kind: &str) -> Result<Vec<StoredEntry>, 
     Ok(rows.into_iter().map(StoredEntry).collect())
 }
 
+/// The epochs that have ended, each with the last entry of it that this history shares.
+pub fn ended_epochs(read: &mut impl Reading) -> Result<Vec<(Uuid, Seq)>, StoreError> {
+    of_kind(read, "epoch")?.iter().map(|entry| ended_by(&entry.0)).collect()
+}
+
+/// Which epoch ended with an entry that begins one, and the last entry of it.
+pub(crate) fn ended_by(row: &LogRow) -> Result<(Uuid, Seq), StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Turn {
+        previous: Uuid,
+    }
+    let turn: Turn = serde_json::from_str(row.command.as_deref().unwrap_or_default())
+        .map_err(|error| StoreError::corrupt("the beginning of an epoch", error))?;
+    Ok((turn.previous, Seq(row.seq - 1)))
+}
+
 /// What the entries after one, up to another, are about that are no submissions; none when there are more than `limit`.
 pub(crate) fn touched(
     conn: &mut Connection,

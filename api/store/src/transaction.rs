@@ -7,14 +7,13 @@ use crate::columns::{Id, Instant, sql};
 use crate::connection::{Connection, Database};
 use crate::dialect::{self, TIMELINE};
 use crate::error::StoreError;
-use crate::schema::{feed_head, log};
+use crate::schema::feed_head;
 use crate::seal::{self, Keyring};
-use crate::trail::IS_NO_SUBMISSION;
 use crate::vault::Vault;
 use chrono::{DateTime, Utc};
 use diesel::dsl;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Binary, Nullable, Text};
 use muong_domain::id::{DeviceId, GrantId, Seq, UserId};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -271,26 +270,13 @@ impl<'c> Tx<'c> {
         seq
     }
 
-    /// The epochs that have ended, each with the last entry of it that this history shares: those of the log, and those that
-    /// ended in this transaction.
+    /// As [`ended_epochs`](crate::log::ended_epochs), with those that ended in this transaction.
     pub fn ended_epochs(&mut self) -> Result<Vec<(Uuid, Seq)>, StoreError> {
-        #[derive(serde::Deserialize)]
-        struct Turn {
-            previous: Uuid,
+        let mut ended = crate::log::ended_epochs(self)?;
+        for row in self.entries.iter().filter(|row| row.kind == "epoch") {
+            ended.push(crate::log::ended_by(row)?);
         }
-        let mut turns: Vec<(i64, Option<String>)> = on_backend!(&mut *self.conn, c => log::table
-            .filter(dsl::sql::<Bool>(IS_NO_SUBMISSION))
-            .filter(log::kind.eq("epoch"))
-            .select((log::seq, log::command))
-            .load(c))?;
-        let own = self.entries.iter().filter(|row| row.kind == "epoch");
-        turns.extend(own.map(|row| (row.seq, row.command.clone())));
-        let ended = |(seq, command): (i64, Option<String>)| {
-            let turn: Turn = serde_json::from_str(&command.unwrap_or_default())
-                .map_err(|error| StoreError::corrupt("the beginning of an epoch", error))?;
-            Ok((turn.previous, Seq(seq - 1)))
-        };
-        turns.into_iter().map(ended).collect()
+        Ok(ended)
     }
 
     /// Notes that units or forms have changed: every process drops what it cached of them.

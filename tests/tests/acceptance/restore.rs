@@ -28,6 +28,7 @@ on_both!(
     who_came_and_was_erased_after_the_backup_does_not_come_back_with_the_phones,
     what_waited_unread_in_the_backup_goes_with_whom_it_turned_out_to_be_about,
     a_base_of_an_epoch_that_was_lost_proves_nothing_was_seen,
+    a_phone_that_had_not_seen_more_than_the_backup_goes_on_pulling,
 );
 
 const NAME: &str = "Vừ A Chá Quá Dài";
@@ -507,6 +508,33 @@ fn a_base_of_an_epoch_that_was_lost_proves_nothing_was_seen(app: &TestApp) {
 }
 
 // --- what is in it ------------------------------------------------------------------------------------------
+
+fn a_phone_that_had_not_seen_more_than_the_backup_goes_on_pulling(app: &TestApp) {
+    let folder = folder();
+    let secretary = app.sign_in(SECRETARY);
+    secretary.reports_as("accepted", meeting(HUOI_SANG));
+    let [mut early, mut half, mut late] = [(); 3].map(|()| muong_tests::Phone::default());
+    early.pulls(&secretary);
+    half.pulls_a_page(&secretary, 2);
+    let backup = app.back_up(folder.path());
+    secretary.reports_as("accepted", person(HUOI_SANG, NAME, "1980-04-12"));
+    late.pulls(&secretary);
+    let again = app.restored(&backup);
+    let secretary = again.sign_in(SECRETARY);
+    assert_eq!(late.asks(&secretary, &json!({}))["reset"]["reason"], "epoch", "it knows what is lost");
+    let meanwhile = uuid(&secretary.reports_as("accepted", person(HUOI_SANG, "Lò Văn Sau", "1980-04-12"))["record"]);
+    let mut new = muong_tests::Phone::default();
+    new.pulls(&secretary);
+    let before = early.clone();
+    let told = early.pulls(&secretary);
+    let is_told = |id: Uuid| told.iter().any(|message| message["id"] == json!(id));
+    assert!(is_told(meanwhile) && !before.records().is_empty(), "{told:?}");
+    assert!(before.of_kind(MEETING).into_keys().all(|id| !is_told(id)), "only what is new: {told:?}");
+    half.pulls_by(&secretary, 2);
+    assert_eq!((&early.things, &half.things), (&new.things, &new.things));
+    let epoch = again.app().database.read(|read| read.head()).expect("a head").epoch;
+    assert_eq!(early.asks(&secretary, &json!({}))["epoch"], json!(epoch));
+}
 
 #[test]
 fn every_table_is_carried_over_or_left_out_on_purpose() {

@@ -86,7 +86,8 @@ pub enum PulledBody {
     ]
 }))]
 pub struct PageOfMessagesBody {
-    /// Which history of the store this is.
+    /// Which history of the store this is. Another than before: what the phone pushed and is not yet in a backup it
+    /// pushes again. Its cursor may go on.
     epoch: Uuid,
     /// The last entry of the log.
     head: i64,
@@ -156,7 +157,7 @@ pub struct ResetBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ResetReason)]
 pub struct ReasonBody {
-    /// `epoch`: another history of the store, after a restore or a promotion; `compacted`: it was away for too long;
+    /// `epoch`: its cursor is of what the store lost in a restore or a promotion; `compacted`: it was away for too long;
     /// `ahead`: its cursor is of entries that this store does not have.
     #[schema(example = "epoch")]
     reason: &'static str,

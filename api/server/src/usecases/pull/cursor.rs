@@ -98,6 +98,12 @@ impl Cursor {
         if self.place == Place::after(self.place.seq) { self.place.seq } else { Seq(self.place.seq.0 - 1) }
     }
 
+    /// The newest entry that it is of.
+    pub fn newest(&self) -> Seq {
+        let scopes = [self.scopes, self.moving.map(|moving| moving.to)];
+        scopes.iter().flatten().map(Scopes::newest).fold(self.place.seq, Seq::max)
+    }
+
     /// Begins a way to the scopes as of now. What was delivered of an unfinished entry is delivered again afterwards.
     pub fn set_out(&mut self, to: AsOf) {
         self.place = Place::after(self.complete());

@@ -21,8 +21,8 @@ use hash::Hash;
 use message::Message;
 use muong_domain::access::Actor;
 use muong_domain::id::Seq;
-use muong_store::feed::{self, Place};
-use muong_store::{ANYTHING, Head, Note, Snapshot, StoreError, Waiter, grants};
+use muong_store::feed;
+use muong_store::{ANYTHING, Head, Note, Snapshot, StoreError, Waiter, grants, log};
 use page::{Filled, Pulling};
 use std::pin::pin;
 use std::sync::Arc;
@@ -196,7 +196,8 @@ fn look_once(
         None => None,
         Some(text) => {
             let cursor = Cursor::read(snapshot, who.user, text)?;
-            Some(cursor.ok_or_else(|| Failure::refused("request.cursor_invalid").at("/cursor"))?)
+            let cursor = cursor.ok_or_else(|| Failure::refused("request.cursor_invalid").at("/cursor"))?;
+            Some(carried_over(snapshot, cursor, head.epoch)?)
         }
     };
     let (epoch, at) = (head.epoch, app.clock.now());
@@ -236,12 +237,21 @@ fn tell(
     Ok(Told { cursor, more, durable_before: now.0.durable, messages: pulling.page.messages, hash })
 }
 
+/// A cursor of an epoch that has ended is as good as new if all that it is of is in this history as well: after a
+/// promotion nearly every phone's, after a restore those of the phones that have not pulled since the backup.
+fn carried_over(snapshot: &mut Snapshot<'_>, cursor: Cursor, epoch: Uuid) -> Result<Cursor, StoreError> {
+    if cursor.epoch == epoch {
+        return Ok(cursor);
+    }
+    let shares = |(ended, last): &(Uuid, Seq)| *ended == cursor.epoch && cursor.newest() <= *last;
+    let is_shared = log::ended_epochs(snapshot)?.iter().any(shares);
+    Ok(if is_shared { Cursor { epoch, ..cursor } } else { cursor })
+}
+
 fn reset(cursor: &Cursor, head: &Head) -> Option<Reset> {
-    let scopes = [cursor.scopes, cursor.moving.map(|moving| moving.to)];
-    let newest = scopes.into_iter().flatten().map(|scopes| scopes.newest());
     if cursor.epoch != head.epoch {
         Some(Reset::Epoch)
-    } else if cursor.place > Place::after(head.seq) || newest.max() > Some(head.seq) {
+    } else if cursor.newest() > head.seq {
         Some(Reset::Ahead)
     } else {
         (cursor.complete() < head.floor).then_some(Reset::Compacted)
