@@ -65,6 +65,7 @@ mod acceptance {
     mod simple_clients;
     mod slow_clients;
     mod standby_reading;
+    mod store_faults;
     mod throttling;
     mod tls;
     mod way_to_admission;

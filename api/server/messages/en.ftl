@@ -151,6 +151,7 @@ submission-more_findings = There are { $count } more findings. Mend those that a
 submission-too_many_replaces = One submission replaces at most { $limit } others. Split it into several replacements.
 submission-record_taken = The id of this record is that of a record of another kind in the unit. Create the record under a new id and send a replacement.
 submission-after_itself = This submission says that it builds on itself. Update the app and send a replacement.
+submission-not_processed = The server met a fault of its own with this submission. It is kept whole, and a reviewer can release it once the fault is mended; nothing has to be sent again.
 
 ## What a form asks for
 

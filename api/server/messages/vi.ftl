@@ -151,6 +151,7 @@ submission-more_findings = Còn { $count } điểm khác chưa liệt kê. Hãy 
 submission-too_many_replaces = Một báo cáo thay thế nhiều nhất { $limit } báo cáo khác. Hãy chia thành nhiều bản thay thế.
 submission-record_taken = Mã bản ghi này đã dùng cho một bản ghi loại khác của đơn vị. Hãy tạo bản ghi với mã mới và gửi bản thay thế.
 submission-after_itself = Báo cáo này ghi là dựa trên chính nó. Hãy cập nhật ứng dụng rồi gửi bản thay thế.
+submission-not_processed = Máy chủ gặp lỗi của chính nó khi xử lý bản gửi này. Bản gửi được giữ nguyên vẹn, người duyệt có thể cho qua sau khi lỗi được khắc phục; không cần gửi lại.
 
 ## What a form asks for
 

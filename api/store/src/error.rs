@@ -70,6 +70,22 @@ impl StoreError {
         matches!(self, Self::Gone | Self::Pool(_)) || self.is_broken_connection()
     }
 
+    /// Whether it is about what was to be read or written, not about the machine: it would fail again, and something else
+    /// beside it may well succeed.
+    pub fn is_of_content(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind as Kind, Error};
+        let Self::Query(error) = self else {
+            return matches!(self, Self::Corrupt { .. } | Self::Sealed(_) | Self::Panicked);
+        };
+        match error {
+            Error::DatabaseError(kind, _) => matches!(
+                kind,
+                Kind::UniqueViolation | Kind::ForeignKeyViolation | Kind::NotNullViolation | Kind::CheckViolation
+            ),
+            error => matches!(error, Error::DeserializationError(_) | Error::SerializationError(_) | Error::NotFound),
+        }
+    }
+
     /// Whether the connection itself is gone, so that another one may do better.
     pub fn is_broken_connection(&self) -> bool {
         use diesel::result::{DatabaseErrorKind, Error};

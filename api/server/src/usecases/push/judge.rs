@@ -95,6 +95,10 @@ impl Exclusion {
         let error = Finding::new(WAITS, pointer).with("submission", on.to_string());
         Verdict::Out(Self { status: Status::Rejected, errors: vec![error], waits_on: Some(on) })
     }
+    /// Whether nobody has judged what it says.
+    pub fn is_unjudged(&self) -> bool {
+        self.errors.first().is_some_and(|error| error.code.as_str() == super::apart::UNJUDGED)
+    }
     /// What it waited on, as its reasons tell.
     pub fn waited_on(errors: &[Finding]) -> Option<SubmissionId> {
         let [error] = errors else { return None };

@@ -1,5 +1,6 @@
 //! A push, from raw items to results: read → assess (both before the lock) → judge → record, in one transaction.
 
+pub mod apart;
 pub mod assess;
 pub mod bounds;
 pub mod judge;

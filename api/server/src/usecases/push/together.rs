@@ -3,9 +3,9 @@
 //! for one big batch, and a lonely push waits for nobody.
 
 use super::outcome::Pushed;
-use super::{Prepared, PushRefusal, Turn, push_submissions, push_together};
+use super::{Prepared, PushRefusal, Turn, apart, push_together};
 use crate::state::App;
-use crate::usecases::authenticate::{Authenticated, actor_within, write_as};
+use crate::usecases::authenticate::{Authenticated, actor_within};
 use crate::usecases::failure::Failure;
 use muong_store::{Outcome, StoreError, Tx, WriterError};
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 const TOGETHER: usize = 1_000;
 
 /// How a push ended.
-type Ended = Result<Outcome<Pushed, PushRefusal>, Failure>;
+pub type Ended = Result<Outcome<Pushed, PushRefusal>, Failure>;
 
 /// How it ended in the transaction; the code, when whoever pushes was signed in no more.
 type Judged = Result<Outcome<Pushed, PushRefusal>, &'static str>;
@@ -153,10 +153,10 @@ async fn answer(app: &App, taken: Vec<Waiting>, ended: Result<Outcome<Vec<Judged
             }
         }
         Ok(Outcome::Refuse(never)) => match never {},
-        Err(WriterError::Store(error)) if taken.len() > 1 => {
+        Err(WriterError::Store(error)) if taken.len() > 1 || error.is_of_content() => {
             tracing::warn!(error = ?error, pushes = taken.len(), "pushes failed together; each is tried alone");
             for waiting in taken {
-                let ended = alone(app, waiting.who, waiting.push).await;
+                let ended = apart::push(app, &waiting.who, waiting.push).await;
                 drop(waiting.reply.send(ended));
             }
         }
@@ -176,13 +176,4 @@ async fn answer(app: &App, taken: Vec<Waiting>, ended: Result<Outcome<Vec<Judged
             }
         }
     }
-}
-
-async fn alone(app: &App, who: Authenticated, mut push: Prepared) -> Ended {
-    let shared = app.clone();
-    write_as(app, &who, move |tx, actor| {
-        let turn = Turn { actor: Arc::clone(actor), push: &mut push };
-        push_submissions(tx, &shared.reference, turn)
-    })
-    .await
 }
