@@ -22,7 +22,8 @@ fn spoil(app: &TestApp, record: Uuid) -> String {
         database::Backend::Sqlite => format!("x'{}'", record.simple()),
         database::Backend::Postgres => format!("'{record}'"),
     };
-    let cells = database::texts(&mut conn, &format!("SELECT CAST(cells AS text) AS name FROM records WHERE id = {id}")).remove(0);
+    let cells = database::texts(&mut conn, &format!("SELECT CAST(cells AS text) AS name FROM records WHERE id = {id}"))
+        .remove(0);
     database::execute(&mut conn, &format!("UPDATE records SET cells = '7' WHERE id = {id}"));
     format!("UPDATE records SET cells = '{}' WHERE id = {id}", cells.replace('\'', "''"))
 }

@@ -14,7 +14,7 @@ use muong_store::quarantine::{self, Closing, StoredQuarantine};
 use muong_store::records::{self, StoredRecord};
 use muong_store::seal::{self, Owner};
 use muong_store::{Reading, Snapshot, StoreError};
-use serde_json::value::RawValue;
+use serde_json::value::to_raw_value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -160,14 +160,14 @@ impl<'a> Rows<'a> {
         let record = &stored.record;
         let form = self.reader.form(&record.form);
         let form = form.ok_or_else(|| StoreError::corrupt("a record's form", &record.form))?;
-        let data = mask::data(form, record, values(level(record.unit))).to_string();
+        let data = mask::data(form, record, values(level(record.unit)));
         Ok(Message::Record(RecordState {
             id: record.id,
             form: record.form.clone(),
             unit: record.unit,
             v: record.version,
             subject: stored.subject,
-            data: RawValue::from_string(data).map_err(|error| StoreError::corrupt("a record's data", error))?,
+            data: to_raw_value(&data).map_err(|error| StoreError::corrupt("a record's data", error))?,
             open_conflicts: record.open_conflicts().iter().map(|open| open.path.as_str().to_owned()).collect(),
         }))
     }

@@ -10,6 +10,7 @@ use muong_domain::unit::{Unit, Units};
 use muong_store::feed::EVERYBODY;
 use muong_store::grants::KnownGrant;
 use muong_store::{Head, Reading, StoreError, units};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How much of what lies in a scope somebody sees: each step shows what the one before shows, and more.
@@ -66,6 +67,8 @@ pub struct Sight<'a> {
     tops: BTreeMap<UnitId, Level>,
     above: BTreeSet<UnitId>,
     trees: Trees<'a>,
+    /// What has been found out: asked for every message several times, of few scopes.
+    levels: RefCell<HashMap<UnitId, Option<Level>>>,
 }
 
 impl<'a> Sight<'a> {
@@ -87,7 +90,7 @@ impl<'a> Sight<'a> {
     /// Of somebody who sees what is always seen, and nothing else.
     fn least(user: UserId, reference: &'a Reference) -> Self {
         let (own, trees) = (UnitId::new(user.uuid()), Trees::now(&reference.units));
-        Self { own, tops: BTreeMap::new(), above: BTreeSet::new(), trees }
+        Self { own, tops: BTreeMap::new(), above: BTreeSet::new(), trees, levels: RefCell::default() }
     }
 
     fn of(actor: &Actor, moment: AsOf, trees: Trees<'a>) -> Self {
@@ -99,7 +102,7 @@ impl<'a> Sight<'a> {
             tops.extend(actor.scope(action, moment.at, false).into_iter().map(|unit| (unit, level)));
         }
         let above = tops.keys().flat_map(|top| trees.line(*top)).collect();
-        Self { own: UnitId::new(actor.user.uuid()), tops, above, trees }
+        Self { own: UnitId::new(actor.user.uuid()), tops, above, trees, levels: RefCell::default() }
     }
 
     /// What is seen of a scope; none: nothing.
@@ -107,8 +110,10 @@ impl<'a> Sight<'a> {
         if scope == EVERYBODY || scope == self.own {
             return Some(Level::Persons);
         }
-        let covered = self.trees.line(scope).iter().filter_map(|unit| self.tops.get(unit).copied()).max();
-        covered.max(self.above.contains(&scope).then_some(Level::Unit))
+        *self.levels.borrow_mut().entry(scope).or_insert_with(|| {
+            let covered = self.trees.line(scope).iter().filter_map(|unit| self.tops.get(unit).copied()).max();
+            covered.max(self.above.contains(&scope).then_some(Level::Unit))
+        })
     }
 
     /// Every scope of which anything is seen.
