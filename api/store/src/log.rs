@@ -118,10 +118,13 @@ pub fn first_break(read: &mut impl Reading) -> Result<Option<Seq>, StoreError> {
     loop {
         let entries = page(read, seq, 1_000)?;
         if entries.is_empty() {
-            return Ok((seq != head.seq || chain != head.chain).then(|| seq.next()));
+            // The last one has another hash than the head says, or later ones are gone.
+            let first = if seq == head.seq { seq } else { seq.next() };
+            return Ok((seq != head.seq || chain != head.chain).then_some(first));
         }
         for StoredEntry(row) in entries {
-            if row.seq != seq.next().0 || row.hash != row.expected_hash(&chain) {
+            let is_past_head = row.seq > head.seq.0;
+            if is_past_head || row.seq != seq.next().0 || row.hash != row.expected_hash(&chain) {
                 return Ok(Some(seq.next()));
             }
             seq = Seq(row.seq);

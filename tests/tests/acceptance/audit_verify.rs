@@ -40,6 +40,7 @@ on_both_backends!(
     what_no_anchor_reaches_is_said_to_be_unknown,
     the_end_of_a_run_that_was_killed_is_vouched_for_by_the_next,
     a_changed_log_is_found_as_well,
+    an_entry_that_was_put_into_the_log_is_found,
     a_chain_that_somebody_else_writes_into_is_left_and_another_begins,
     a_log_with_anchors_is_replayed_to_the_same_store,
     the_log_vouches_for_rows_while_they_are_written,
@@ -285,6 +286,32 @@ fn a_changed_log_is_found_as_well(backend: Backend) {
     assert!(!whole && told.contains(&format!("THE LOG IS BROKEN at entry {anchor}")), "{told}");
     execute(conn, &format!("DELETE FROM log WHERE seq >= {anchor}"));
     assert!(!verified(&app).0);
+}
+
+fn an_entry_that_was_put_into_the_log_is_found(backend: Backend) {
+    let app = stopped(backend);
+    let conn = &mut app.database().connect();
+    let head = number(conn, "SELECT seq AS n FROM feed_head");
+    let columns = "actor, device_id, grant_id, received_at, kind, ref, outcome, content_hash, command, hash";
+    let copy = |conn: &mut _, of: i64, to: i64| {
+        execute(conn, &format!("INSERT INTO log (seq, {columns}) SELECT {to}, {columns} FROM log WHERE seq = {of}"));
+    };
+    let is_found_at = |seq: i64| {
+        let (whole, told) = verified(&app);
+        assert!(!whole && told.contains(&format!("THE LOG IS BROKEN at entry {seq}")), "{seq}: {told}");
+    };
+    copy(conn, head, head + 1);
+    is_found_at(head + 1);
+    // Its hash does not matter: no head knows of it.
+    execute(conn, &format!("UPDATE log SET hash = (SELECT chain_head FROM feed_head) WHERE seq = {}", head + 1));
+    is_found_at(head + 1);
+    execute(conn, &format!("DELETE FROM log WHERE seq = {}", head + 1));
+    assert!(verified(&app).0);
+    // Between others, which are told as if they had come one later.
+    execute(conn, &format!("UPDATE log SET seq = -seq WHERE seq > {}", head - 2));
+    execute(conn, "UPDATE log SET seq = 1 - seq WHERE seq < 0");
+    copy(conn, head - 2, head - 1);
+    is_found_at(head - 1);
 }
 
 fn a_chain_that_somebody_else_writes_into_is_left_and_another_begins(backend: Backend) {
