@@ -1,8 +1,8 @@
 //! A reviewer lets a quarantined submission in, and with it what waits for it. It is judged as if it had come now,
 //! by the reviewer's right instead of its author's.
 
-use super::push::Desk;
 use super::push::assess::Assessed;
+use super::push::desk::Desk;
 use super::push::judge::{Right, Trial, Verdict};
 use super::push::outcome::Recorded;
 use super::push::said::{Origin, Said};

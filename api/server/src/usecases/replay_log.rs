@@ -3,12 +3,12 @@
 
 use super::discard_quarantined::{self, Discard};
 use super::push::assess::Assessed;
+use super::push::desk::{Desk, Read};
 use super::push::judge::{Exclusion, Right};
 use super::push::outcome::Recorded;
 use super::push::person;
 use super::push::said::{Origin, Said};
 use super::push::working_set::{CARD, WorkingSet};
-use super::push::{Desk, Read};
 use super::release_quarantined::Releasing;
 use super::resolve_conflict::{self, Resolving};
 use super::review::{self, Reason};

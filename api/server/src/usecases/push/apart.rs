@@ -2,11 +2,12 @@
 //! a fault of ours (a stored value that does not read, a rule of the database, a panic) holds up no other. That one is
 //! kept whole, in quarantine, and can be released once the fault is mended.
 
+use super::desk::{Desk, Read};
 use super::judge::{Exclusion, Right};
 use super::outcome::{Pushed, Status};
 use super::together::Ended;
 use super::working_set::WorkingSet;
-use super::{Desk, Item, Prepared, PushRefusal, Read, Turn, push_submissions};
+use super::{Item, Prepared, PushRefusal, Turn, push_submissions};
 use crate::reference::ReferenceCache;
 use crate::state::App;
 use crate::usecases::authenticate::{Authenticated, write_as};
