@@ -5,12 +5,15 @@ use crate::Fallible;
 use crate::database::{Place, Scratch};
 use crate::process::{Server, bare, free_port};
 use muong_server::clock::Entropy;
+use muong_server::config::Config;
 use muong_server::security::master_key;
 use muong_server::security::token::generate_key_file;
+use muong_store::Vault;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -46,6 +49,13 @@ impl Installation {
     /// What its personal data is sealed under in the end.
     pub fn master_key(&self) -> PathBuf {
         self.folder().join("master_key.txt")
+    }
+
+    /// What opens its personal data, for whoever looks into its database past the program.
+    pub fn vault(&self) -> Fallible<Arc<Vault>> {
+        let config = Config { master_key_file: Some(self.master_key()), ..Config::default() };
+        let vault = master_key::vault(&config, None, &Entropy::System)?;
+        Ok(Arc::new(vault.ok_or("an installation without a master key")?))
     }
 
     /// `muong serve`.

@@ -134,6 +134,9 @@ struct TortureArgs {
     /// What makes a PostgreSQL primary and its standby (`ops/private-postgres`). Without it, SQLite alone.
     #[arg(long, value_name = "SCRIPT")]
     clusters: Option<PathBuf>,
+    /// Leave SQLite out.
+    #[arg(long, requires = "clusters")]
+    no_sqlite: bool,
     /// Where databases are made meanwhile.
     #[arg(long, default_value = "target/torture")]
     folder: PathBuf,
@@ -238,7 +241,9 @@ fn profile(args: &ProfileArgs) -> Fallible<()> {
 fn torture(args: &TortureArgs) -> Fallible<()> {
     let (program, folder) = found(&args.program, &args.folder)?;
     let plan = Plan { lasts: Duration::from_secs(args.seconds), phones: args.phones, seed: args.seed };
-    torture::torture(&program, None, &folder, plan)?;
+    if !args.no_sqlite {
+        torture::torture(&program, None, &folder, plan)?;
+    }
     match &args.clusters {
         Some(script) => torture::torture(&program, Some(script), &folder, plan),
         None => Ok(()),

@@ -138,21 +138,37 @@ pub fn login(commune: usize) -> String {
     format!("reporter.{commune:02}")
 }
 
-/// A reporter for each commune, and after them one for everything.
+/// The name that the administrator of the province signs in with.
+pub const ADMIN: &str = "admin";
+/// The name that the department of the province signs in with.
+pub const DEPARTMENT: &str = "department";
+
+/// The user with this number: the reporters of the communes come first.
+pub fn user(number: usize) -> Uuid {
+    muong_domain::id::derived("bench user", &[&number.to_be_bytes()])
+}
+
+/// A reporter for each commune, after them one for everything, and those who administer and erase.
 fn hire(tx: &mut Tx<'_>, password_hash: &str) -> Result<Outcome<(), String>, StoreError> {
     let since: DateTime<Utc> = DateTime::from_timestamp(1_751_331_600, 0).unwrap_or_default(); // 1 July 2025
-    for commune in 0..=COMMUNES {
-        let id = |what| muong_domain::id::derived(what, &[&commune.to_be_bytes()]);
-        let (Ok(username), Ok(display_name)) = (Username::parse(&login(commune)), Label::parse(&login(commune))) else {
-            return Ok(Outcome::Refuse(login(commune)));
+    let reporters = (0..COMMUNES).map(|commune| (login(commune), Role::Cadre, committee(commune)));
+    let offices = [
+        (login(COMMUNES), Role::Cadre),
+        (ADMIN.to_owned(), Role::Admin),
+        (DEPARTMENT.to_owned(), Role::ProvincialReviewer),
+    ];
+    let offices = offices.into_iter().map(|(login, role)| (login, role, PROVINCE));
+    for (number, (login, role, unit)) in reporters.chain(offices).enumerate() {
+        let (Ok(username), Ok(display_name)) = (Username::parse(&login), Label::parse(&login)) else {
+            return Ok(Outcome::Refuse(login));
         };
-        let user = id("bench user").into();
+        let user = user(number).into();
         let new = NewUser { id: user, username, display_name, password_hash: password_hash.to_owned() };
         let grant = NewGrant {
-            id: id("bench grant").into(),
+            id: muong_domain::id::derived("bench grant", &[&number.to_be_bytes()]).into(),
             user,
-            role: Role::Cadre,
-            unit: if commune == COMMUNES { PROVINCE } else { committee(commune) }.into(),
+            role,
+            unit: unit.into(),
             valid_from: since,
             valid_to: None,
         };

@@ -97,7 +97,17 @@ impl Pair {
 
     /// The primary is lost; the standby takes its place. What was committed has been streamed.
     pub fn fail_over(&self) {
+        self.lose_primary();
+        self.promote();
+    }
+
+    /// The primary is lost; there is nothing to write to until [`Self::promote`].
+    pub fn lose_primary(&self) {
         run(&["stop", &self.primary]);
+    }
+
+    /// The standby takes its place.
+    pub fn promote(&self) {
         run(&["promote", &self.standby]);
     }
 

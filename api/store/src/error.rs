@@ -93,7 +93,10 @@ impl StoreError {
             self,
             Self::Connect(_)
                 | Self::Query(
-                    Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) | Error::BrokenTransactionManager
+                    // The latter two: of a connection that was found to be gone before.
+                    Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+                        | Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _)
+                        | Error::BrokenTransactionManager
                 )
         )
     }

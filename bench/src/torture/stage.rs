@@ -4,18 +4,22 @@
 use super::chance::Chance;
 use super::cluster::Cluster;
 use super::disk::SmallDisk;
+use super::journal::At;
 use crate::Fallible;
 use crate::database::{Place, Scratch};
 use crate::installation::Installation;
 use crate::process::Server;
 use crate::province;
-use std::collections::BTreeMap;
+use chrono::{DateTime, TimeDelta, Utc};
+use muong_server::archive::Manifest;
+use muong_server::clock::Clock;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What can befall a server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,7 +56,9 @@ impl Fault {
 const FAKETIME: [&str; 2] =
     ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
 /// How far a clock moves at most, in seconds.
-const CLOCK_S: u64 = 2 * 24 * 3600;
+const CLOCK_S: i64 = 2 * 24 * 3600;
+/// Within so long everybody has noticed that it moved.
+const NOTICED: Duration = Duration::from_millis(2_500);
 
 /// The stage.
 pub struct Stage {
@@ -66,6 +72,10 @@ pub struct Stage {
     happened: Mutex<BTreeMap<Fault, usize>>,
     faketime: Option<&'static str>,
     clock: PathBuf,
+    /// Since when it has been off by how many seconds.
+    moves: Mutex<Vec<(Instant, i64)>>,
+    /// Where restores cut the log.
+    cuts: Mutex<Vec<At>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -96,6 +106,8 @@ impl Stage {
             happened: Mutex::default(),
             faketime: FAKETIME.into_iter().find(|library| Path::new(library).exists()),
             clock,
+            moves: Mutex::new(vec![(Instant::now(), 0)]),
+            cuts: Mutex::default(),
         };
         for _ in 0..processes {
             let server = stage.start()?;
@@ -185,8 +197,10 @@ impl Stage {
     /// Takes a backup while phones push, lets them push on, and puts it in place of all there is.
     fn restore(&self, chance: &mut Chance) -> Fallible<()> {
         let folder = self.installation.folder().join("backups");
+        let before = backups_in(&folder)?;
         self.installation.run("backup", [&folder])?;
-        let newest = newest_of(&folder)?;
+        let newest = backups_in(&folder)?.difference(&before).next().cloned().ok_or("there is no new backup")?;
+        let manifest: Manifest = serde_json::from_slice(&std::fs::read(newest.join("manifest.json"))?)?;
         sleep(Duration::from_millis(300 + chance.below(1_000)));
         let count = {
             let mut servers = lock(&self.servers);
@@ -196,6 +210,8 @@ impl Stage {
         };
         self.publish();
         self.installation.run("restore", [newest.as_path(), Path::new("--replace-everything")])?;
+        let head = manifest.contents.head;
+        lock(&self.cuts).push(At { epoch: head.epoch, seq: head.seq });
         for _ in 0..count {
             let next = self.start()?;
             lock(&self.servers).push(next);
@@ -212,23 +228,44 @@ impl Stage {
     }
 
     fn move_clock(&self, chance: &mut Chance) -> Fallible<()> {
-        let sign = if chance.percent(50) { '+' } else { '-' };
-        self.set_clock(&format!("{sign}{}", chance.below(CLOCK_S)))?;
+        let off = i64::try_from(chance.below(2 * CLOCK_S.unsigned_abs()))? - CLOCK_S;
+        self.set_clock(off)?;
         // Long enough for everybody to notice.
         sleep(Duration::from_millis(1_200));
         Ok(())
     }
 
     /// At once or not at all: a process that reads half a number would end.
-    fn set_clock(&self, offset: &str) -> Fallible<()> {
+    fn set_clock(&self, off: i64) -> Fallible<()> {
         let next = self.clock.with_extension("next");
-        std::fs::write(&next, offset)?;
+        std::fs::write(&next, format!("{off:+}"))?;
+        lock(&self.moves).push((Instant::now(), off));
         Ok(std::fs::rename(next, &self.clock)?)
+    }
+
+    /// What a server's clock may have said between a moment and now: from and to, for each way in which it was off.
+    pub fn clocks_since(&self, begun: Instant) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+        let (now, until) = (Clock::System.now(), Instant::now());
+        let lasted = TimeDelta::from_std(until - begun).unwrap_or_default();
+        let moves = lock(&self.moves);
+        let ends = moves.iter().skip(1).map(|(since, _)| Some(*since + NOTICED)).chain([None]);
+        let was_so = moves.iter().zip(ends).filter(|(_, end)| end.is_none_or(|end| end >= begun));
+        let off = was_so.map(|((_, off), _)| TimeDelta::seconds(*off));
+        let unsure = TimeDelta::milliseconds(10);
+        off.map(|off| (now - lasted + off - unsure, now + off + unsure)).collect()
+    }
+
+    /// Where restores cut the log: the last entry of each backup that was put in place of all there was.
+    pub fn cuts(&self) -> Vec<At> {
+        lock(&self.cuts).clone()
     }
 
     /// Nothing goes wrong any more.
     pub fn recover(&self) -> Fallible<()> {
-        self.set_clock("+0")
+        self.set_clock(0)?;
+        // What phones may see in the end depends on what the clock says.
+        sleep(NOTICED);
+        Ok(())
     }
 
     /// How often each fault happened.
@@ -244,19 +281,30 @@ impl Stage {
     }
 
     /// Stops the servers as a supervisor does: what is left is the database.
-    pub fn stop(&self) -> Fallible<&Scratch> {
+    pub fn stop(&self) -> Fallible<&Installation> {
         for server in std::mem::take(&mut *lock(&self.servers)) {
             server.stop()?;
         }
-        Ok(&self.installation.database)
+        Ok(&self.installation)
+    }
+
+    /// An empty database beside the one that was tortured.
+    pub fn another_database(&self) -> Fallible<Scratch> {
+        match (&*lock(&self.cluster), &*lock(&self.disk)) {
+            (Some(cluster), _) => Place::Postgres(cluster.url()).make(),
+            (None, Some(disk)) => Place::Sqlite(disk.path()).make(),
+            (None, None) => Place::Sqlite(self.installation.folder()).make(),
+        }
     }
 }
 
-/// Backups are named by when they were taken.
-fn newest_of(folder: &Path) -> Fallible<PathBuf> {
-    let backups = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
-    let finished = backups.into_iter().map(|entry| entry.path()).filter(|path| path.join("manifest.json").exists());
-    finished.max().ok_or_else(|| "there is no backup".into())
+/// The finished backups of a folder.
+fn backups_in(folder: &Path) -> Fallible<BTreeSet<PathBuf>> {
+    if !folder.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(entries.into_iter().map(|entry| entry.path()).filter(|path| path.join("manifest.json").exists()).collect())
 }
 
 fn signal(pid: u32, name: &str) -> Fallible<()> {

@@ -1,13 +1,14 @@
 //! A standby takes the place of its primary while the server runs: before anything is written there, a new epoch begins.
 
 use muong_domain::id::Seq;
-use muong_store::log;
+use muong_store::{Outcome, WriterError, log};
 use muong_tests::builders::{meeting, person};
 use muong_tests::client::{number, uuid};
 use muong_tests::province::{ADMIN, DEPARTMENT, HUOI_SANG, NA_LONG, SECRETARY, found};
 use muong_tests::standby::Pair;
 use muong_tests::{Backend, TestApp, eventually, rebuilds_the_same_store};
 use serde_json::json;
+use std::convert::Infallible;
 
 fn head(app: &TestApp) -> muong_store::Head {
     app.app().database.read(|read| read.head()).expect("a head")
@@ -73,4 +74,25 @@ fn postgres_what_the_standby_had_not_heard_of_is_forgotten_but_for_who_was_erase
     admin.post(&format!("/v1/units/{NA_LONG}/rename"), &json!({"name": "Chi bộ mới"})).expect(200);
     assert_eq!(name(), "Chi bộ mới");
     drop(rebuilds_the_same_store(&app.app().database, Backend::Postgres, "after the promotion"));
+}
+
+#[test]
+fn postgres_who_pushes_while_there_is_no_database_is_told_so_and_all_goes_on_once_there_is_one() {
+    let pair = Pair::start(found);
+    let app = TestApp::serve(Backend::Postgres, pair.database(), |_| {});
+    let secretary = app.sign_in(SECRETARY);
+    let (first, second) =
+        (secretary.says(meeting(HUOI_SANG)), secretary.says(person(HUOI_SANG, "Vừ A Chá", "1980-04-12")));
+    secretary.push(&[&first]);
+    let write = || app.app().writer.write::<(), Infallible>(1, |_| Ok(Outcome::Commit(())));
+    pair.lose_primary();
+    assert_eq!(secretary.tries_to_push(&[&second]).status, 503);
+    // The first may find out that the connection is gone; the next ones know.
+    for _ in 0..3 {
+        assert!(matches!(write(), Err(WriterError::Store(error)) if error.is_unavailable()));
+    }
+    pair.promote();
+    write().expect("the writer connects again");
+    eventually("the readers connect again", || app.app().database.read(|read| read.head()).is_ok());
+    assert_eq!(secretary.push(&[&second]).statuses(), ["accepted"]);
 }

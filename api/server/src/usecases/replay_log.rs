@@ -14,6 +14,7 @@ use super::resolve_conflict::{self, Resolving};
 use super::review::{self, Reason};
 use crate::config::Limits;
 use crate::reference::ReferenceCache;
+use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Grant};
 use muong_domain::development::Basis;
 use muong_domain::form::Form;
@@ -27,8 +28,9 @@ use muong_store::remains::Erasures;
 use muong_store::submissions::{StoredSubmission, SubmissionCopy};
 use muong_store::units::Coverage;
 use muong_store::{
-    Database, Outcome, Snapshot, StoreError, Tx, Writer, WriterError, compaction, conflicts, decisions, feed, forms,
-    grants, log, quarantine, records, seal, submissions, units,
+    Database, DatabaseUrl, Outcome, Snapshot, StoreError, Tx, Vault, Writer, WriterError, WriterOptions, compaction,
+    conflicts, decisions, establish_epoch, feed, forms, grants, log, migrate, quarantine, records, seal, state_hash,
+    submissions, units,
 };
 use serde::Deserialize;
 use std::convert::Infallible;
@@ -52,6 +54,46 @@ struct Told {
 enum Copied {
     Submission(SubmissionCopy),
     Decision(DecisionCopy),
+}
+
+/// What two equal stores have in common: the hash over everything, and the last hash of the log's chain.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct State {
+    /// Of what the log determines.
+    pub store: [u8; 32],
+    /// Of the log itself.
+    pub chain: Vec<u8>,
+}
+
+impl State {
+    /// Of a store as it is now.
+    pub fn of(store: &Database) -> Result<Self, StoreError> {
+        store.read(|snapshot| Ok(Self { store: state_hash(snapshot)?, chain: snapshot.head()?.chain }))
+    }
+}
+
+/// Rebuilds a store from its log in an empty database, and answers the copy. Equal stores have the same [`State`].
+pub fn rebuild(
+    source: &Database,
+    url: DatabaseUrl,
+    vault: &Arc<Vault>,
+    now: DateTime<Utc>,
+) -> Result<Database, WriterError> {
+    let mut conn = url.open()?;
+    migrate(&mut conn)?;
+    // The replay begins the epoch in which the log began.
+    establish_epoch(&mut conn, Uuid::nil(), now)?;
+    drop(conn);
+    let clock = Arc::new(move || now);
+    let (writer, thread) =
+        Writer::start(url.clone(), Arc::clone(vault), Arc::default(), WriterOptions::default(), clock)?;
+    let replayed = writer
+        .write::<(), Infallible>(1, |tx| seal::establish(tx).map(Outcome::Commit))
+        .and_then(|_| replay_log(source, &writer, &Limits::default()));
+    drop(writer);
+    thread.join().map_err(|_panicked| WriterError::Stopped)?;
+    replayed?;
+    Ok(Database::open(url, Some(Arc::clone(vault)), 1)?)
 }
 
 /// Replays the whole log of `source` into the empty store behind `target`; answers how many entries.

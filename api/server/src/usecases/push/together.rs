@@ -118,7 +118,11 @@ async fn call(app: App) {
                 Err(refused)
             }
         };
-        let taken = std::mem::take(&mut *lock(&taken));
+        let mut taken = std::mem::take(&mut *lock(&taken));
+        if taken.is_empty() && ended.is_err() {
+            // The transaction did not even begin: whoever waits for it is told so.
+            taken = app.waiting_pushes.take();
+        }
         answer(&app, taken, ended).await;
         if !lock(&app.waiting_pushes.queue).called {
             return;
@@ -153,7 +157,7 @@ async fn answer(app: &App, taken: Vec<Waiting>, ended: Result<Outcome<Vec<Judged
             }
         }
         Ok(Outcome::Refuse(never)) => match never {},
-        Err(WriterError::Store(error)) if taken.len() > 1 || error.is_of_content() => {
+        Err(WriterError::Store(error)) if taken.len() > 1 && !error.is_unavailable() || error.is_of_content() => {
             tracing::warn!(error = ?error, pushes = taken.len(), "pushes failed together; each is tried alone");
             for waiting in taken {
                 let ended = apart::push(app, &waiting.who, waiting.push).await;
@@ -164,6 +168,7 @@ async fn answer(app: &App, taken: Vec<Waiting>, ended: Result<Outcome<Vec<Judged
             let failure = || match &error {
                 WriterError::Busy => Failure::Busy,
                 WriterError::Stopped => Failure::Stopping,
+                WriterError::Store(error) if error.is_unavailable() => Failure::Store(StoreError::Gone),
                 WriterError::Store(_) => Failure::Machine("a push failed"),
             };
             let mut others = taken.into_iter();
