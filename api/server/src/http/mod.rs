@@ -52,7 +52,6 @@ use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::web::{PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{App, Error};
 use tracing_actix_web::TracingLogger;
-use utoipa_actix_web::AppExt;
 
 /// The application that each worker runs: `state` adds what the handlers need (`app_data`), the table adds the rest.
 ///
@@ -76,9 +75,7 @@ pub fn app(
         .app_data(PathConfig::default().error_handler(|_, _| error::Problem::new("request.path_invalid").into()))
         .app_data(QueryConfig::default().error_handler(|_, _| error::Problem::new("request.query_invalid").into()))
         .configure(state)
-        .into_utoipa_app()
         .configure(routes::table)
-        .into_app()
         .wrap(from_fn(refusals::accounted_for))
         .wrap(from_fn(move |request, next| auth::signed_in(public, request, next)))
         .wrap(Condition::new(!origins.is_empty(), cors::of(origins)))

@@ -3,13 +3,14 @@
 use super::error::{FindingBody, ProblemBody, TextBody};
 use super::{common_answers, routes};
 use actix_web::App;
+use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_actix_web::AppExt;
+use utoipa_actix_web::{AppExt, OpenApiFactory};
 
 /// The name of the security scheme, as the handlers refer to it.
 pub const BEARER: &str = "bearer";
@@ -60,7 +61,7 @@ impl Modify for Bearer {
 
 /// The document.
 pub fn document() -> utoipa::openapi::OpenApi {
-    let app = App::new().into_utoipa_app().openapi(Head::openapi()).configure(routes::table);
+    let app = App::new().into_utoipa_app().openapi(Head::openapi()).configure(|table| routes::described(table));
     let mut document = app.split_for_parts().1;
     common_answers::add(&mut document);
     document
@@ -76,14 +77,24 @@ pub fn json() -> String {
     json
 }
 
+/// The described operations, without the types that they speak, which take most of the room.
+fn paths() -> BTreeMap<String, PathItem> {
+    #[derive(Default)]
+    struct Collected(Paths);
+    impl routes::Table for Collected {
+        fn service(&mut self, handler: impl HttpServiceFactory + OpenApiFactory + 'static) -> &mut Self {
+            self.0.merge(handler.paths());
+            self
+        }
+    }
+    let mut collected = Collected::default();
+    routes::described(&mut collected);
+    collected.0.paths.into_iter().collect()
+}
+
 /// Every described path with each of its methods.
 pub fn routes() -> Vec<(String, Method)> {
-    document()
-        .paths
-        .paths
-        .iter()
-        .flat_map(|(path, item)| methods(item).into_iter().map(|method| (path.clone(), method)))
-        .collect()
+    paths().iter().flat_map(|(path, item)| methods(item).into_iter().map(|method| (path.clone(), method))).collect()
 }
 
 /// What the document calls an operation; empty when it does not describe it.
@@ -94,12 +105,11 @@ pub fn operation(path: &str, method: &Method) -> &'static str {
 }
 
 fn names() -> HashMap<String, Vec<(Method, String)>> {
-    let paths = document().paths.paths;
     let of = |item: &PathItem| {
         let named = operations(item).into_iter();
         named.filter_map(|(method, operation)| Some((method, operation.operation_id.clone()?))).collect()
     };
-    paths.iter().map(|(path, item)| (path.clone(), of(item))).collect()
+    paths().iter().map(|(path, item)| (path.clone(), of(item))).collect()
 }
 
 /// A described route, and the function that handles it: its name is also what actix calls the route.
@@ -115,7 +125,7 @@ pub struct Handler {
 /// Every described route.
 pub fn handlers() -> Vec<Handler> {
     let mut handlers = Vec::new();
-    for (path, item) in document().paths.paths {
+    for (path, item) in paths() {
         let operations = [
             (item.get, Method::GET),
             (item.put, Method::PUT),

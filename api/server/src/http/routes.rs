@@ -4,13 +4,33 @@ use super::{
     audit, conflicts, credentials, decisions, docs, erasure, forms, grants, health, importing, jwks, me, publishing,
     pull, push, quarantine, records, sessions, signed_in, unit_changes, units, users,
 };
+use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::web;
-use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_actix_web::{OpenApiFactory, service_config};
 
-/// Registers every route; those with an OpenAPI description are also collected into the document.
-pub fn table(config: &mut ServiceConfig) {
-    config
+/// Where described routes go: into a server, or into the document.
+pub trait Table {
+    /// Takes one.
+    fn service(&mut self, handler: impl HttpServiceFactory + OpenApiFactory + 'static) -> &mut Self;
+}
+
+/// A server only serves: to collect the descriptions takes as much memory as all that it holds when nobody asks anything.
+impl Table for web::ServiceConfig {
+    fn service(&mut self, handler: impl HttpServiceFactory + OpenApiFactory + 'static) -> &mut Self {
+        self.service(handler)
+    }
+}
+
+impl Table for service_config::ServiceConfig<'_> {
+    fn service(&mut self, handler: impl HttpServiceFactory + OpenApiFactory + 'static) -> &mut Self {
+        self.service(handler)
+    }
+}
+
+/// Every route that the OpenAPI document describes.
+pub fn described(table: &mut impl Table) {
+    table
         // sync, which phones ask for all day: actix compares a path with each of these in turn
         .service(push::post_push)
         .service(pull::post_pull)
@@ -80,7 +100,13 @@ pub fn table(config: &mut ServiceConfig) {
         // audit
         .service(audit::get_audit)
         // documentation
-        .service(docs::openapi_json)
+        .service(docs::openapi_json);
+}
+
+/// Every route of the server.
+pub fn table(config: &mut web::ServiceConfig) {
+    described(config);
+    config
         // signs of life without words
         .route("/healthz", web::head().to(health::head_of_healthz))
         .route("/readyz", web::head().to(health::head_of_readyz))
