@@ -279,7 +279,7 @@ impl Phone {
             self.replica.complete();
             // Told or not: who sees very much is told none.
             let checked = std::mem::take(&mut self.check);
-            if checked && hash.is_some_and(|hash| hash.all != self.replica.hash()) {
+            if checked && hash.is_some_and(|hash| hash.all != self.replica.hash().all) {
                 self.begin_anew();
                 self.stale = true;
             }

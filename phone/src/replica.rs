@@ -1,7 +1,7 @@
 //! The local copy of what the server lets this phone see. Belongs to the server: nothing that is not in the outbox is said
 //! here, and whatever is taken away here can be had again.
 
-use crate::wire::{Message, Notice, Put};
+use crate::wire::{Hash, Message, Notice, Put};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// The kind of what its holder may do where.
 const GRANT: &str = "grant";
+/// The XOR of the SHA-256 of some lines.
+type Sum = [u8; 32];
 
 /// One thing, as it was last told.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -80,19 +82,31 @@ impl Replica {
         std::mem::take(&mut self.notices)
     }
 
-    /// What is here as one number, as the server makes it of what should be: the XOR of the SHA-256 of a line for each thing
-    /// and for each other id of a record that is here.
-    pub fn hash(&self) -> String {
-        let things = self.things.iter().map(|(id, thing)| format!("{} {id} {}", thing.kind, thing.v));
-        let of_unit = |(unit, of_unit): (&Uuid, &BTreeMap<Uuid, Alias>)| -> Vec<String> {
-            let held = of_unit.iter().filter(|(_, alias)| self.things.contains_key(&alias.record));
-            held.map(|(id, alias)| format!("alias {id} {unit} {}", alias.record)).collect()
-        };
-        let mut sum = [0_u8; 32];
-        for line in things.chain(self.aliases.iter().flat_map(of_unit)) {
-            sum.iter_mut().zip(Sha256::digest(line)).for_each(|(sum, byte)| *sum ^= byte);
+    /// The other ids of records: the unit in which an id is one, the id, and the record.
+    pub fn aliases(&self) -> impl Iterator<Item = (Uuid, Uuid, Uuid)> {
+        (self.aliases.iter())
+            .flat_map(|(unit, of_unit)| of_unit.iter().map(move |(id, alias)| (*unit, *id, alias.record)))
+    }
+
+    /// What is here as one number, and what is in each unit, as the server makes it of what should be: the XOR of the SHA-256
+    /// of a line for each thing and for each other id of a record that is here.
+    pub fn hash(&self) -> Hash {
+        let things = self.things.iter().map(|(id, thing)| {
+            // A grant names a unit, and lies in its holder's scope.
+            (thing.unit.filter(|_| thing.kind != GRANT), format!("{} {id} {}", thing.kind, thing.v))
+        });
+        let held = self.aliases().filter(|(_, _, record)| self.things.contains_key(record));
+        let aliases = held.map(|(unit, id, record)| (Some(unit), format!("alias {id} {unit} {record}")));
+        let (mut all, mut count, mut units) = (Sum::default(), 0, BTreeMap::<Uuid, Sum>::new());
+        for (unit, line) in things.chain(aliases) {
+            count += 1;
+            add(&mut all, &line);
+            if let Some(unit) = unit {
+                add(units.entry(unit).or_default(), &line);
+            }
         }
-        sum.iter().map(|byte| format!("{byte:02x}")).collect()
+        let units = units.into_iter().map(|(unit, sum)| (unit, hexadecimal(sum))).collect();
+        Hash { all: hexadecimal(all), things: count, units: Some(units) }
     }
 
     /// From now on everything is told from the beginning.
@@ -147,4 +161,12 @@ impl Replica {
             Message::Unknown => {}
         }
     }
+}
+
+fn add(sum: &mut Sum, line: &str) {
+    sum.iter_mut().zip(Sha256::digest(line)).for_each(|(sum, byte)| *sum ^= byte);
+}
+
+fn hexadecimal(sum: Sum) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -47,7 +47,7 @@ fn a_grant_brings_what_its_unit_holds_and_takes_it_along_when_it_ends(app: &Test
     let kinds: Vec<&str> = kinds(&told);
     assert_eq!(kinds.len(), 3, "the grant, the unit, its meeting: {told:?}");
     assert!(["grant", "unit", MEETING].iter().all(|kind| kinds.contains(kind)), "{told:?}");
-    assert!(phone.things.contains_key(&own) && phone.things.contains_key(&other));
+    assert!(phone.things().contains_key(&own) && phone.things().contains_key(&other));
     app.revoke(SECRETARY, Role::Cadre, NA_LONG);
     let told = phone.pulls(&secretary);
     assert_eq!(purged(&told), BTreeSet::from([NA_LONG]), "{told:?}");
@@ -72,12 +72,12 @@ fn a_grant_begins_and_ends_by_its_dates_without_anybody_doing_anything(app: &Tes
     let mut told = phone.pulls(&secretary);
     told.sort_by_key(|message| text(&message["kind"]).to_owned());
     assert_eq!(kinds(&told), [MEETING, "unit"], "precisely the difference");
-    assert!(phone.things.contains_key(&other));
+    assert!(phone.things().contains_key(&other));
     assert_eq!(phone.pulls(&secretary), Vec::<Value>::new());
     app.pass(TimeDelta::seconds(60));
     let told = phone.pulls(&secretary);
     assert_eq!(told, [json!({"t": "purge_scope", "unit": NA_LONG})]);
-    assert!(!phone.things.contains_key(&other));
+    assert!(!phone.things().contains_key(&other));
     assert_eq!(phone.pulls(&secretary), Vec::<Value>::new());
 }
 
@@ -118,12 +118,12 @@ fn a_unit_that_moves_takes_what_it_holds_along(app: &TestApp) {
     let told = to.pulls(&other);
     assert!(told.iter().any(|message| message["id"] == json!(moving)), "{told:?}");
     assert!(told.iter().all(|message| message["unit"] == json!(HUOI_SANG)), "nothing but the unit: {told:?}");
-    assert!(from.things.contains_key(&staying) && to.things.contains_key(&there));
+    assert!(from.things().contains_key(&staying) && to.things().contains_key(&there));
     for (phone, who) in [(&mut from, &commune), (&mut to, &other)] {
         assert_eq!(phone.pulls(who), Vec::<Value>::new());
         let mut new = Phone::default();
         new.pulls(who);
-        assert_eq!(new.things, phone.things);
+        assert_eq!(new.things(), phone.things());
     }
 }
 
@@ -163,17 +163,17 @@ fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp)
     assert_eq!(kinds(&told[0]), ["purge"], "{told:?}");
     assert_eq!(kinds(&told[1]), [MEETING], "{told:?}");
     assert!(told[2].iter().all(|message| message["t"] == "put" && message["unit"] == json!(NA_LONG)), "{told:?}");
-    let has = phones.each_ref().map(|phone| phone.things.contains_key(&record));
+    let has = phones.each_ref().map(|phone| phone.things().contains_key(&record));
     assert_eq!(has, [false, true, true]);
     goes(app, record, NA_LONG, HUOI_SANG);
     for (phone, who) in phones.iter_mut().zip(&people) {
         phone.pulls(who);
     }
-    assert_eq!(phones.each_ref().map(|phone| phone.things.contains_key(&record)), [true, false, true]);
+    assert_eq!(phones.each_ref().map(|phone| phone.things().contains_key(&record)), [true, false, true]);
     for (phone, who) in phones.iter().zip(&people) {
         let mut new = Phone::default();
         new.pulls(who);
-        assert_eq!(new.things, phone.things);
+        assert_eq!(new.things(), phone.things());
     }
 }
 
@@ -201,8 +201,8 @@ fn scopes_that_change_in_the_middle_of_a_bootstrap_end_as_they_are(app: &TestApp
         whole.pulls(&commune);
         let mut new = Phone::default();
         new.pulls(&commune);
-        assert_eq!(phone.things, new.things, "stopped after {stop}");
-        assert_eq!(whole.things, new.things, "followed, at {stop}");
+        assert_eq!(phone.things(), new.things(), "stopped after {stop}");
+        assert_eq!(whole.things(), new.things(), "followed, at {stop}");
     }
 }
 
@@ -257,7 +257,7 @@ fn loses_and_gets_back(app: &TestApp, login: &str, parts: &[Part], steps: (usize
     phone.pulls_by(&who, 1);
     let mut new = Phone::default();
     new.pulls(&who);
-    assert_eq!(phone.things, new.things, "{parts:?} {steps:?}");
+    assert_eq!(phone.things(), new.things(), "{parts:?} {steps:?}");
     assert_eq!(phone.pulls(&who), Vec::<Value>::new(), "{parts:?} {steps:?}");
 }
 
