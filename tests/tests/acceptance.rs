@@ -40,7 +40,9 @@ mod acceptance {
     mod promotion;
     mod properties;
     mod pull;
+    mod pull_days;
     mod pull_hash;
+    mod pull_oracle;
     mod pull_properties;
     mod pull_scopes;
     mod pull_waiting;

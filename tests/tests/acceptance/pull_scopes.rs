@@ -127,27 +127,31 @@ fn a_unit_that_moves_takes_what_it_holds_along(app: &TestApp) {
     }
 }
 
-/// As a use case would that moves a record from one unit to another: a row of leave there, a row of entry here.
-fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
-    let mut conn = app.database().connect();
-    let literal = |id: Uuid| match app.backend() {
-        Backend::Sqlite => format!("x'{}'", id.simple()),
-        Backend::Postgres => format!("'{id}'::uuid"),
+/// As a use case would that moves a record from one unit to another: a row of leave there, a row of entry here, and its key
+/// is one of the unit.
+pub fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
+    let (begin, literal): (_, fn(Uuid) -> String) = match app.backend() {
+        Backend::Sqlite => ("BEGIN IMMEDIATE", |id| format!("x'{}'", id.simple())),
+        Backend::Postgres => ("BEGIN", |id| format!("'{id}'::uuid")),
     };
-    let (record, from, to) = (literal(record), literal(from), literal(to));
-    for statement in [
+    let (id, scope, other) = (literal(record), literal(from), literal(to));
+    let statements = [
+        begin.to_owned(),
         "UPDATE feed_head SET seq = seq + 1".to_owned(),
-        format!("UPDATE records SET unit_id = {to} WHERE id = {record}"),
         format!(
-            "UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {record} AND scope = {from}"
+            "UPDATE records SET unit_id = {other}, natural_key = replace(natural_key, '{from}', '{to}') WHERE id = {id}"
         ),
         format!(
-            "INSERT INTO feed (id, scope, kind, seq, present) SELECT {record}, {to}, '{MEETING}', seq, true FROM feed_head \
-             WHERE true ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = true"
+            "UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {id} AND scope = {scope}"
         ),
-    ] {
-        execute(&mut conn, &statement);
-    }
+        format!(
+            "INSERT INTO feed (id, scope, kind, seq, present) SELECT r.id, r.unit_id, r.form, h.seq, true \
+             FROM records r, feed_head h WHERE r.id = {id} \
+             ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = true"
+        ),
+        "COMMIT".to_owned(),
+    ];
+    execute(&mut app.database().connect(), &statements.join("; "));
 }
 
 fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp) {
