@@ -20,6 +20,7 @@ mod acceptance {
     mod checks;
     mod compaction;
     mod cursor_model;
+    mod cursor_model_scopes;
     mod decided_people;
     mod decisions;
     mod erasure;
