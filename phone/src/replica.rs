@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 /// The kind of what its holder may do where.
 const GRANT: &str = "grant";
+/// About so many things it is remembered which notice was told last.
+pub(crate) const REMEMBERED: usize = 1_000;
 /// The XOR of the SHA-256 of some lines.
 type Sum = [u8; 32];
 
@@ -48,6 +50,9 @@ pub struct Replica {
     notices: Vec<Notice>,
     /// The last notice about each thing: whoever begins anew is told all of them again.
     noticed: BTreeMap<Uuid, i64>,
+    /// Up to which entry notices are no longer remembered one by one: whatever comes of so long ago was told.
+    #[serde(default)]
+    noticed_up_to: i64,
     /// In which history of the store that was: in another one the same numbers stand for other decisions.
     noticed_in: Uuid,
     /// Counts downloads from the beginning; while one is under way, what it has not told of yet is still shown.
@@ -115,6 +120,11 @@ impl Replica {
         self.anew = true;
     }
 
+    /// Whether a download from the beginning is under way.
+    pub(crate) fn is_begun_anew(&self) -> bool {
+        self.anew
+    }
+
     /// Everything has been told: what was not told in a download from the beginning is not there any more.
     pub(crate) fn complete(&mut self) {
         if std::mem::take(&mut self.anew) {
@@ -148,17 +158,32 @@ impl Replica {
                 }
                 self.aliases.entry(unit).or_default().insert(id, Alias { record, download });
             }
-            Message::Notice(notice) => {
-                if std::mem::replace(&mut self.noticed_in, epoch) != epoch {
-                    self.noticed.clear();
-                }
-                let last = self.noticed.entry(notice.about).or_insert(i64::MIN);
-                if *last < notice.v {
-                    *last = notice.v;
-                    self.notices.push(notice);
-                }
-            }
+            Message::Notice(notice) => self.notice(epoch, notice),
             Message::Unknown => {}
+        }
+    }
+
+    fn notice(&mut self, epoch: Uuid, notice: Notice) {
+        if std::mem::replace(&mut self.noticed_in, epoch) != epoch {
+            self.noticed.clear();
+            self.noticed_up_to = 0;
+        }
+        let last = self.noticed.get(&notice.about).copied().unwrap_or(self.noticed_up_to);
+        if last >= notice.v {
+            return;
+        }
+        self.noticed.insert(notice.about, notice.v);
+        self.forget_notices(notice.v);
+        self.notices.push(notice);
+    }
+
+    /// Notices come in the order of their entries. Those of the newest are all remembered: more of it may be still to come.
+    fn forget_notices(&mut self, newest: i64) {
+        while self.noticed.len() > REMEMBERED {
+            let oldest = self.noticed.iter().min_by_key(|(_, v)| **v).map(|(about, v)| (*about, *v));
+            let Some((about, v)) = oldest.filter(|(_, v)| *v < newest) else { return };
+            self.noticed.remove(&about);
+            self.noticed_up_to = v;
         }
     }
 }
