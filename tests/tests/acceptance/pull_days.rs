@@ -7,7 +7,7 @@ use super::pull_scopes::goes;
 use chrono::TimeDelta;
 use muong_domain::access::Role::{self, Cadre, CommuneReviewer, Liaison, ProvincialReviewer};
 use muong_domain::id::UserId;
-use muong_store::grants;
+use muong_store::{Connection, grants};
 use muong_tests::builders::{MEETING, PERSON, STEP, begin_numbering, meeting, object, person, step};
 use muong_tests::client::{number, uuid};
 use muong_tests::database::{number as counted, texts};
@@ -20,7 +20,9 @@ use muong_tests::review::{candidates, open_conflicts, resolve};
 use muong_tests::{Backend, Phone, Reporter, Submission, TestApp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use uuid::Uuid;
 
 /// One thing that happens.
@@ -42,10 +44,10 @@ pub enum Step {
     Erase { whom: usize },
     /// A role over a unit is given, or ended if it is held.
     Grant { who: usize, office: usize },
-    /// A role over a unit is given for some hours, beginning in some hours.
+    /// A role over a unit is given for some seconds, beginning in some seconds.
     GrantFor { who: usize, office: usize, begins: i64, lasts: i64 },
-    /// Hours pass.
-    Pass { hours: i64 },
+    /// Somebody knows all, so many seconds pass, and they pull a page.
+    Pass { who: usize, seconds: i64, limit: u16 },
     /// A branch moves to the other commune.
     Move { unit: usize },
     /// A record goes to a branch.
@@ -75,29 +77,58 @@ const OFFICES: [(Role, Uuid); 12] = [
 ];
 const STEPS: [(&str, &str); 2] = [("branch_resolved", "2026-01-15"), ("awareness_class_completed", "2025-10-10")];
 
-pub fn any_step() -> impl Strategy<Value = Step> {
-    let (who, office) = (0..LOGINS.len(), 0..OFFICES.len());
+/// What is there when they begin, so that ways to other scopes are long.
+const BEFORE: [Step; 7] = [
+    Step::Meet { who: 0, month: 1, present: 11 },
+    Step::Meet { who: 0, month: 2, present: 12 },
+    Step::Enter { who: 0 },
+    Step::Develop { whom: 0, step: 0, by_commune: true },
+    Step::Meet { who: 2, month: 1, present: 10 },
+    Step::Enter { who: 2 },
+    Step::Grant { who: 0, office: 1 },
+];
+
+/// So many things, after what comes before.
+pub fn days(steps: Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(any_step(), steps).prop_map(|steps| [BEFORE.to_vec(), steps].concat())
+}
+
+/// Most happens to two of them, so that enough comes together.
+fn who() -> impl Strategy<Value = usize> {
+    prop_oneof![4 => Just(0_usize), 3 => Just(3_usize), 2 => 0..LOGINS.len()]
+}
+
+/// Seconds: within a minute nothing but the clock moves, within hours the log is anchored as well.
+fn span() -> impl Strategy<Value = i64> {
+    prop_oneof![2 => (1..4_i64).prop_map(|tens| tens * 10), 1 => (1..4_i64).prop_map(|hours| hours * 3_600)]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let limit = || prop_oneof![4 => Just(1_u16), 3 => Just(2_u16), 1 => 3..6_u16];
+    let office = || 0..OFFICES.len();
     prop_oneof![
-        5 => (0..3_usize, 1..4_u32, 9..13_i64).prop_map(|(who, month, present)| Step::Meet { who, month, present }),
-        3 => (0..REPORTERS.len()).prop_map(|who| Step::Enter { who }),
-        3 => (0..64_usize, 0..STEPS.len(), any::<bool>())
+        4 => (0..3_usize, 1..4_u32, 9..13_i64).prop_map(|(who, month, present)| Step::Meet { who, month, present }),
+        2 => (0..REPORTERS.len()).prop_map(|who| Step::Enter { who }),
+        2 => (0..64_usize, 0..STEPS.len(), any::<bool>())
             .prop_map(|(whom, step, by_commune)| Step::Develop { whom, step, by_commune }),
         2 => (0..64_usize, any::<u8>()).prop_map(|(which, place)| Step::Correct { which, place }),
         2 => (0..64_usize).prop_map(|which| Step::Withdraw { which }),
         1 => Just(Step::Decide),
         1 => (0..64_usize).prop_map(|whom| Step::Erase { whom }),
-        4 => (who.clone(), office.clone()).prop_map(|(who, office)| Step::Grant { who, office }),
-        3 => (who.clone(), office, 0..4_i64, 1..6_i64)
+        5 => (who(), office()).prop_map(|(who, office)| Step::Grant { who, office }),
+        3 => (who(), office(), prop_oneof![Just(0), span()], span())
             .prop_map(|(who, office, begins, lasts)| Step::GrantFor { who, office, begins, lasts }),
-        3 => (1..5_i64).prop_map(|hours| Step::Pass { hours }),
+        3 => (who(), span(), limit()).prop_map(|(who, seconds, limit)| Step::Pass { who, seconds, limit }),
         2 => (0..BRANCHES.len()).prop_map(|unit| Step::Move { unit }),
         2 => (0..64_usize, 0..BRANCHES.len()).prop_map(|(which, to)| Step::Go { which, to }),
-        9 => (who, 1..6_u16).prop_map(|(who, limit)| Step::Pull { who, limit }),
+        12 => (who(), limit()).prop_map(|(who, limit)| Step::Pull { who, limit }),
     ]
 }
 
 /// A province on such days, with a phone for each of its people.
 pub struct Days {
+    /// Whom the oracle asks. Let go of before the server, and its database with it.
+    oracle: RefCell<Connection>,
     /// The server.
     pub app: TestApp,
     /// Everybody, signed in.
@@ -119,6 +150,7 @@ impl Days {
         let app = TestApp::start_with(backend, |config| config.access_token_seconds = 10_000_000);
         let people = LOGINS.iter().chain(&[ADMIN]).map(|login| (*login, app.sign_in(login))).collect();
         Self {
+            oracle: RefCell::new(app.database().connect()),
             app,
             people,
             phones: LOGINS.iter().map(|login| (*login, Phone::default())).collect(),
@@ -167,7 +199,11 @@ impl Days {
             Step::GrantFor { who, office, begins, lasts } => {
                 self.grant_for(LOGINS[who], OFFICES[office], begins, lasts);
             }
-            Step::Pass { hours } => self.app.pass(TimeDelta::hours(hours)),
+            Step::Pass { who, seconds, limit } => {
+                while self.pull(LOGINS[who], 5)["more"] == true {}
+                self.app.pass(TimeDelta::seconds(seconds));
+                self.pull(LOGINS[who], limit);
+            }
             Step::Move { unit } => self.move_unit(BRANCHES[unit]),
             Step::Go { which, to } => self.go(which, BRANCHES[to]),
             Step::Pull { who, limit } => drop(self.pull(LOGINS[who], limit)),
@@ -228,9 +264,9 @@ impl Days {
         held.iter().any(|held| held.role == role && held.unit.uuid() == unit && held.stands_at(now))
     }
 
-    /// A second passes, so that no two grants begin together.
+    /// A moment passes, so that no two grants begin together.
     fn grant(&mut self, login: &'static str, (role, unit): (Role, Uuid)) {
-        self.app.pass(TimeDelta::seconds(1));
+        self.app.pass(TimeDelta::milliseconds(1));
         if self.holds(login, (role, unit)) {
             self.app.revoke(login, role, unit);
         } else {
@@ -239,10 +275,10 @@ impl Days {
     }
 
     fn grant_for(&mut self, login: &'static str, (role, unit): (Role, Uuid), begins: i64, lasts: i64) {
-        self.app.pass(TimeDelta::seconds(1));
+        self.app.pass(TimeDelta::milliseconds(1));
         if !self.holds(login, (role, unit)) {
-            let from = self.app.now() + TimeDelta::hours(begins);
-            self.app.grant_between(login, role, unit, (from, from + TimeDelta::hours(lasts)));
+            let from = self.app.now() + TimeDelta::seconds(begins);
+            self.app.grant_between(login, role, unit, (from, from + TimeDelta::seconds(lasts)));
         }
     }
 
@@ -255,10 +291,10 @@ impl Days {
 
     /// A live record without other ids, unless there is one like it already.
     fn go(&mut self, which: usize, to: Uuid) {
-        let (mut conn, of) = (self.app.database().connect(), Dialect(self.app.backend()));
+        let (conn, of) = (&mut *self.oracle.borrow_mut(), Dialect(self.app.backend()));
         let (id, unit) = (of.hex("r.id"), of.hex("r.unit_id"));
         let records = texts(
-            &mut conn,
+            conn,
             &format!(
                 "SELECT {id} || ':' || {unit} AS name FROM records r WHERE r.state = 'live' AND NOT {} AND NOT EXISTS \
                  (SELECT 1 FROM record_aliases a WHERE a.alias = r.id OR a.record_id = r.id) ORDER BY name",
@@ -269,7 +305,7 @@ impl Days {
         let (record, from) = record.split_once(':').expect("a record and its unit");
         let (record, from): (Uuid, Uuid) = (record.parse().expect("an id"), from.parse().expect("an id"));
         let alike = counted(
-            &mut conn,
+            conn,
             &format!(
                 "SELECT count(*) AS n FROM records r JOIN records o ON o.form = r.form AND o.id <> r.id \
                  AND o.natural_key = replace(r.natural_key, '{from}', '{to}') WHERE r.id = {}",
@@ -283,9 +319,13 @@ impl Days {
 
     // --- what is told ---------------------------------------------------------------------------------------
 
+    fn seen(&self, login: &str) -> Seen {
+        Seen::by(&mut self.oracle.borrow_mut(), &self.app, login)
+    }
+
     /// Pulls a page. Property 8: of whatever it tells, the user may know now.
     pub fn pull(&mut self, login: &'static str, limit: u16) -> Value {
-        let seen = Seen::by(&self.app, login);
+        let seen = self.seen(login);
         let phone = self.phones.get_mut(login).expect("a phone");
         self.earlier_phones.push((login, phone.clone()));
         let page = phone.pulls_a_page(&self.people[login], limit);
@@ -310,7 +350,7 @@ impl Days {
     }
 
     fn agrees(&self, login: &str, head: i64) {
-        let (phone, who, seen) = (&self.phones[login], &self.people[login], Seen::by(&self.app, login));
+        let (phone, who, seen) = (&self.phones[login], &self.people[login], self.seen(login));
         let (mine, told) = phone.clone().checks(who);
         assert_eq!(mine, told, "{login}, the hash as of {head}");
         let has: BTreeSet<String> = phone.records().into_iter().collect();

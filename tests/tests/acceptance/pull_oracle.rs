@@ -2,6 +2,7 @@
 //! product's, which expands grants in memory and walks the feed.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use muong_store::Connection;
 use muong_tests::builders::MEETING;
 use muong_tests::client::{text, uuid};
 use muong_tests::database::texts;
@@ -27,12 +28,12 @@ pub struct Seen {
 
 impl Seen {
     /// By somebody, now.
-    pub fn by(app: &TestApp, login: &str) -> Self {
-        let (mut conn, of) = (app.database().connect(), Dialect(app.backend()));
+    pub fn by(conn: &mut Connection, app: &TestApp, login: &str) -> Self {
+        let of = Dialect(app.backend());
         let (user, now) = (of.uuid(user_id(login)), of.instant(app.now()));
         let mine =
             format!("g.user_id = {user} AND g.valid_from <= {now} AND (g.valid_to IS NULL OR g.valid_to > {now})");
-        let mut ask = |select: String| texts(&mut conn, &select);
+        let mut ask = |select: String| texts(conn, &select);
         let ids =
             |names: Vec<String>| names.iter().map(|name| name.parse().expect("an id")).collect::<BTreeSet<Uuid>>();
         let records: Vec<[String; 3]> = ask(of.records(&mine)).iter().map(|name| parts(name)).collect();

@@ -1,6 +1,6 @@
 //! Properties 2, 8, 9 and 10 of the sync design over random days of a province (`pull_days`), on both databases.
 
-use super::pull_days::{Days, Step, any_step};
+use super::pull_days::{Days, Step, days};
 use chrono::TimeDelta;
 use muong_server::usecases::compact::compact;
 use muong_tests::phone::messages;
@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Goes on pulling from where a phone stood, which begins anew when it is told to; whether it was.
 fn goes_on(phone: &mut Phone, user: &Reporter) -> bool {
@@ -55,10 +56,10 @@ fn live(backend: Backend, steps: &[Step]) -> Vec<String> {
     days.pages.into_iter().map(anew).collect()
 }
 
-fn holds(cases: u32, steps: std::ops::Range<usize>, property: impl Fn(&[Step])) {
+fn holds(cases: u32, steps: Range<usize>, property: impl Fn(&[Step])) {
     let config = ProptestConfig { cases, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new(config)
-        .run(&prop::collection::vec(any_step(), steps), |steps| {
+        .run(&days(steps), |steps| {
             property(&steps);
             Ok(())
         })
