@@ -100,6 +100,9 @@ pub struct Phone {
     check: bool,
     batch: Batch,
     backoff: Backoff,
+    /// From when the server would not go on from the cursor until it does again: when to begin once more.
+    #[serde(default)]
+    anew: Option<Backoff>,
     obstacle: Option<Obstacle>,
 }
 
@@ -117,6 +120,7 @@ impl Phone {
             check: false,
             batch: BATCH,
             backoff: Backoff::default(),
+            anew: None,
             obstacle: None,
         }
     }
@@ -208,6 +212,9 @@ impl Phone {
             return Next::Ask(Request::Push { ids, body });
         }
         if self.stale {
+            if let Some(wait) = self.anew.as_ref().and_then(|anew| anew.wait_ms(moment)) {
+                return Next::Wait(wait);
+            }
             let mut body = json!({"cursor": self.cursor, "limit": PAGE});
             if self.check {
                 body["hash"] = json!(true);
@@ -237,14 +244,14 @@ impl Phone {
                 Err(_cut_off) => self.failed(moment),
             },
             (200, Request::Pull { .. }) => match serde_json::from_slice(body) {
-                Ok(pulled) => self.pulled(pulled),
+                Ok(pulled) => self.pulled(pulled, moment),
                 Err(_cut_off) => self.failed(moment),
             },
             (401, _) => self.obstacle = Some(Obstacle::SignIn),
             (409, Request::Push { .. }) => self.obstacle = Some(Obstacle::Register),
             (413, Request::Push { ids, .. }) if ids.len() > 1 => self.batch.count = ids.len() / 2,
             (400, Request::Pull { .. }) if self.cursor.is_some() && code(body) == "request.cursor_invalid" => {
-                self.begin_anew();
+                self.give_up_cursor(moment);
             }
             (408 | 409 | 429 | 500.., _) => self.backoff.failed(moment, retry_after_s),
             _ => self.obstacle = Some(Obstacle::Stuck(code(body))),
@@ -261,15 +268,19 @@ impl Phone {
         self.stale = true;
     }
 
-    fn pulled(&mut self, pulled: Pulled) {
+    fn pulled(&mut self, pulled: Pulled, moment: Moment) {
         self.backoff.succeeded();
         let Page { epoch, cursor, more, durable_before, messages, hash } = match pulled {
             Pulled::Page(page) => page,
             Pulled::Reset { reset: _ } => {
-                self.begin_anew();
+                self.give_up_cursor(moment);
                 return;
             }
         };
+        // The cursors within a download from the beginning say nothing of the one at its end.
+        if self.cursor.is_some() && !self.replica.is_begun_anew() {
+            self.anew = None;
+        }
         self.live_in(epoch);
         messages.into_iter().for_each(|message| self.replica.take(epoch, message));
         self.outbox.forget_before(durable_before);
@@ -279,14 +290,24 @@ impl Phone {
             self.replica.complete();
             // Told or not: who sees very much is told none.
             let checked = std::mem::take(&mut self.check);
-            if checked && hash.is_some_and(|hash| hash.all != self.replica.hash()) {
+            if checked && hash.is_some_and(|hash| hash.all != self.replica.hash().all) {
                 self.begin_anew();
                 self.stale = true;
             }
         }
     }
 
-    /// The cursor is good for nothing: another history, too long away, or another user than it was given to.
+    /// The server does not go on from the cursor: another history, too long away, or another user than it was given to. It
+    /// begins anew at once; but ever later as long as the server gives cursors that it does not go on from, since a download is
+    /// dear to both.
+    fn give_up_cursor(&mut self, moment: Moment) {
+        match &mut self.anew {
+            Some(anew) => anew.failed(moment, None),
+            None => self.anew = Some(Backoff::default()),
+        }
+        self.begin_anew();
+    }
+
     fn begin_anew(&mut self) {
         self.cursor = None;
         self.replica.begin_anew();

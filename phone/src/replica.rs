@@ -1,7 +1,7 @@
 //! The local copy of what the server lets this phone see. Belongs to the server: nothing that is not in the outbox is said
 //! here, and whatever is taken away here can be had again.
 
-use crate::wire::{Message, Notice, Put};
+use crate::wire::{Hash, Message, Notice, Put};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,6 +10,10 @@ use uuid::Uuid;
 
 /// The kind of what its holder may do where.
 const GRANT: &str = "grant";
+/// About so many things it is remembered which notice was told last.
+pub(crate) const REMEMBERED: usize = 1_000;
+/// The XOR of the SHA-256 of some lines.
+type Sum = [u8; 32];
 
 /// One thing, as it was last told.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -46,6 +50,9 @@ pub struct Replica {
     notices: Vec<Notice>,
     /// The last notice about each thing: whoever begins anew is told all of them again.
     noticed: BTreeMap<Uuid, i64>,
+    /// Up to which entry notices are no longer remembered one by one: whatever comes of so long ago was told.
+    #[serde(default)]
+    noticed_up_to: i64,
     /// In which history of the store that was: in another one the same numbers stand for other decisions.
     noticed_in: Uuid,
     /// Counts downloads from the beginning; while one is under way, what it has not told of yet is still shown.
@@ -80,25 +87,42 @@ impl Replica {
         std::mem::take(&mut self.notices)
     }
 
-    /// What is here as one number, as the server makes it of what should be: the XOR of the SHA-256 of a line for each thing
-    /// and for each other id of a record that is here.
-    pub fn hash(&self) -> String {
-        let things = self.things.iter().map(|(id, thing)| format!("{} {id} {}", thing.kind, thing.v));
-        let of_unit = |(unit, of_unit): (&Uuid, &BTreeMap<Uuid, Alias>)| -> Vec<String> {
-            let held = of_unit.iter().filter(|(_, alias)| self.things.contains_key(&alias.record));
-            held.map(|(id, alias)| format!("alias {id} {unit} {}", alias.record)).collect()
-        };
-        let mut sum = [0_u8; 32];
-        for line in things.chain(self.aliases.iter().flat_map(of_unit)) {
-            sum.iter_mut().zip(Sha256::digest(line)).for_each(|(sum, byte)| *sum ^= byte);
+    /// The other ids of records: the unit in which an id is one, the id, and the record.
+    pub fn aliases(&self) -> impl Iterator<Item = (Uuid, Uuid, Uuid)> {
+        (self.aliases.iter())
+            .flat_map(|(unit, of_unit)| of_unit.iter().map(move |(id, alias)| (*unit, *id, alias.record)))
+    }
+
+    /// What is here as one number, and what is in each unit, as the server makes it of what should be: the XOR of the SHA-256
+    /// of a line for each thing and for each other id of a record that is here.
+    pub fn hash(&self) -> Hash {
+        let things = self.things.iter().map(|(id, thing)| {
+            // A grant names a unit, and lies in its holder's scope.
+            (thing.unit.filter(|_| thing.kind != GRANT), format!("{} {id} {}", thing.kind, thing.v))
+        });
+        let held = self.aliases().filter(|(_, _, record)| self.things.contains_key(record));
+        let aliases = held.map(|(unit, id, record)| (Some(unit), format!("alias {id} {unit} {record}")));
+        let (mut all, mut count, mut units) = (Sum::default(), 0, BTreeMap::<Uuid, Sum>::new());
+        for (unit, line) in things.chain(aliases) {
+            count += 1;
+            add(&mut all, &line);
+            if let Some(unit) = unit {
+                add(units.entry(unit).or_default(), &line);
+            }
         }
-        sum.iter().map(|byte| format!("{byte:02x}")).collect()
+        let units = units.into_iter().map(|(unit, sum)| (unit, hexadecimal(sum))).collect();
+        Hash { all: hexadecimal(all), things: count, units: Some(units) }
     }
 
     /// From now on everything is told from the beginning.
     pub(crate) fn begin_anew(&mut self) {
         self.download += 1;
         self.anew = true;
+    }
+
+    /// Whether a download from the beginning is under way.
+    pub(crate) fn is_begun_anew(&self) -> bool {
+        self.anew
     }
 
     /// Everything has been told: what was not told in a download from the beginning is not there any more.
@@ -134,17 +158,40 @@ impl Replica {
                 }
                 self.aliases.entry(unit).or_default().insert(id, Alias { record, download });
             }
-            Message::Notice(notice) => {
-                if std::mem::replace(&mut self.noticed_in, epoch) != epoch {
-                    self.noticed.clear();
-                }
-                let last = self.noticed.entry(notice.about).or_insert(i64::MIN);
-                if *last < notice.v {
-                    *last = notice.v;
-                    self.notices.push(notice);
-                }
-            }
+            Message::Notice(notice) => self.notice(epoch, notice),
             Message::Unknown => {}
         }
     }
+
+    fn notice(&mut self, epoch: Uuid, notice: Notice) {
+        if std::mem::replace(&mut self.noticed_in, epoch) != epoch {
+            self.noticed.clear();
+            self.noticed_up_to = 0;
+        }
+        let last = self.noticed.get(&notice.about).copied().unwrap_or(self.noticed_up_to);
+        if last >= notice.v {
+            return;
+        }
+        self.noticed.insert(notice.about, notice.v);
+        self.forget_notices(notice.v);
+        self.notices.push(notice);
+    }
+
+    /// Notices come in the order of their entries. Those of the newest are all remembered: more of it may be still to come.
+    fn forget_notices(&mut self, newest: i64) {
+        while self.noticed.len() > REMEMBERED {
+            let oldest = self.noticed.iter().min_by_key(|(_, v)| **v).map(|(about, v)| (*about, *v));
+            let Some((about, v)) = oldest.filter(|(_, v)| *v < newest) else { return };
+            self.noticed.remove(&about);
+            self.noticed_up_to = v;
+        }
+    }
+}
+
+fn add(sum: &mut Sum, line: &str) {
+    sum.iter_mut().zip(Sha256::digest(line)).for_each(|(sum, byte)| *sum ^= byte);
+}
+
+fn hexadecimal(sum: Sum) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
 }

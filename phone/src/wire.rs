@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The answer to a push.
@@ -80,11 +81,16 @@ pub struct Page {
     pub hash: Option<Hash>,
 }
 
-/// What the phone should have.
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+/// What the phone should have, or has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Hash {
     /// The XOR of the SHA-256 of every thing, in hexadecimal.
     pub all: String,
+    /// How many things that are.
+    pub things: u64,
+    /// The same of what lies in each unit, which tells where a copy is spoiled; a server leaves it out of very many.
+    #[serde(default)]
+    pub units: Option<BTreeMap<Uuid, String>>,
 }
 
 /// One message of a page.
@@ -151,6 +157,9 @@ pub struct Notice {
     pub about: Uuid,
     /// What.
     pub code: String,
+    /// The decided conflict, when it is about one.
+    #[serde(default)]
+    pub conflict: Option<Uuid>,
     /// The entry of the log that decided it.
     pub v: i64,
 }

@@ -15,7 +15,7 @@ use muong_server::commands::{backup, keys, restore, serve, user};
 use muong_server::config::{Config, Secret};
 use muong_server::security::token;
 use muong_server::state::App;
-use muong_store::grants;
+use muong_store::grants::{self, NewGrant};
 use serde_json::json;
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -233,7 +233,15 @@ impl TestApp {
 
     /// `muong user grant`, from now on.
     pub fn grant(&self, login: &str, role: Role, unit: Uuid) {
-        let grant = province::grant(login, role, unit, self.now());
+        self.give(province::grant(login, role, unit, self.now()));
+    }
+
+    /// A grant that begins and ends by its dates, as an administrator gives it.
+    pub fn grant_between(&self, login: &str, role: Role, unit: Uuid, (from, to): (DateTime<Utc>, DateTime<Utc>)) {
+        self.give(NewGrant { valid_to: Some(to), ..province::grant(login, role, unit, from) });
+    }
+
+    fn give(&self, grant: NewGrant) {
         province::commit(&self.app().writer, move |tx| Ok(grants::add(tx, &province::OPERATOR, &grant)?.into()));
     }
 

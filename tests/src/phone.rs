@@ -1,29 +1,46 @@
-//! A phone that pulls: its cursor, and what it keeps of what it is told. Knows only what an answer says.
+//! A phone that pulls: the reference phone, asked and told over HTTP. Owns beside it only what a correct client would not
+//! do: pages of one message, questions whose answers it does not take in, a copy that is spoiled by hand.
 
-use crate::client::{Reporter, text, uuid};
+use crate::client::{Reporter, text};
+use muong_phone::wire::{Message, Notice, Pulled};
+use muong_phone::{Moment, Next, Request, Thing};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// What a phone has.
-#[derive(Clone, Debug, Default)]
-pub struct Phone {
-    /// Where it stands.
-    pub cursor: Option<String>,
-    /// Records, units, forms and grants, as they were put, by id.
-    pub things: BTreeMap<Uuid, Value>,
-    /// Other ids of records: by (id, unit) the record.
-    pub aliases: BTreeMap<(Uuid, Uuid), Uuid>,
-    /// Notices, as they came.
-    pub notices: Vec<Value>,
+/// It never waits: it is lucky, and nobody else is there.
+const NOW: Moment = Moment { now_ms: 0, chance: 0.0 };
+
+/// A phone that always wants to know what is new, and has nothing to say.
+#[derive(Clone, Debug)]
+pub struct Phone(muong_phone::Phone);
+
+impl Default for Phone {
+    fn default() -> Self {
+        Self(muong_phone::Phone::new(Uuid::nil(), "muong-tests/1.0"))
+    }
 }
 
 impl Phone {
-    /// Asks for a page.
+    /// What it would ask next.
+    #[track_caller]
+    fn request(&self) -> Request {
+        match self.0.next(NOW) {
+            Next::Ask(request @ Request::Pull { .. }) => request,
+            other => panic!("it does not pull: {other:?}"),
+        }
+    }
+
+    /// Where it stands.
+    #[track_caller]
+    pub fn cursor(&self) -> Option<String> {
+        self.request().body()["cursor"].as_str().map(str::to_owned)
+    }
+
+    /// Asks for a page, with parameters of the test's own.
     #[track_caller]
     pub fn asks(&self, user: &Reporter, more: &Value) -> Value {
-        let mut body = json!({"cursor": self.cursor});
+        let mut body = self.request().body().clone();
         body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         user.post("/v1/sync/pull", &body).expect(200)
     }
@@ -32,6 +49,7 @@ impl Phone {
     #[track_caller]
     pub fn pulls_a_page(&mut self, user: &Reporter, limit: u16) -> Value {
         let page = self.asks(user, &json!({"limit": limit}));
+        assert!(page["reset"].is_null(), "{page}");
         assert!(messages(&page).len() <= usize::from(limit), "too many messages: {page}");
         assert!(page["more"] == false || !messages(&page).is_empty(), "an empty page, and more: {page}");
         self.takes(&page);
@@ -58,77 +76,74 @@ impl Phone {
         panic!("it never ends");
     }
 
-    /// Takes in a page.
+    /// Takes in an answer, a page or a reset, of which it must understand everything.
     #[track_caller]
-    pub fn takes(&mut self, page: &Value) {
-        assert!(page["reset"].is_null(), "{page}");
-        self.cursor = Some(text(&page["cursor"]).to_owned());
-        messages(page).iter().for_each(|message| self.hears(message));
+    pub fn takes(&mut self, answer: &Value) {
+        let request = self.request();
+        match serde_json::from_value(answer.clone()) {
+            Ok(Pulled::Page(page)) => {
+                assert!(!page.messages.contains(&Message::Unknown), "an unknown message: {answer}");
+            }
+            Ok(Pulled::Reset { .. }) => {}
+            Err(error) => panic!("it does not understand ({error}): {answer}"),
+        }
+        self.0.answered(&request, 200, None, answer.to_string().as_bytes(), NOW);
+        self.0.wake(NOW);
     }
 
-    #[track_caller]
-    fn hears(&mut self, message: &Value) {
-        match text(&message["t"]) {
-            "put" => drop(self.things.insert(uuid(&message["id"]), message.clone())),
-            // Other ids stand until their unit is purged: a withdrawn record may come back.
-            "tombstone" | "purge" => drop(self.things.remove(&uuid(&message["id"]))),
-            "alias" => {
-                let key = (uuid(&message["id"]), uuid(&message["unit"]));
-                self.aliases.insert(key, uuid(&message["record"]));
-            }
-            "purge_scope" => {
-                let unit = &message["unit"];
-                self.things.retain(|_, thing| thing["unit"] != *unit || thing["kind"] == "grant");
-                self.aliases.retain(|(_, of), _| *of != uuid(unit));
-            }
-            "notice" => self.notices.push(message.clone()),
-            other => panic!("an unknown message: {other}"),
-        }
+    /// Everything that it has, by id.
+    pub fn things(&self) -> BTreeMap<Uuid, Value> {
+        let told = |thing: &Thing| {
+            let Thing { kind, v, unit, data, open_conflicts, .. } = thing;
+            json!({"kind": kind, "v": v, "unit": unit, "data": data, "open_conflicts": open_conflicts})
+        };
+        self.0.replica().things().map(|(id, thing)| (*id, told(thing))).collect()
     }
 
     /// What it has of one kind, by id.
-    pub fn of_kind(&self, kind: &str) -> BTreeMap<Uuid, &Value> {
-        let of_kind = self.things.iter().filter(|(_, thing)| thing["kind"] == kind);
-        of_kind.map(|(id, thing)| (*id, thing)).collect()
-    }
-
-    /// The hash of what it has, as the API describes it: of everything, and of one unit after the other.
-    pub fn hash(&self) -> Value {
-        let (mut all, mut units) = ([0; 32], BTreeMap::<Uuid, [u8; 32]>::new());
-        let mut add = |unit: Option<Uuid>, thing: String| {
-            let digest = Sha256::digest(thing);
-            let sums = [Some(&mut all), unit.map(|unit| units.entry(unit).or_default())];
-            sums.into_iter().flatten().for_each(|sum| sum.iter_mut().zip(digest).for_each(|(sum, byte)| *sum ^= byte));
-        };
-        for (id, thing) in &self.things {
-            let kind = text(&thing["kind"]);
-            let unit = (!["form", "grant"].contains(&kind)).then(|| uuid(&thing["unit"]));
-            add(unit, format!("{kind} {id} {}", thing["v"]));
-        }
-        let known = self.aliases.iter().filter(|(_, record)| self.things.contains_key(record));
-        let known: Vec<_> = known.collect();
-        for ((id, unit), record) in &known {
-            add(Some(*unit), format!("alias {id} {unit} {record}"));
-        }
-        let written = |sum: [u8; 32]| sum.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let units: BTreeMap<Uuid, String> = units.into_iter().map(|(unit, sum)| (unit, written(sum))).collect();
-        json!({"all": written(all), "things": self.things.len() + known.len(), "units": units})
-    }
-
-    /// Pulls to the end and compares what it has with what the server says that it has; the two hashes.
-    #[track_caller]
-    pub fn checks(&mut self, user: &Reporter) -> (Value, Value) {
-        self.pulls(user);
-        let page = self.asks(user, &json!({"hash": true}));
-        self.takes(&page);
-        (self.hash(), page["hash"].clone())
+    pub fn of_kind(&self, kind: &str) -> BTreeMap<Uuid, Value> {
+        self.things().into_iter().filter(|(_, thing)| thing["kind"] == kind).collect()
     }
 
     /// Which records it has, as `id:v` with the id in plain hexadecimal digits.
     pub fn records(&self) -> Vec<String> {
         let other = ["unit", "form", "grant"];
-        let records = self.things.values().filter(|thing| !other.contains(&text(&thing["kind"])));
-        records.map(|thing| format!("{}:{}", uuid(&thing["id"]).simple(), thing["v"])).collect()
+        let records = self.0.replica().things().filter(|(_, thing)| !other.contains(&thing.kind.as_str()));
+        records.map(|(id, thing)| format!("{}:{}", id.simple(), thing.v)).collect()
+    }
+
+    /// Other ids of records: by (id, unit) the record.
+    pub fn aliases(&self) -> BTreeMap<(Uuid, Uuid), Uuid> {
+        self.0.replica().aliases().map(|(unit, id, record)| ((id, unit), record)).collect()
+    }
+
+    /// What its user is to be told, once.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.0.replica_mut().take_notices()
+    }
+
+    /// The hash of what it has, as the API describes it.
+    pub fn hash(&self) -> Value {
+        json!(self.0.replica().hash())
+    }
+
+    /// Pulls to the end and compares what it has with what the server says that it has; the two hashes. When they differ, it
+    /// begins anew.
+    #[track_caller]
+    pub fn checks(&mut self, user: &Reporter) -> (Value, Value) {
+        self.pulls(user);
+        self.0.check();
+        let page = self.asks(user, &json!({}));
+        self.takes(&page);
+        (self.hash(), page["hash"].clone())
+    }
+
+    /// Its copy is spoiled: what it has saved is changed by other hands, and read again.
+    #[track_caller]
+    pub fn is_spoiled(&mut self, spoil: impl FnOnce(&mut Value)) {
+        let mut saved = json!(self.0);
+        spoil(&mut saved["replica"]);
+        self.0 = serde_json::from_value(saved).unwrap_or_else(|error| panic!("spoiled beyond reading: {error}"));
     }
 }
 

@@ -20,6 +20,7 @@ mod acceptance {
     mod checks;
     mod compaction;
     mod cursor_model;
+    mod cursor_model_scopes;
     mod decided_people;
     mod decisions;
     mod erasure;
@@ -40,7 +41,9 @@ mod acceptance {
     mod promotion;
     mod properties;
     mod pull;
+    mod pull_days;
     mod pull_hash;
+    mod pull_oracle;
     mod pull_properties;
     mod pull_scopes;
     mod pull_waiting;

@@ -38,6 +38,25 @@ pub enum Changed {
     Anything,
 }
 
+impl Waiters {
+    fn name(&mut self, id: u64, keys: &[Uuid]) {
+        for key in keys {
+            self.by_key.entry(*key).or_default().insert(id);
+        }
+    }
+
+    fn forget(&mut self, id: u64, keys: &[Uuid]) {
+        for key in keys {
+            if let Some(ids) = self.by_key.get_mut(key) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.by_key.remove(key);
+                }
+            }
+        }
+    }
+}
+
 impl Waiting {
     fn lock(&self) -> MutexGuard<'_, Waiters> {
         self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,9 +71,7 @@ impl Waiting {
         waiters.next += 1;
         let (id, woken) = (waiters.next, Arc::new(Notify::new()));
         waiters.all.insert(id, Arc::clone(&woken));
-        for key in &keys {
-            waiters.by_key.entry(*key).or_default().insert(id);
-        }
+        waiters.name(id, &keys);
         Ok(Waiter { of: Arc::clone(self), id, keys, woken })
     }
 
@@ -97,6 +114,15 @@ pub struct Waiter {
 }
 
 impl Waiter {
+    /// Waits for what other keys name from now on. It keeps its place: nobody who comes meanwhile takes it.
+    pub fn now_for(&mut self, keys: Vec<Uuid>) {
+        let mut waiters = self.of.lock();
+        waiters.forget(self.id, &self.keys);
+        waiters.name(self.id, &keys);
+        drop(waiters);
+        self.keys = keys;
+    }
+
     /// Returns when something has changed since this was asked last, or since the beginning.
     pub async fn changed(&self) {
         if !self.of.is_closed() {
@@ -109,14 +135,7 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         let mut waiters = self.of.lock();
         waiters.all.remove(&self.id);
-        for key in &self.keys {
-            if let Some(ids) = waiters.by_key.get_mut(key) {
-                ids.remove(&self.id);
-                if ids.is_empty() {
-                    waiters.by_key.remove(key);
-                }
-            }
-        }
+        waiters.forget(self.id, &self.keys);
     }
 }
 
@@ -155,6 +174,22 @@ mod tests {
         drop(one);
         assert_eq!((waiting.count(), waiting.lock().by_key.len()), (0, 0));
         assert!(waiting.enter(vec![key(1)], 1).is_ok());
+    }
+
+    #[test]
+    fn who_waits_for_something_else_keeps_the_place_and_is_woken_by_that_alone() {
+        let waiting = Arc::new(Waiting::default());
+        let mut one = waiting.enter(vec![key(1), key(2)], 1).unwrap();
+        one.now_for(vec![key(2), key(3)]);
+        assert_eq!((waiting.count(), waiting.enter(vec![key(1)], 1).unwrap_err()), (1, TooMany));
+        waiting.wake(&Changed::Keys(vec![key(1)]));
+        assert!(!is_woken(pin!(one.changed())));
+        for of in [2, 3] {
+            waiting.wake(&Changed::Keys(vec![key(of)]));
+            assert!(is_woken(pin!(one.changed())), "{of}");
+        }
+        drop(one);
+        assert_eq!((waiting.count(), waiting.lock().by_key.len()), (0, 0));
     }
 
     #[test]

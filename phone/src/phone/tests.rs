@@ -1,5 +1,6 @@
 use super::*;
 use crate::outbox::State;
+use crate::replica::REMEMBERED;
 use sha2::{Digest, Sha256};
 
 const DEVICE: Uuid = Uuid::from_u128(1);
@@ -353,4 +354,84 @@ fn a_decision_made_again_after_a_restore_is_told_although_its_number_is_lower() 
     pull(&mut phone, page(NEW, false, 0, notice("quarantine.discarded", 850)));
     let told: Vec<String> = phone.replica_mut().take_notices().into_iter().map(|notice| notice.code).collect();
     assert_eq!(told, ["quarantine.released", "quarantine.discarded"]);
+}
+
+/// Downloads all there is in two pages, rests, and is then answered this instead of a page; what it waits for afterwards.
+#[track_caller]
+fn is_sent_back(phone: &mut Phone, now: Moment, status: u16, answer: &Value) -> Next {
+    for more in [true, false] {
+        let Next::Ask(request) = phone.next(now) else { panic!("it does not ask") };
+        phone.answered(&request, 200, None, page(EPOCH, more, 0, json!([])).to_string().as_bytes(), now);
+    }
+    phone.wake(now);
+    let Next::Ask(request) = phone.next(now) else { panic!("it does not ask") };
+    assert_eq!(request.body()["cursor"], "c");
+    phone.answered(&request, status, None, answer.to_string().as_bytes(), now);
+    phone.next(now)
+}
+
+#[test]
+fn where_no_cursor_is_believed_it_begins_anew_at_once_and_then_ever_later_and_pushes_all_the_same() {
+    let refusals = [(400, json!({"code": "request.cursor_invalid"})), (200, json!({"reset": {"reason": "epoch"}}))];
+    for (status, answer) in refusals {
+        let mut phone = Phone::new(DEVICE, "test/1");
+        let mut now = NOW;
+        let begins = is_sent_back(&mut phone, now, status, &answer);
+        assert!(matches!(begins, Next::Ask(request) if request.body()["cursor"].is_null()), "at once");
+        for wait in [1_000, 2_000, 4_000] {
+            assert_eq!(is_sent_back(&mut phone, now, status, &answer), Next::Wait(wait));
+            let saved = serde_json::to_vec(&phone).unwrap();
+            assert_eq!(serde_json::from_slice::<Phone>(&saved).unwrap().next(now), Next::Wait(wait));
+            now = Moment { now_ms: now.now_ms + wait, ..now };
+        }
+        assert_eq!(is_sent_back(&mut phone, now, status, &answer), Next::Wait(8_000));
+        phone.say(id(100), meeting(0)).unwrap();
+        let Next::Ask(request) = phone.next(now) else { panic!("it does not push") };
+        let pushed = json!({"epoch": EPOCH, "results": [{"id": id(100), "status": "accepted", "v": 5}]});
+        phone.answered(&request, 200, None, pushed.to_string().as_bytes(), now);
+        assert_eq!(phone.next(now), Next::Wait(8_000), "that a push is taken in says nothing of cursors");
+    }
+}
+
+#[test]
+fn once_a_cursor_is_believed_again_the_next_that_is_not_counts_as_the_first() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let invalid = json!({"code": "request.cursor_invalid"});
+    is_sent_back(&mut phone, NOW, 400, &invalid);
+    pull(&mut phone, page(EPOCH, false, 0, json!([])));
+    phone.wake(NOW);
+    let begins = is_sent_back(&mut phone, NOW, 400, &invalid);
+    assert!(matches!(begins, Next::Ask(request) if request.body()["cursor"].is_null()), "at once");
+}
+
+#[test]
+fn of_notices_that_were_told_it_remembers_a_bounded_number_and_tells_none_twice() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let count = 2 * i64::try_from(REMEMBERED).unwrap();
+    let notice =
+        |v: i64| json!({"t": "notice", "about": id(v.unsigned_abs().into()), "code": "quarantine.released", "v": v});
+    let all: Vec<Value> = (1..=count).map(notice).collect();
+    pull(&mut phone, page(EPOCH, false, 0, json!(all)));
+    assert_eq!(phone.replica_mut().take_notices().len(), all.len());
+    let saved = serde_json::to_value(&phone).unwrap();
+    assert_eq!(saved["replica"]["noticed"].as_object().map(serde_json::Map::len), Some(REMEMBERED));
+    phone.wake(NOW);
+    pull(&mut phone, json!({"reset": {"reason": "compacted"}}));
+    let next = json!({"t": "notice", "about": id(1), "code": "quarantine.discarded", "v": count + 1});
+    pull(&mut phone, page(EPOCH, true, 0, json!(all)));
+    pull(&mut phone, page(EPOCH, false, 0, json!([next])));
+    let told: Vec<i64> = phone.replica_mut().take_notices().iter().map(|notice| notice.v).collect();
+    assert_eq!(told, [count + 1]);
+}
+
+#[test]
+fn all_notices_of_one_entry_are_told_however_many_they_are() {
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let count = 2 * REMEMBERED as u128;
+    let about = |number: u128| json!({"t": "notice", "about": id(number), "code": "quarantine.erased", "v": 7});
+    let (one, other): (Vec<Value>, Vec<Value>) =
+        ((0..count / 2).map(about).collect(), (count / 2..count).map(about).collect());
+    pull(&mut phone, page(EPOCH, true, 0, json!(one)));
+    pull(&mut phone, page(EPOCH, false, 0, json!(other)));
+    assert_eq!(phone.replica_mut().take_notices().len(), 2 * REMEMBERED);
 }

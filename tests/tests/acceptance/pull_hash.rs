@@ -91,8 +91,8 @@ fn a_phone_agrees_with_the_server_whatever_happens_to_what_it_has(app: &TestApp)
     all.agree("compaction", &[]);
 }
 
-/// Spoils what a phone has of one record, or beside it.
-type Spoil = fn(&mut Phone, Uuid, Uuid);
+/// Spoils what a phone has saved of one record, or beside it.
+type Spoil = fn(&mut Value, Uuid, Uuid);
 
 fn a_spoiled_copy_is_found_out_and_where_and_mended_by_beginning_anew(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
@@ -103,26 +103,29 @@ fn a_spoiled_copy_is_found_out_and_where_and_mended_by_beginning_anew(app: &Test
     let (mine, told) = phone.checks(&secretary);
     assert_eq!(mine, told);
     let spoilings: [(&str, Spoil); 4] = [
-        ("a record is lost", |phone, lost, _| drop(phone.things.remove(&lost))),
-        ("a record is older", |phone, lost, _| phone.things.get_mut(&lost).expect("it has it")["v"] = json!(1)),
-        ("a record is doubled", |phone, lost, kept| {
-            let copy = phone.things[&lost].clone();
-            phone.things.insert(Uuid::from_u128(kept.as_u128() + 1), copy);
+        ("a record is lost", |saved, lost, _| {
+            drop(saved["things"].as_object_mut().expect("things").remove(&lost.to_string()));
         }),
-        ("an alias was never there", |phone, lost, _| {
-            phone.aliases.insert((Uuid::from_u128(7), HUOI_SANG), lost);
+        ("a record is older", |saved, lost, _| saved["things"][lost.to_string()]["v"] = json!(1)),
+        ("a record is doubled", |saved, lost, kept| {
+            let copy = saved["things"][lost.to_string()].clone();
+            saved["things"][Uuid::from_u128(kept.as_u128() + 1).to_string()] = copy;
+        }),
+        ("an alias was never there", |saved, lost, _| {
+            let alias = json!({"record": lost, "download": 0});
+            saved["aliases"][HUOI_SANG.to_string()] = json!({Uuid::from_u128(7).to_string(): alias});
         }),
     ];
     for (what, spoil) in spoilings {
         let mut spoiled = phone.clone();
-        spoil(&mut spoiled, lost, kept);
+        spoiled.is_spoiled(|saved| spoil(saved, lost, kept));
         let (mine, told) = spoiled.checks(&secretary);
         assert_ne!(mine["all"], told["all"], "{what}");
         let differs = |unit: Uuid| mine["units"][unit.to_string()] != told["units"][unit.to_string()];
         assert_eq!((differs(HUOI_SANG), differs(NA_LONG)), (true, false), "{what}");
-        let mut anew = Phone::default();
-        let (mine, told) = anew.checks(&secretary);
-        assert_eq!((&mine, &anew.things), (&told, &phone.things), "{what}");
+        assert_eq!(spoiled.cursor(), None, "it begins anew by itself: {what}");
+        let (mine, told) = spoiled.checks(&secretary);
+        assert_eq!((&mine, spoiled.things(), spoiled.aliases()), (&told, phone.things(), phone.aliases()), "{what}");
     }
 }
 

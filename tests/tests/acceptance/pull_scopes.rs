@@ -47,7 +47,7 @@ fn a_grant_brings_what_its_unit_holds_and_takes_it_along_when_it_ends(app: &Test
     let kinds: Vec<&str> = kinds(&told);
     assert_eq!(kinds.len(), 3, "the grant, the unit, its meeting: {told:?}");
     assert!(["grant", "unit", MEETING].iter().all(|kind| kinds.contains(kind)), "{told:?}");
-    assert!(phone.things.contains_key(&own) && phone.things.contains_key(&other));
+    assert!(phone.things().contains_key(&own) && phone.things().contains_key(&other));
     app.revoke(SECRETARY, Role::Cadre, NA_LONG);
     let told = phone.pulls(&secretary);
     assert_eq!(purged(&told), BTreeSet::from([NA_LONG]), "{told:?}");
@@ -72,12 +72,12 @@ fn a_grant_begins_and_ends_by_its_dates_without_anybody_doing_anything(app: &Tes
     let mut told = phone.pulls(&secretary);
     told.sort_by_key(|message| text(&message["kind"]).to_owned());
     assert_eq!(kinds(&told), [MEETING, "unit"], "precisely the difference");
-    assert!(phone.things.contains_key(&other));
+    assert!(phone.things().contains_key(&other));
     assert_eq!(phone.pulls(&secretary), Vec::<Value>::new());
     app.pass(TimeDelta::seconds(60));
     let told = phone.pulls(&secretary);
     assert_eq!(told, [json!({"t": "purge_scope", "unit": NA_LONG})]);
-    assert!(!phone.things.contains_key(&other));
+    assert!(!phone.things().contains_key(&other));
     assert_eq!(phone.pulls(&secretary), Vec::<Value>::new());
 }
 
@@ -118,36 +118,40 @@ fn a_unit_that_moves_takes_what_it_holds_along(app: &TestApp) {
     let told = to.pulls(&other);
     assert!(told.iter().any(|message| message["id"] == json!(moving)), "{told:?}");
     assert!(told.iter().all(|message| message["unit"] == json!(HUOI_SANG)), "nothing but the unit: {told:?}");
-    assert!(from.things.contains_key(&staying) && to.things.contains_key(&there));
+    assert!(from.things().contains_key(&staying) && to.things().contains_key(&there));
     for (phone, who) in [(&mut from, &commune), (&mut to, &other)] {
         assert_eq!(phone.pulls(who), Vec::<Value>::new());
         let mut new = Phone::default();
         new.pulls(who);
-        assert_eq!(new.things, phone.things);
+        assert_eq!(new.things(), phone.things());
     }
 }
 
-/// As a use case would that moves a record from one unit to another: a row of leave there, a row of entry here.
-fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
-    let mut conn = app.database().connect();
-    let literal = |id: Uuid| match app.backend() {
-        Backend::Sqlite => format!("x'{}'", id.simple()),
-        Backend::Postgres => format!("'{id}'::uuid"),
+/// As a use case would that moves a record from one unit to another: a row of leave there, a row of entry here, and its key
+/// is one of the unit.
+pub fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
+    let (begin, literal): (_, fn(Uuid) -> String) = match app.backend() {
+        Backend::Sqlite => ("BEGIN IMMEDIATE", |id| format!("x'{}'", id.simple())),
+        Backend::Postgres => ("BEGIN", |id| format!("'{id}'::uuid")),
     };
-    let (record, from, to) = (literal(record), literal(from), literal(to));
-    for statement in [
+    let (id, scope, other) = (literal(record), literal(from), literal(to));
+    let statements = [
+        begin.to_owned(),
         "UPDATE feed_head SET seq = seq + 1".to_owned(),
-        format!("UPDATE records SET unit_id = {to} WHERE id = {record}"),
         format!(
-            "UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {record} AND scope = {from}"
+            "UPDATE records SET unit_id = {other}, natural_key = replace(natural_key, '{from}', '{to}') WHERE id = {id}"
         ),
         format!(
-            "INSERT INTO feed (id, scope, kind, seq, present) SELECT {record}, {to}, '{MEETING}', seq, true FROM feed_head \
-             WHERE true ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = true"
+            "UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {id} AND scope = {scope}"
         ),
-    ] {
-        execute(&mut conn, &statement);
-    }
+        format!(
+            "INSERT INTO feed (id, scope, kind, seq, present) SELECT r.id, r.unit_id, r.form, h.seq, true \
+             FROM records r, feed_head h WHERE r.id = {id} \
+             ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = true"
+        ),
+        "COMMIT".to_owned(),
+    ];
+    execute(&mut app.database().connect(), &statements.join("; "));
 }
 
 fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp) {
@@ -163,17 +167,17 @@ fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp)
     assert_eq!(kinds(&told[0]), ["purge"], "{told:?}");
     assert_eq!(kinds(&told[1]), [MEETING], "{told:?}");
     assert!(told[2].iter().all(|message| message["t"] == "put" && message["unit"] == json!(NA_LONG)), "{told:?}");
-    let has = phones.each_ref().map(|phone| phone.things.contains_key(&record));
+    let has = phones.each_ref().map(|phone| phone.things().contains_key(&record));
     assert_eq!(has, [false, true, true]);
     goes(app, record, NA_LONG, HUOI_SANG);
     for (phone, who) in phones.iter_mut().zip(&people) {
         phone.pulls(who);
     }
-    assert_eq!(phones.each_ref().map(|phone| phone.things.contains_key(&record)), [true, false, true]);
+    assert_eq!(phones.each_ref().map(|phone| phone.things().contains_key(&record)), [true, false, true]);
     for (phone, who) in phones.iter().zip(&people) {
         let mut new = Phone::default();
         new.pulls(who);
-        assert_eq!(new.things, phone.things);
+        assert_eq!(new.things(), phone.things());
     }
 }
 
@@ -201,8 +205,8 @@ fn scopes_that_change_in_the_middle_of_a_bootstrap_end_as_they_are(app: &TestApp
         whole.pulls(&commune);
         let mut new = Phone::default();
         new.pulls(&commune);
-        assert_eq!(phone.things, new.things, "stopped after {stop}");
-        assert_eq!(whole.things, new.things, "followed, at {stop}");
+        assert_eq!(phone.things(), new.things(), "stopped after {stop}");
+        assert_eq!(whole.things(), new.things(), "followed, at {stop}");
     }
 }
 
@@ -257,7 +261,7 @@ fn loses_and_gets_back(app: &TestApp, login: &str, parts: &[Part], steps: (usize
     phone.pulls_by(&who, 1);
     let mut new = Phone::default();
     new.pulls(&who);
-    assert_eq!(phone.things, new.things, "{parts:?} {steps:?}");
+    assert_eq!(phone.things(), new.things(), "{parts:?} {steps:?}");
     assert_eq!(phone.pulls(&who), Vec::<Value>::new(), "{parts:?} {steps:?}");
 }
 

@@ -35,7 +35,7 @@ const LONG: u64 = 25;
 const SOON: Duration = Duration::from_secs(15);
 
 /// Pulls in a thread of its own and waits; the answer, and how long it took.
-fn waits(who: &Reporter, cursor: Option<&String>) -> JoinHandle<(Answer, Duration)> {
+fn waits(who: &Reporter, cursor: Option<String>) -> JoinHandle<(Answer, Duration)> {
     let (client, body) = (who.client(), json!({"cursor": cursor, "wait_s": LONG}));
     spawn(move || {
         let begun = Instant::now();
@@ -62,7 +62,7 @@ fn told(done: JoinHandle<(Answer, Duration)>) -> Value {
 fn who_waits_is_woken_by_what_concerns_them_and_sleeps_through_the_rest(app: &TestApp) {
     let (secretary, officer, neighbour) = (app.sign_in(SECRETARY), app.sign_in(OFFICER), app.sign_in(NEIGHBOUR));
     let (hers, his) = (up_to_date(&secretary), up_to_date(&neighbour));
-    let (woken, asleep) = (waits(&secretary, hers.cursor.as_ref()), waits(&neighbour, his.cursor.as_ref()));
+    let (woken, asleep) = (waits(&secretary, hers.cursor()), waits(&neighbour, his.cursor()));
     waiting(app, 2);
     officer.reports_as("accepted", meeting(HUOI_SANG));
     let page = told(woken);
@@ -75,8 +75,8 @@ fn who_waits_is_woken_by_what_concerns_them_and_sleeps_through_the_rest(app: &Te
 
 fn those_who_wait_hold_no_connection(app: &TestApp) {
     let people = [SECRETARY, OFFICER, NEIGHBOUR].map(|login| app.sign_in(login));
-    let cursors = people.each_ref().map(|who| up_to_date(who).cursor);
-    let all: Vec<_> = (0..4).flat_map(|_| people.iter().zip(&cursors)).map(|(who, c)| waits(who, c.as_ref())).collect();
+    let cursors = people.each_ref().map(|who| up_to_date(who).cursor());
+    let all: Vec<_> = (0..4).flat_map(|_| people.iter().zip(&cursors)).map(|(who, c)| waits(who, c.clone())).collect();
     waiting(app, all.len());
     let readers = app.app().database.readers();
     assert!(all.len() > usize::try_from(readers).expect("few"), "more wait than there are connections");
@@ -92,7 +92,7 @@ fn those_who_wait_hold_no_connection(app: &TestApp) {
 fn a_session_that_ends_ends_its_wait(app: &TestApp) {
     let (secretary, other) = (app.sign_in(SECRETARY), app.sign_in(SECRETARY));
     let phone = up_to_date(&secretary);
-    let done = waits(&secretary, phone.cursor.as_ref());
+    let done = waits(&secretary, phone.cursor());
     waiting(app, 1);
     other.delete(&format!("/v1/devices/{}", secretary.device));
     let (answer, took) = done.join().expect("it answers");
@@ -103,13 +103,13 @@ fn a_session_that_ends_ends_its_wait(app: &TestApp) {
 fn a_grant_that_ends_ends_a_wait_with_what_is_gone(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
     let mut phone = up_to_date(&secretary);
-    let done = waits(&secretary, phone.cursor.as_ref());
+    let done = waits(&secretary, phone.cursor());
     waiting(app, 1);
     app.pass(TimeDelta::seconds(1));
     app.revoke(SECRETARY, Role::Cadre, HUOI_SANG);
     phone.takes(&told(done));
     assert!(phone.of_kind("unit").is_empty());
-    let done = waits(&secretary, phone.cursor.as_ref());
+    let done = waits(&secretary, phone.cursor());
     waiting(app, 1);
     app.grant(SECRETARY, Role::Cadre, NA_LONG);
     phone.takes(&told(done));
@@ -139,9 +139,9 @@ fn more_than_may_wait_are_told_to_come_again(backend: Backend) {
     let app = TestApp::start_with(backend, |config| config.http.waiting_pulls = 1);
     let (secretary, neighbour) = (app.sign_in(SECRETARY), app.sign_in(NEIGHBOUR));
     let (hers, his) = (up_to_date(&secretary), up_to_date(&neighbour));
-    let done = waits(&secretary, hers.cursor.as_ref());
+    let done = waits(&secretary, hers.cursor());
     waiting(&app, 1);
-    let asked = json!({"cursor": his.cursor, "wait_s": LONG});
+    let asked = json!({"cursor": his.cursor(), "wait_s": LONG});
     let answer = neighbour.post("/v1/sync/pull", &asked);
     answer.problem(503, "server.busy");
     assert_eq!(answer.header("retry-after"), "1");
@@ -155,7 +155,7 @@ fn a_stop_ends_every_wait_at_once(backend: Backend) {
     let mut app = TestApp::start_with(backend, |config| config.workers = NonZeroUsize::MIN);
     let secretary = app.sign_in(SECRETARY);
     let phone = up_to_date(&secretary);
-    let done = waits(&secretary, phone.cursor.as_ref());
+    let done = waits(&secretary, phone.cursor());
     waiting(&app, 1);
     app.ask_to_stop();
     assert_eq!(told(done)["messages"], json!([]), "it is answered, with nothing new");
@@ -167,7 +167,7 @@ fn who_waits_is_woken_by_what_another_process_writes() {
     let beside = app.beside();
     let (secretary, officer) = (app.sign_in(SECRETARY), beside.sign_in(OFFICER));
     let mut phone = up_to_date(&secretary);
-    let done = waits(&secretary, phone.cursor.as_ref());
+    let done = waits(&secretary, phone.cursor());
     waiting(&app, 1);
     let v = number(&officer.reports_as("accepted", meeting(HUOI_SANG))["v"]);
     let page = told(done);
@@ -175,13 +175,13 @@ fn who_waits_is_woken_by_what_another_process_writes() {
     assert_eq!((phone.of_kind(MEETING).len(), number(&page["head"]) >= v), (1, true));
     // A cursor of one process is one of the other, and a grant that ends there is known here.
     let admin = beside.sign_in(ADMIN);
-    let done = waits(&secretary, phone.cursor.as_ref());
+    let done = waits(&secretary, phone.cursor());
     waiting(&app, 1);
     let grant = phone.of_kind("grant").into_keys().next().expect("a grant");
     admin.post(&format!("/v1/grants/{grant}/end"), &json!({})).expect(200);
     phone.takes(&told(done));
     assert!(phone.records().is_empty());
-    let other = secretary.at(beside.address()).post("/v1/sync/pull", &json!({"cursor": phone.cursor})).expect(200);
+    let other = secretary.at(beside.address()).post("/v1/sync/pull", &json!({"cursor": phone.cursor()})).expect(200);
     assert_eq!(other["messages"], json!([]));
     // What one process has written, the other can be asked to have reached.
     let v = number(
@@ -192,7 +192,7 @@ fn who_waits_is_woken_by_what_another_process_writes() {
 
 fn nobody_waits_for_a_client_who_has_gone(app: &TestApp) {
     let secretary = app.sign_in(SECRETARY);
-    let cursor = up_to_date(&secretary).cursor.expect("a cursor");
+    let cursor = up_to_date(&secretary).cursor().expect("a cursor");
     let body = json!({"cursor": cursor, "wait_s": LONG}).to_string();
     let mut gone = Socket::connect(app);
     gone.send(format!(

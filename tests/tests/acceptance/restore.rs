@@ -531,7 +531,7 @@ fn a_phone_that_had_not_seen_more_than_the_backup_goes_on_pulling(app: &TestApp)
     assert!(is_told(meanwhile) && !before.records().is_empty(), "{told:?}");
     assert!(before.of_kind(MEETING).into_keys().all(|id| !is_told(id)), "only what is new: {told:?}");
     half.pulls_by(&secretary, 2);
-    assert_eq!((&early.things, &half.things), (&new.things, &new.things));
+    assert_eq!((&early.things(), &half.things()), (&new.things(), &new.things()));
     let epoch = again.app().database.read(|read| read.head()).expect("a head").epoch;
     assert_eq!(early.asks(&secretary, &json!({}))["epoch"], json!(epoch));
 }

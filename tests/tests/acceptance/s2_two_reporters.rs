@@ -101,10 +101,10 @@ fn both_phones_learn_the_outcome_by_pull(app: &TestApp) {
         phone.pulls(who);
         let known = phone.of_kind(MEETING);
         assert_eq!(known.keys().collect::<Vec<_>>(), [&reported.record()], "one meeting");
-        let meeting = known[&reported.record()];
+        let meeting = &known[&reported.record()];
         assert_eq!((&meeting["data"]["present"], &meeting["open_conflicts"]), (&json!(11), &json!(["roll"])));
-        assert_eq!(phone.aliases[&(too.record(), HUOI_SANG)], reported.record());
-        assert!(phone.notices.is_empty());
+        assert_eq!(phone.aliases()[&(too.record(), HUOI_SANG)], reported.record());
+        assert!(phone.notices().is_empty());
     }
     let commune = app.sign_in(COMMUNE);
     let conflict = open_conflicts(&commune).pop().expect("an open conflict");
@@ -112,10 +112,11 @@ fn both_phones_learn_the_outcome_by_pull(app: &TestApp) {
     resolve(&commune, &conflict, &choice, &[reported.id(), too.id()], "Đã đối chiếu biên bản họp.").expect(200);
     for (phone, who) in [(&mut hers, &secretary), (&mut his, &officer)] {
         phone.pulls(who);
-        let meeting = phone.of_kind(MEETING)[&reported.record()];
+        let meeting = &phone.of_kind(MEETING)[&reported.record()];
         assert_eq!((&meeting["data"]["present"], &meeting["open_conflicts"]), (&json!(12), &json!([])));
-        let [notice] = phone.notices.as_slice() else { panic!("one notice: {:?}", phone.notices) };
-        assert_eq!((&notice["code"], &notice["about"]), (&json!("conflict.decided"), &json!(reported.record())));
-        assert_eq!(text(&notice["conflict"]), conflict);
+        let notices = phone.notices();
+        let [notice] = notices.as_slice() else { panic!("one notice: {notices:?}") };
+        assert_eq!((notice.code.as_str(), notice.about), ("conflict.decided", reported.record()));
+        assert_eq!(notice.conflict.map(|id| id.to_string()).as_ref(), Some(&conflict));
     }
 }

@@ -110,7 +110,7 @@ fn an_ended_grant_purges_the_unit_and_the_unsent_report_waits_for_a_reviewer(app
     app.revoke(SECRETARY, Role::Cadre, HUOI_SANG);
     let told = phone.pulls(&secretary);
     assert!(told.contains(&json!({"t": "purge_scope", "unit": HUOI_SANG})), "{told:?}");
-    assert!(!phone.things.contains_key(&record) && phone.records().is_empty());
+    assert!(!phone.things().contains_key(&record) && phone.records().is_empty());
     let result = secretary.push(&[&unsent]).only();
     assert_eq!((&result["status"], codes(&result["errors"])), (&json!("forbidden"), vec!["scope.no_grant"]));
     let commune = app.sign_in(COMMUNE);
@@ -121,5 +121,5 @@ fn an_ended_grant_purges_the_unit_and_the_unsent_report_waits_for_a_reviewer(app
     assert_eq!(kinds(&told), ["notice"], "its author is told, and gets nothing of the unit");
     assert_eq!((&told[0]["about"], &told[0]["code"]), (&json!(unsent.id()), &json!("quarantine.released")));
     assert_eq!(kinds(&reviewers.pulls(&commune)), [MEETING]);
-    assert!(reviewers.things.contains_key(&unsent.record()));
+    assert!(reviewers.things().contains_key(&unsent.record()));
 }

@@ -112,13 +112,13 @@ pub async fn pull_changes(
     let mut left = pin!(left);
     let waits = if asking.hash { Duration::ZERO } else { asking.wait.min(LONGEST_WAIT) };
     let until = Instant::now() + if asking.at_least.is_some() { waits.max(SHORT_WAIT) } else { waits };
-    let enter = |who: &Authenticated, for_anything: bool| {
+    let enter = |for_anything: bool| {
         let (waiting, most) = (app.head.waiting(), app.config.http.most_waiting_pulls());
-        waiting.enter(keys(app, who, for_anything), most).map_err(|_too_many| Failure::Busy)
+        waiting.enter(keys(app, &who, for_anything), most).map_err(|_too_many| Failure::Busy)
     };
     // Before the first look: what is written after it wakes us.
     let at_least = asking.at_least.is_some();
-    let mut waiter = if waits > Duration::ZERO || at_least { Some(enter(&who, at_least)?) } else { None };
+    let mut waiter = if waits > Duration::ZERO || at_least { Some(enter(at_least)?) } else { None };
     let mut turn = None;
     loop {
         let looked = look(app, &who, &asking).await?;
@@ -139,9 +139,10 @@ pub async fn pull_changes(
         // Woken with many others: they look a few at a time, and leave the other readers to the rest.
         turn = Some(app.capacity.woken.enter().await?);
         who = authenticate_again(app, &who).await?;
-        // Grants that were given meanwhile reach other units. Who waited gives way first, so that there is room.
-        drop(waiter.take());
-        waiter = Some(enter(&who, is_behind)?);
+        // Grants that were given meanwhile reach other units.
+        if let Some(waiter) = &mut waiter {
+            waiter.now_for(keys(app, &who, is_behind));
+        }
     }
 }
 
