@@ -18,7 +18,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Between two deeds, at most.
-const PAUSE_MS: u64 = 120;
+const PAUSE_MS: u64 = 60;
 
 /// The people of whom phones have told, and those whom the server has erased for good.
 #[derive(Default)]
@@ -115,7 +115,7 @@ impl Office {
         while !link.rests() {
             match chance.below(10) {
                 0..=4 => self.change_grants(link, chance)?,
-                5..=7 => self.move_branch(link, chance)?,
+                5..=6 => self.move_branch(link, chance)?,
                 _ => self.erase_somebody(link, people, chance)?,
             }
             sleep(Duration::from_millis(chance.below(PAUSE_MS)));

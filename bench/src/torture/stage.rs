@@ -1,6 +1,7 @@
 //! Where it happens: an installation, its server processes, and the faults that befall them. Knows nothing of what the
 //! phones say.
 
+use super::COMMUNES;
 use super::chance::Chance;
 use super::cluster::Cluster;
 use super::disk::SmallDisk;
@@ -94,7 +95,7 @@ impl Stage {
             None => Place::Sqlite(disk.as_ref().map_or(folder, SmallDisk::path)),
         };
         let installation = Installation::new(program, place, folder)?;
-        province::settle(&installation)?;
+        province::settle(&installation, COMMUNES)?;
         let clock = installation.folder().join("clock");
         std::fs::write(&clock, "+0")?;
         let stage = Self {
