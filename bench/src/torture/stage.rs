@@ -158,6 +158,11 @@ impl Stage {
         (!addresses.is_empty()).then(|| *chance.pick(&addresses))
     }
 
+    /// Where all servers are.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Lets something happen.
     pub fn suffer(&self, fault: Fault, chance: &mut Chance) -> Fallible<()> {
         *lock(&self.happened).entry(fault).or_default() += 1;
