@@ -26,6 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use database::Place;
 use machine::Machine;
 use muong_server::clock::Clock;
+use muong_server::telemetry::with_causes;
 use profile::Recording;
 use report::Results;
 use std::net::SocketAddr;
@@ -169,7 +170,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("muong-bench: {error}");
+            eprintln!("muong-bench: {}", with_causes(&*error));
             ExitCode::FAILURE
         }
     }

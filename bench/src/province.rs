@@ -51,7 +51,7 @@ impl Province {
     /// Founds it in an empty database and signs in its phones, on a server that is stopped again.
     pub fn found(program: &Path, place: Place<'_>, folder: &Path) -> Fallible<Self> {
         let installation = Installation::new(program, place, folder)?;
-        settle(&installation)?;
+        settle(&installation, COMMUNES)?;
         let server = installation.serve()?;
         let signed_in = sign_in_all(&format!("http://{}", server.address));
         server.stop()?;
@@ -70,8 +70,8 @@ impl Province {
     }
 }
 
-/// Founds it in an empty database.
-pub fn settle(installation: &Installation) -> Fallible<()> {
+/// Founds it in an empty database, with so many communes.
+pub fn settle(installation: &Installation, communes: usize) -> Fallible<()> {
     let config = Config {
         database_url: Secret::new(installation.database.url().to_owned()),
         data_dir: installation.folder().to_owned(),
@@ -80,17 +80,17 @@ pub fn settle(installation: &Installation) -> Fallible<()> {
         ..Config::default()
     };
     let app = App::open(config, Clock::System, Entropy::System)?;
-    let settled = people_it(&app);
+    let settled = people_it(&app, communes);
     app.close();
     settled
 }
 
-fn people_it(app: &App) -> Fallible<()> {
+fn people_it(app: &App, communes: usize) -> Fallible<()> {
     let cache = Arc::clone(&app.reference);
-    let founding = founding();
+    let founding = founding(communes);
     commit(&app.writer, move |tx| found_units(tx, &cache, &OPERATOR, &founding))?;
     let hash = hash_blocking(&Password::parse(PASSWORD)?, &app.entropy)?;
-    commit(&app.writer, move |tx| hire(tx, &hash))
+    commit(&app.writer, move |tx| hire(tx, communes, &hash))
 }
 
 fn commit<T: Send + 'static, R: Debug + Send + 'static>(
@@ -103,9 +103,9 @@ fn commit<T: Send + 'static, R: Debug + Send + 'static>(
     }
 }
 
-fn founding() -> Founding {
+fn founding(communes: usize) -> Founding {
     let mut units = vec![unit(PROVINCE, "provincial_committee", "Tỉnh ủy", None)];
-    for commune in 0..COMMUNES {
+    for commune in 0..communes {
         let name = format!("Đảng ủy xã {commune:02}");
         units.push(unit(committee(commune), "commune_committee", &name, Some(PROVINCE)));
         units.extend((0..BRANCHES).map(|number| {
@@ -149,11 +149,11 @@ pub fn user(number: usize) -> Uuid {
 }
 
 /// A reporter for each commune, after them one for everything, and those who administer and erase.
-fn hire(tx: &mut Tx<'_>, password_hash: &str) -> Result<Outcome<(), String>, StoreError> {
+fn hire(tx: &mut Tx<'_>, communes: usize, password_hash: &str) -> Result<Outcome<(), String>, StoreError> {
     let since: DateTime<Utc> = DateTime::from_timestamp(1_751_331_600, 0).unwrap_or_default(); // 1 July 2025
-    let reporters = (0..COMMUNES).map(|commune| (login(commune), Role::Cadre, committee(commune)));
+    let reporters = (0..communes).map(|commune| (login(commune), Role::Cadre, committee(commune)));
     let offices = [
-        (login(COMMUNES), Role::Cadre),
+        (login(communes), Role::Cadre),
         (ADMIN.to_owned(), Role::Admin),
         (DEPARTMENT.to_owned(), Role::ProvincialReviewer),
     ];

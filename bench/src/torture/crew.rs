@@ -46,10 +46,11 @@ impl Crew {
     /// Signs everybody in and lets them begin.
     pub fn embark(stage: &Arc<Stage>, tally: &Arc<Tally>, plan: Plan) -> Self {
         let (resting, failed) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-        let silent = Arc::new(Barrier::new(plan.phones + 1));
+        let (said, silent) = (Arc::new(Barrier::new(plan.phones + 1)), Arc::new(Barrier::new(plan.phones + 1)));
         let people = Arc::<People>::default();
         let hand = || Hand {
             link: Link::new(Arc::clone(stage), Arc::clone(tally), Arc::clone(&resting)),
+            said: Arc::clone(&said),
             silent: Arc::clone(&silent),
             people: Arc::clone(&people),
             begun: Instant::now(),
@@ -73,7 +74,10 @@ impl Crew {
         }
         let (hand, mut chance) = (hand(), Chance::new(!plan.seed));
         start(Box::new(move || {
-            Office::open().work(&hand.link, &hand.people, &mut chance)?;
+            let mut office = Office::open();
+            office.work(&hand.link, &hand.people, &mut chance)?;
+            hand.said.wait();
+            office.close(&hand.link)?;
             hand.silent.wait();
             Ok(Vec::new())
         }));
@@ -114,6 +118,8 @@ pub struct Hand {
     /// Of whom phones tell.
     pub people: Arc<People>,
     /// Where they meet when all is said.
+    said: Arc<Barrier>,
+    /// Where they meet when the servers have written all of it.
     silent: Arc<Barrier>,
     begun: Instant,
 }
@@ -135,6 +141,7 @@ impl Hand {
             }
         }
         self.finish(&mut phones, &mut chance)?;
+        self.said.wait();
         self.silent.wait();
         // Only now nothing changes any more.
         self.finish(&mut phones, &mut chance)?;

@@ -4,6 +4,7 @@ use super::chance::Chance;
 use super::stage::Stage;
 use super::tally::{Event, Tally};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -66,6 +67,28 @@ impl Link {
             return None;
         }
         let address = self.stage.address(chance)?;
+        let answer = self.ask_at(address, method, path, token, body)?;
+        // The server has done it all, and nobody hears of it.
+        if bad && chance.percent(answers_lost(path)) {
+            self.tally.count(Event::AnswerLost);
+            return None;
+        }
+        Some(answer)
+    }
+
+    /// POST to one server, whatever the link is like; none when there is no answer.
+    pub fn post_to(&self, address: SocketAddr, path: &str, body: &Value) -> Option<Answer> {
+        self.ask_at(address, "POST", path, None, body.to_string())
+    }
+
+    fn ask_at(
+        &self,
+        address: SocketAddr,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: String,
+    ) -> Option<Answer> {
         let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -77,11 +100,6 @@ impl Link {
         let mut answer = self.agent.run(request.body(body).ok()?).ok()?;
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let (status, body) = (answer.status().as_u16(), answer.body_mut().read_to_vec().ok()?);
-        // The server has done it all, and nobody hears of it.
-        if bad && chance.percent(answers_lost(path)) {
-            self.tally.count(Event::AnswerLost);
-            return None;
-        }
         Some(Answer { status, retry_after, body, asked })
     }
 }

@@ -22,6 +22,7 @@ use crate::Fallible;
 use chance::Chance;
 use cluster::Cluster;
 use crew::Crew;
+use muong_server::telemetry::with_causes;
 use oracle::Verdict;
 use stage::{Fault, Stage};
 use std::path::Path;
@@ -63,7 +64,8 @@ pub fn torture(program: &Path, clusters: Option<&Path>, folder: &Path, plan: Pla
     let database = if clusters.is_some() { "PostgreSQL" } else { "SQLite" };
     eprintln!("torture on {database}, seed {} …", plan.seed);
     let cluster = clusters.map(Cluster::start).transpose()?;
-    let stage = Arc::new(Stage::set(program, cluster, folder)?);
+    let stage = Stage::set(program, cluster, folder).map_err(|error| format!("the stage: {}", with_causes(&*error)))?;
+    let stage = Arc::new(stage);
     let played = play(&stage, plan, database);
     if played.is_err() {
         // The phones' threads may still hold the stage.
@@ -94,7 +96,8 @@ fn play(stage: &Arc<Stage>, plan: Plan, database: &str) -> Fallible<()> {
     let notes = crew.come_to_rest(PATIENCE)?;
     let happened = stage.happened();
     let (left, spare) = (stage.stop()?, stage.another_database()?);
-    let verdict = oracle::judge(left, &spare, stage.cuts(), &notes).map_err(|error| format!("the oracle: {error}"))?;
+    let verdict = oracle::judge(left, &spare, stage.cuts(), &notes)
+        .map_err(|error| format!("the oracle: {}", with_causes(&*error)))?;
     tell(database, &tally, &happened, &verdict);
     let mut missing = tally.missing();
     missing

@@ -1,6 +1,7 @@
 //! Where it happens: an installation, its server processes, and the faults that befall them. Knows nothing of what the
 //! phones say.
 
+use super::COMMUNES;
 use super::chance::Chance;
 use super::cluster::Cluster;
 use super::disk::SmallDisk;
@@ -94,7 +95,7 @@ impl Stage {
             None => Place::Sqlite(disk.as_ref().map_or(folder, SmallDisk::path)),
         };
         let installation = Installation::new(program, place, folder)?;
-        province::settle(&installation)?;
+        province::settle(&installation, COMMUNES)?;
         let clock = installation.folder().join("clock");
         std::fs::write(&clock, "+0")?;
         let stage = Self {
@@ -155,6 +156,11 @@ impl Stage {
     pub fn address(&self, chance: &mut Chance) -> Option<SocketAddr> {
         let addresses = self.addresses.read().unwrap_or_else(PoisonError::into_inner);
         (!addresses.is_empty()).then(|| *chance.pick(&addresses))
+    }
+
+    /// Where all servers are.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lets something happen.
