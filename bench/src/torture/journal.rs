@@ -70,7 +70,7 @@ impl Holding {
     /// Of a phone.
     pub fn of(phone: &Phone) -> Self {
         let things = phone.replica().things().map(|(id, thing)| (*id, Held::from(thing))).collect();
-        Self { things, hash: phone.replica().hash() }
+        Self { things, hash: phone.replica().hash().all }
     }
 
     /// In how many things two differ; at least one, if at all.
