@@ -27,7 +27,8 @@ pub fn draw(folder: &Path, growth: &[Growth]) -> Fallible<Vec<(&'static str, &'s
     std::fs::create_dir_all(folder)?;
     let mut drawn = Vec::new();
     for picture in pictures(growth) {
-        if picture.curves.iter().all(|curve| curve.points.len() > 1) {
+        let is_measured = !picture.curves.is_empty() && picture.curves.iter().all(|curve| curve.points.len() > 1);
+        if is_measured {
             picture.draw(folder)?;
             drawn.push((picture.file, picture.title));
         }
