@@ -2,7 +2,7 @@
 
 use muong_tests::builders::{MEETING, PERSON, meeting, person};
 use muong_tests::client::{assert_finding, codes, number, text, uuid};
-use muong_tests::province::{COMMUNE, HUOI_SANG, OFFICER, SECRETARY};
+use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, OFFICER, SECRETARY};
 use muong_tests::replay::rebuilds_the_same_store;
 use muong_tests::review::{quarantined, release};
 use muong_tests::{Submission, TestApp, database, on_both};
@@ -12,6 +12,7 @@ use uuid::Uuid;
 on_both!(
     a_stored_value_that_does_not_read_holds_up_no_other_submission,
     what_was_set_aside_is_told_again_and_released_once_the_fault_is_mended,
+    what_was_set_aside_goes_with_the_person_whom_it_turned_out_to_be_about,
     a_fault_that_everything_meets_is_told_as_one_and_records_nothing,
 );
 
@@ -80,6 +81,34 @@ fn what_was_set_aside_is_told_again_and_released_once_the_fault_is_mended(app: &
     let now = secretary.push(&[&said]).only();
     assert_eq!(now["now"]["status"], "released", "{now}");
     rebuilds_the_same_store(&app.app().database, app.backend(), "what was set aside and released");
+}
+
+fn what_was_set_aside_goes_with_the_person_whom_it_turned_out_to_be_about(app: &TestApp) {
+    let (secretary, commune) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE));
+    let seen = secretary.push(&[&secretary.says(person(HUOI_SANG, "Lò Văn Sau", "1980-04-12"))]).0;
+    let broken = uuid(&seen["results"][0]["record"]);
+    let mend = spoil(app, broken);
+    let corrected = Submission::edit(PERSON, broken, HUOI_SANG)
+        .changes("full_name", "Lò Văn Sau", "Lò Văn Sáu")
+        .changes("birth_date", "1980-04-12", "1980-04-12")
+        .changes("gender", json!(null), json!(null));
+    let released = secretary.reports(corrected.seen(&seen, number(&seen["head"])));
+    is_set_aside(&released);
+    let waits = secretary.reports(Submission::edit(PERSON, broken, HUOI_SANG).changes("phone", json!(null), "x"));
+    is_set_aside(&waits);
+    database::execute(&mut app.database().connect(), &mend);
+    let reason = "lỗi của máy chủ đã được khắc phục";
+    let released = release(&commune, &released["quarantine"], reason).expect(200);
+    assert_eq!(released["results"][0]["status"], "merged", "{released}");
+    let erasure = format!("/v1/records/{broken}/erasure");
+    app.sign_in(DEPARTMENT).post(&erasure, &json!({"reason": "theo yêu cầu của người đó"})).expect(200);
+    let said = commune.read(&format!("/v1/records/{broken}/submissions"));
+    let said = said["items"].as_array().expect("a list");
+    let said: Vec<_> = said.iter().map(|said| (text(&said["kind"]), &said["erased"], &said["said"])).collect();
+    assert_eq!(said, ["create", "edit"].map(|kind| (kind, &json!(true), &Value::Null)));
+    let waiting = quarantined(&secretary, &waits["quarantine"]);
+    assert_eq!(waiting["closing"], "erased", "{waiting}");
+    rebuilds_the_same_store(&app.app().database, app.backend(), "what was set aside, released and erased");
 }
 
 fn a_fault_that_everything_meets_is_told_as_one_and_records_nothing(app: &TestApp) {

@@ -336,9 +336,8 @@ fn retell_submission(
         let waits_on = Exclusion::waited_on(&recorded.errors);
         let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on };
         let read = match (said.submission.as_deref(), assessed.as_ref()) {
-            (Ok(submission), Some(assessed)) if stored.id == said.id && !exclusion.is_unjudged() => {
-                Read::Whole(submission, assessed)
-            }
+            (Ok(submission), _) if exclusion.is_unjudged() => Read::Unjudged(submission, stored.unit),
+            (Ok(submission), Some(assessed)) if stored.id == said.id => Read::Whole(submission, assessed),
             _ => Read::Not(stored.unit),
         };
         desk.exclude(tx, said, stored.id, stored.author, read, exclusion)?;

@@ -88,7 +88,11 @@ fn set_aside(
         results.push(if is_known {
             desk.take(tx, said, assessed.as_ref(), &turn.actor)?
         } else {
-            let read = Read::Not(desk.place(said, Right::Author(&turn.actor), tx.received_at()));
+            let place = desk.place(said, Right::Author(&turn.actor), tx.received_at());
+            let read = match &said.submission {
+                Ok(submission) => Read::Unjudged(submission, place),
+                Err(_) => Read::Not(place),
+            };
             let errors = vec![Finding::new(UNJUDGED, "")];
             let exclusion = Exclusion { status: Status::Rejected, errors, waits_on: None };
             desk.exclude(tx, said, said.id, turn.actor.user, read, exclusion)?

@@ -186,6 +186,7 @@ impl Desk<'_> {
     ) -> Result<ItemResult, StoreError> {
         let (submission, assessed, place) = match read {
             Read::Whole(submission, assessed) => (Some(submission), Some(assessed), None),
+            Read::Unjudged(submission, place) => (Some(submission), None, place),
             Read::Not(place) => (None, None, place),
         };
         let subject = self.subject_of(submission, assessed);
@@ -312,6 +313,8 @@ impl Desk<'_> {
 pub enum Read<'a> {
     /// All that it says.
     Whole(&'a Submission, &'a Assessed),
+    /// What it says, but nobody has looked at what that meets: whom it is about is not known. Perhaps the unit where it waits.
+    Unjudged(&'a Submission, Option<UnitId>),
     /// Nothing that could be gone by, but perhaps the unit where it waits.
     Not(Option<UnitId>),
 }
