@@ -230,6 +230,11 @@ impl Carried {
                 self.take_tokens(&answer)
             }
             Some((401, _)) => self.sign_in(hand, chance),
+            // Its user has registered too many devices lately: whoever signs in with the password gets one at once.
+            Some((429, _)) => {
+                self.phone.registered(Uuid::nil());
+                self.sign_in(hand, chance)
+            }
             _ => {
                 wait(chance.below(50));
                 Ok(())
