@@ -275,6 +275,17 @@ pub fn number(conn: &mut Connection, select: &str) -> i64 {
     row.n
 }
 
+/// How many rows of the feed are not as they should be: a thing stands once in a scope, and a record that is there at its
+/// version, where the next change looks for it.
+pub fn astray_in_feed(conn: &mut Connection) -> i64 {
+    let twice = "SELECT count(*) AS n FROM (SELECT 1 FROM feed GROUP BY id, scope HAVING count(*) > 1) AS found";
+    let missing = "SELECT count(*) AS n FROM records r WHERE r.state = 'live' AND NOT EXISTS (SELECT 1 FROM feed f \
+                   WHERE f.scope = r.unit_id AND f.seq = r.version AND f.id = r.id AND f.kind = r.form AND f.present)";
+    let stale = "SELECT count(*) AS n FROM feed f JOIN records r ON r.id = f.id AND r.unit_id = f.scope \
+                 WHERE f.kind = r.form AND (f.seq <> r.version OR f.present <> (r.state = 'live'))";
+    [twice, missing, stale].iter().map(|select| number(conn, select)).sum()
+}
+
 /// Texts out of the database: `select` must name them `name`.
 pub fn texts(conn: &mut Connection, select: &str) -> Vec<String> {
     let rows: Vec<Named> = match conn {

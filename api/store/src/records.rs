@@ -4,6 +4,7 @@ use crate::among::among;
 use crate::columns::{Id, Json, hex, sql};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
+use crate::feed::Before;
 use crate::schema::{personal_keys, record_aliases, records, unit_closure};
 use crate::scope::Scope;
 use crate::seal::{self, Keyring, Owner};
@@ -31,6 +32,13 @@ pub struct StoredRecord {
     pub occurred_on: Option<NaiveDate>,
     /// Its natural key.
     pub natural_key: Option<String>,
+}
+
+impl StoredRecord {
+    /// How it stands in the feed, as it was read.
+    pub fn fed(&self) -> Before {
+        if self.live { Before::Present(self.record.version) } else { Before::Absent }
+    }
 }
 
 /// A record to be written, with the grant that allows it and its state as two texts.

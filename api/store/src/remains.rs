@@ -6,7 +6,7 @@ use crate::among::among;
 use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
-use crate::feed::{self, FeedRow};
+use crate::feed::{self, Before, FeedRow};
 use crate::quarantine::Closing;
 use crate::schema::{erased_records, erased_submissions};
 use crate::submissions::{self, StoredSubmission};
@@ -282,7 +282,9 @@ impl Remains {
         let aliases = self.aliases.iter().map(|row| stamp(row.alias, row.unit_id, "alias", row.seq, true));
         // What has been compacted stays away.
         let floor = tx.head().floor;
-        feed::stamp(tx, records.chain(aliases).filter(|row| row.present || row.seq > floor).collect())
+        let records = records.filter(|row| row.present || row.seq > floor);
+        feed::stamp_records(tx, records.map(|row| (row, Before::Unknown)).collect())?;
+        feed::stamp(tx, aliases.collect())
     }
 
     fn seqs(&self) -> BTreeSet<Seq> {

@@ -350,7 +350,7 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql;
 
-    feed (id, scope) {
+    feed (scope, seq, id) {
         id -> sql::Id,
         scope -> sql::Id,
         kind -> Text,

@@ -14,7 +14,7 @@ use muong_store::{
 };
 use muong_tests::Submission;
 use muong_tests::builders::{self, MEETING, begin_numbering, meeting};
-use muong_tests::database::{Backend, TestDatabase};
+use muong_tests::database::{Backend, TestDatabase, astray_in_feed};
 use muong_tests::province::{self, COMMUNE, HUOI_SANG, OFFICER, PHIENG_SANG, SECRETARY, found, user_id};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -28,7 +28,7 @@ struct Store {
     database: Database,
     writer: Writer,
     cache: Arc<ReferenceCache>,
-    _kept: TestDatabase,
+    kept: TestDatabase,
 }
 
 impl Store {
@@ -50,7 +50,7 @@ impl Store {
         .expect("a writer");
         province::commit::<_, ()>(&writer, |tx| seal::establish(tx).map(Outcome::Commit));
         let database = Database::open(url, Some(vault), 2).expect("readers");
-        Self { database, writer, cache: Arc::new(ReferenceCache::default()), _kept: kept }
+        Self { database, writer, cache: Arc::new(ReferenceCache::default()), kept }
     }
 
     fn province(backend: Backend) -> Self {
@@ -67,6 +67,10 @@ impl Store {
             None,
             "the log has a gap or a false link"
         );
+    }
+
+    fn assert_feed_is_in_order(&self) {
+        assert_eq!(astray_in_feed(&mut self.kept.connect()), 0, "rows of the feed are astray");
     }
 
     fn push(&self, phone: usize, submissions: &[Submission]) -> Vec<ItemResult> {
@@ -229,6 +233,7 @@ fn properties_1_3_and_5_hold(backend: Backend, cases: u32) {
         let said = say(&schedule);
         deliver(&store, &said, true);
         store.assert_log_is_dense();
+        store.assert_feed_is_in_order();
         let hash = store.hash();
         // 3: the replies were lost; everything comes again, one by one, the last first.
         let again: Vec<(usize, Submission)> = said.iter().rev().cloned().collect();
@@ -544,6 +549,7 @@ fn a_restore_loses_nothing_that_phones_sent(backend: Backend, cases: u32) {
         let again = restored(&store, &lines, backend);
         send_again(&again, &said, first);
         again.assert_log_is_dense();
+        again.assert_feed_is_in_order();
         let (after, before) = (told(&again, backend), told(&store, backend));
         prop_assert_eq!(asks_at_most_more(&after.0, &before.0), Ok(()));
         prop_assert_eq!(after.1, before.1);

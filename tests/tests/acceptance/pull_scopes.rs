@@ -144,10 +144,10 @@ pub fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
         format!(
             "UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {id} AND scope = {scope}"
         ),
+        format!("DELETE FROM feed WHERE id = {id} AND scope = {other}"),
         format!(
             "INSERT INTO feed (id, scope, kind, seq, present) SELECT r.id, r.unit_id, r.form, h.seq, true \
-             FROM records r, feed_head h WHERE r.id = {id} \
-             ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = true"
+             FROM records r, feed_head h WHERE r.id = {id}"
         ),
         "COMMIT".to_owned(),
     ];

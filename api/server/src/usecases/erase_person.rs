@@ -15,7 +15,7 @@ use muong_domain::json;
 use muong_domain::record::Path;
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
-use muong_store::feed::{self, FeedRow};
+use muong_store::feed::{self, Before, FeedRow};
 use muong_store::quarantine::{self, Closing, StoredQuarantine};
 use muong_store::records::{self, RecordChange, StoredRecord};
 use muong_store::remains::{Absent, Family, Remains};
@@ -287,11 +287,12 @@ impl Erasing<'_> {
             let form = stored.record.form.clone();
             let (open, personal) = stored.record.to_documents(|path| self.is_personal(&form, path));
             let (id, scope) = (stored.record.id.uuid(), stored.record.unit);
-            stamps.push(FeedRow { id, scope, kind: form, seq: self.v, present: stored.live });
+            let row = FeedRow { id, scope, kind: form, seq: self.v, present: stored.live };
+            stamps.push((row, Before::Unknown));
             changes.push(RecordChange { grant: self.grant, stored, open, personal });
         }
         records::save(tx, &[], changes)?;
-        feed::stamp(tx, stamps)
+        feed::stamp_records(tx, stamps)
     }
 
     /// The entry of the log, and the decision: under the store's key, since the person's is gone.

@@ -11,7 +11,7 @@ use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use muong_domain::record::{OpenConflict, Record};
 use muong_domain::submission::{Kind, Submission};
 use muong_store::conflicts::StoredConflict;
-use muong_store::feed::FeedRow;
+use muong_store::feed::{Before, FeedRow};
 use muong_store::quarantine::StoredQuarantine;
 use muong_store::records::{RecordChange, StoredRecord};
 use muong_store::seal::{self, Owner};
@@ -54,6 +54,8 @@ pub struct WorkingSet {
     waiting: HashMap<(RecordId, UnitId), Vec<SubmissionId>>,
     aliases: HashMap<(RecordId, UnitId), RecordId>,
     records: HashMap<RecordId, Arc<StoredRecord>>,
+    /// How the records that were read stand in the feed.
+    fed: HashMap<RecordId, Before>,
     keys: HashMap<String, RecordId>,
     /// Keys whose holder has been asked for: what stands not in `keys` then is held by nobody.
     asked: HashSet<String>,
@@ -89,6 +91,7 @@ impl WorkingSet {
             waiting: HashMap::new(),
             aliases: HashMap::new(),
             records: HashMap::new(),
+            fed: HashMap::new(),
             keys: HashMap::new(),
             asked: HashSet::new(),
             about: HashMap::new(),
@@ -217,6 +220,7 @@ impl WorkingSet {
         for stored in found {
             if !self.records.contains_key(&stored.record.id) {
                 self.index(&stored);
+                self.fed.insert(stored.record.id, stored.fed());
                 self.records.insert(stored.record.id, Arc::new(stored));
             }
         }
@@ -386,12 +390,15 @@ impl WorkingSet {
     pub fn flush(mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let written = std::mem::take(&mut self.written);
         submissions::insert(tx, written.submissions)?;
-        let mut stamps: Vec<FeedRow> =
-            (written.aliases.iter()).map(|(alias, unit, _, v)| stamp(alias.uuid(), *unit, "alias", *v, true)).collect();
+        let aliases: Vec<FeedRow> =
+            written.aliases.iter().map(|(alias, unit, _, v)| row(alias.uuid(), *unit, feed::ALIAS, *v, true)).collect();
+        let mut stamps = Vec::with_capacity(written.records.len());
         let mut changes = Vec::with_capacity(written.records.len());
         for (id, grant) in written.records {
             let Some(stored) = self.records.remove(&id) else { continue };
-            stamps.push(stamp(id.uuid(), stored.record.unit, &stored.record.form, stored.record.version, stored.live));
+            let Record { unit, form, version, .. } = &stored.record;
+            let before = self.fed.get(&id).copied().unwrap_or(Before::Nothing);
+            stamps.push((row(id.uuid(), *unit, form, *version, stored.live), before));
             changes.push(self.change(grant, Arc::unwrap_or_clone(stored)));
         }
         records::save(tx, &written.rekeyed.into_iter().collect::<Vec<_>>(), changes)?;
@@ -402,7 +409,8 @@ impl WorkingSet {
         quarantine::save(tx, &waiting)?;
         let cards: Vec<_> = written.cards.into_iter().map(|(record, (grant, card))| (grant, record, card)).collect();
         records::hold(tx, CARD, &cards)?;
-        feed::stamp(tx, stamps)
+        feed::stamp(tx, aliases)?;
+        feed::stamp_records(tx, stamps)
     }
 
     fn change(&self, grant: Grant, stored: StoredRecord) -> RecordChange {
@@ -449,6 +457,6 @@ fn conflict(open: &OpenConflict, stored: &StoredRecord) -> StoredConflict {
     }
 }
 
-fn stamp(id: Uuid, scope: UnitId, kind: &str, seq: Seq, present: bool) -> FeedRow {
+fn row(id: Uuid, scope: UnitId, kind: &str, seq: Seq, present: bool) -> FeedRow {
     FeedRow { id, scope, kind: kind.to_owned(), seq, present }
 }

@@ -1,4 +1,7 @@
-//! The index of the current state by scope and seq, from which phones pull.
+//! The index of the current state by scope and seq, from which phones pull: how it is read. How it is written is in
+//! `stamp.rs`.
+
+mod stamp;
 
 use crate::among::among;
 use crate::columns::{Id, sql};
@@ -6,13 +9,19 @@ use crate::connection::Connection;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{feed, unit_closure};
-use crate::transaction::{Reading, Tx};
+use crate::transaction::Reading;
 use diesel::dsl;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Text};
+use diesel::sql_types::{Array, BigInt, Bool};
 use muong_domain::id::{Seq, UnitId};
 use std::collections::BTreeSet;
 use uuid::Uuid;
+
+pub use stamp::{Before, stamp, stamp_records};
+
+/// Which rows the index `feed_by_id` has, in its own words: whatever is not a record that is there. Those are nearly all,
+/// and are found by their scope and their version.
+const FOUND_BY_ID: &str = "(NOT present OR kind IN ('alias', 'conflict', 'form', 'grant', 'quarantine', 'unit'))";
 
 /// The scope of what everybody sees.
 pub const EVERYBODY: UnitId = UnitId::new(Uuid::nil());
@@ -52,27 +61,6 @@ struct Row {
     kind: String,
     seq: i64,
     present: bool,
-}
-
-insert_rows!(Row => "feed" {
-    id: Id, sql::Id, "uuid";
-    scope: Id, sql::Id, "uuid";
-    kind: String, Text, "text";
-    seq: i64, BigInt, "bigint";
-    present: bool, Bool, "boolean";
-} "ON CONFLICT (id, scope) DO UPDATE SET seq = excluded.seq, present = excluded.present");
-
-/// Stamps what has changed. No thing may stand twice in one call.
-pub fn stamp(tx: &mut Tx<'_>, changed: Vec<FeedRow>) -> Result<(), StoreError> {
-    let row = |row: FeedRow| Row {
-        id: Id(row.id),
-        scope: row.scope.into(),
-        kind: row.kind,
-        seq: row.seq.0,
-        present: row.present,
-    };
-    let rows: Vec<Row> = changed.into_iter().map(row).collect();
-    Ok(insert_rows(tx.conn(), &rows)?)
 }
 
 impl From<Row> for FeedRow {
@@ -252,6 +240,7 @@ pub fn units_among(read: &mut impl Reading, units: &[UnitId], up_to: Seq) -> Res
     Ok(told(on_backend!(read.conn(), c => feed::table
         .filter(among(feed::id, units.iter().copied()))
         .filter(dsl::sql::<Bool>("coalesce(feed.scope, feed.id) = feed.id"))
+        .filter(dsl::sql::<Bool>(FOUND_BY_ID))
         .filter(feed::kind.eq(UNIT))
         .filter(feed::seq.le(up_to.0))
         .order(feed::id)
