@@ -1,10 +1,10 @@
 //! What a push costs in a store that grows. It is filled by pushes, like any other: so its rows are what pushes leave
-//! behind.
+//! behind. By the phones' clocks it grows over years, as a store does.
 
 use crate::Fallible;
 use crate::database::Place;
 use crate::measure::{Counts, Measure, Run};
-use crate::phones::Phone;
+use crate::phones::{Pace, Phone};
 use crate::process::Server;
 use crate::province::Province;
 use crate::pulls::{self, Pulled, Waited, Wired};
@@ -21,7 +21,7 @@ const PORTION: u64 = 100_000;
 const LARGE_BATCH: usize = 500;
 /// What a record takes on the disk at most, with the write-ahead log and room for the last steps: for the look at the
 /// free disk before any is written.
-const RECORD_BYTES: u64 = 6_000;
+const RECORD_BYTES: u64 = 4_500;
 
 /// The cost of a push at one size of the store.
 #[derive(Clone, Debug, Serialize)]
@@ -56,7 +56,8 @@ pub struct Growth {
 /// Fills and measures.
 pub fn grow(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Growth> {
     let mut province = Province::found(bench.program, place, bench.folder)?;
-    let mut phones = std::mem::take(&mut province.phones);
+    let mut phones: Vec<Phone> =
+        std::mem::take(&mut province.phones).into_iter().map(|phone| phone.at(Pace::Steady)).collect();
     let server = province.installation.serve_as(|command| {
         command.env("MUONG_HTTP__CONNECTIONS_PER_ADDRESS", "4000");
     })?;

@@ -85,6 +85,9 @@ struct RunArgs {
     /// Let the store grow to ten million records.
     #[arg(long, conflicts_with = "quick")]
     large: bool,
+    /// How long filling one store may take for the measure of growth; what it has not come to then is left out.
+    #[arg(long, value_name = "MINUTES")]
+    fill_minutes: Option<u64>,
     /// Only these parts (default: all).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
@@ -183,7 +186,8 @@ fn run(args: &RunArgs) -> Fallible<()> {
         (_, true) => Size::LARGE,
         _ => Size::FULL,
     };
-    let bench = Bench { program: &program, folder: &folder, size };
+    let seeding = args.fill_minutes.map_or(size.seeding, |minutes| Duration::from_secs(60 * minutes));
+    let bench = Bench { program: &program, folder: &folder, size: Size { seeding, ..size } };
     let mut results = Results::new(Machine::look(Clock::System.now()));
     for place in args.places.databases(&folder) {
         measure(args, &bench, place, &mut results)?;

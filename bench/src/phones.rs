@@ -1,7 +1,7 @@
 //! Simulated phones: who they are, and every byte that they send, made before the clock of a measure starts.
 //! Repeats itself from run to run. Knows no socket and no clock.
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use std::fmt::Write;
 use uuid::Uuid;
 
@@ -18,14 +18,43 @@ pub const BRANCHES: usize = PHONES_EACH * BRANCHES_EACH;
 
 /// What may be held several times; with the day it is the natural key of a meeting.
 const TYPES: [&str; 3] = ["thematic", "extraordinary", "congress"];
-/// How far apart two submissions of the whole province are, by the phones' clocks: 1,000,000 in three days.
-const APART_MS: u64 = 250;
 /// How long a phone may have been without a signal. Ids are as old as that, so they arrive scattered.
 const AWAY_MS: u64 = 3 * 24 * 3600 * 1000;
+
+/// How fast all phones together report, by their own clocks. Ids are as old as their phones were away: the faster it goes,
+/// the more ids the newest may lie among.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// Everybody at once: 1,000,000 in three days.
+    Rush,
+    /// Year in, year out, as 250,000 branches do with two reports a month: 1,000,000 in two months.
+    Steady,
+}
+
+impl Pace {
+    /// How far apart two submissions of all phones are.
+    const fn apart_ms(self) -> u64 {
+        match self {
+            Self::Rush => 250,
+            Self::Steady => 5_000,
+        }
+    }
+
+    /// When the submission of this number among all is sent, by the phones' clocks: ten million end before the year 2026 does.
+    fn arrival(self, number: u64) -> DateTime<Utc> {
+        let begin = match self {
+            Self::Rush => 1_767_225_600_000,   // with 2026
+            Self::Steady => 1_735_689_600_000, // with 2025
+        };
+        let millis = begin + AWAY_MS + number * self.apart_ms();
+        DateTime::from_timestamp_millis(i64::try_from(millis).unwrap_or(i64::MAX)).unwrap_or_default()
+    }
+}
 
 /// A phone that has signed in.
 #[derive(Clone, Debug)]
 pub struct Phone {
+    pace: Pace,
     number: usize,
     device: Uuid,
     token: String,
@@ -52,7 +81,13 @@ pub fn branch(commune: usize, number: usize) -> Uuid {
 impl Phone {
     /// The phone of this number, with what it was given when it signed in.
     pub fn new(number: usize, device: Uuid, token: String) -> Self {
-        Self { number, device, token, numbered: 0, created: 0 }
+        Self { pace: Pace::Rush, number, device, token, numbered: 0, created: 0 }
+    }
+
+    /// The same at another pace, before it has said anything.
+    #[must_use]
+    pub fn at(self, pace: Pace) -> Self {
+        Self { pace, ..self }
     }
 
     /// Which one it is.
@@ -89,7 +124,7 @@ impl Phone {
 
     fn push(&mut self, count: usize, mut say: impl FnMut(&mut Self, &mut String)) -> Vec<u8> {
         let mut body = String::with_capacity(200 + count * 760);
-        let sent_at = arrival(self.moment());
+        let sent_at = self.pace.arrival(self.moment());
         write!(
             body,
             r#"{{"protocol":1,"device":"{}","client":"muong-bench/1.0","sent_at":"{}","submissions":["#,
@@ -122,7 +157,7 @@ impl Phone {
         let first_day = NaiveDate::from_ymd_opt(2015, 1, 1).expect("a day");
         let official = 10 + chance % 30;
         Report {
-            record: id(mix(chance, 1), arrival(k * PHONES as u64 + self.number as u64)),
+            record: id(mix(chance, 1), self.pace.arrival(k * PHONES as u64 + self.number as u64)),
             unit: branch(commune, number),
             held_on: first_day + Days::new(slot / 3 % 4_000),
             kind: TYPES[usize::try_from(slot % 3).unwrap_or_default()],
@@ -173,7 +208,7 @@ impl Phone {
     }
 
     fn envelope(&self, kind: &str, record: Uuid, unit: Uuid, out: &mut String) {
-        let at = arrival(self.moment());
+        let at = self.pace.arrival(self.moment());
         let submission = id(mix(self.number as u64, self.numbered << 20 | 0xf_ffff), at);
         write!(
             out,
@@ -225,15 +260,8 @@ pub fn get(path: &str, token: Option<&str>) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: muong-bench/1.0\r\n{authorization}\r\n").into_bytes()
 }
 
-/// When the submission of this number in the whole province is sent, by the phones' clocks.
-fn arrival(number: u64) -> DateTime<chrono::Utc> {
-    let begin = 1_767_225_600_000 + AWAY_MS; // three days into 2026
-    let millis = begin + number * APART_MS;
-    DateTime::from_timestamp_millis(i64::try_from(millis).unwrap_or(i64::MAX)).unwrap_or_default()
-}
-
 /// An id in the layout of a UUIDv7, made at some time before it is sent.
-fn id(chance: u64, sent: DateTime<chrono::Utc>) -> Uuid {
+fn id(chance: u64, sent: DateTime<Utc>) -> Uuid {
     let made = u64::try_from(sent.timestamp_millis()).unwrap_or_default() - mix(chance, 2) % AWAY_MS;
     let mut random = [0; 10];
     random[..8].copy_from_slice(&mix(chance, 3).to_be_bytes());

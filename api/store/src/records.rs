@@ -84,7 +84,7 @@ insert_rows!(Row => "records" {
     disputed: bool, Bool, "boolean";
     occurred_on: Option<NaiveDate>, Nullable<Date>, "date";
     natural_key: Option<String>, Nullable<Text>, "text";
-    cells: Json, sql::Json, "jsonb";
+    cells: Json, Text, "text";
     personal: Option<Vec<u8>>, Nullable<Binary>, "bytea";
 } "ON CONFLICT (id) DO UPDATE SET subject = excluded.subject, version = excluded.version, state = excluded.state, \
    disputed = excluded.disputed, occurred_on = excluded.occurred_on, natural_key = excluded.natural_key, \

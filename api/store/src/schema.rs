@@ -263,7 +263,7 @@ diesel::table! {
         disputed -> Bool,
         occurred_on -> Nullable<Date>,
         natural_key -> Nullable<Text>,
-        cells -> sql::Json,
+        cells -> Text,
         personal -> Nullable<Binary>,
     }
 }

@@ -227,7 +227,7 @@ carried! {
         disputed: bool, Bool, "boolean";
         occurred_on: Option<NaiveDate>, Nullable<Date>, "date";
         natural_key: Option<String>, Nullable<Text>, "text";
-        cells: Json, sql::Json, "jsonb";
+        cells: Json, Text, "text";
         personal: Option<Vec<u8>>, Nullable<Binary>, "bytea";
     }
     record_aliases "record_aliases" {

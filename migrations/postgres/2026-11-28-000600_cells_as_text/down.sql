@@ -1,0 +1,1 @@
+ALTER TABLE records ALTER COLUMN cells TYPE jsonb USING cells::jsonb;
