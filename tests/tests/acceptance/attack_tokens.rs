@@ -11,6 +11,7 @@ use muong_tests::province::{self, DEPARTMENT, SECRETARY};
 use muong_tests::{Reporter, Socket, TestApp, on_both};
 use serde_json::{Value, json};
 use std::path::Path;
+use uuid::Uuid;
 
 on_both!(
     a_token_without_a_signature_is_not_believed,
@@ -30,6 +31,11 @@ fn bearer(reporter: &Reporter) -> String {
 
 fn part(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// An id as tokens have it.
+fn letters(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
 }
 
 fn decoded(part: &str) -> Value {
@@ -201,12 +207,28 @@ fn a_token_of_another_shape_is_not_believed(app: &TestApp) {
     let (forge, _) = Forge::open(app);
     let department = province::user_id(DEPARTMENT);
     // Even with our own signature: no session of this user is known by that name.
-    for claims in [json!({"sub": department}), json!({"sid": muong_tests::id()}), json!({"dev": muong_tests::id()})] {
+    for claims in [
+        json!({"sub": letters(department)}),
+        json!({"sid": letters(muong_tests::id())}),
+        json!({"dev": letters(muong_tests::id())}),
+    ] {
         let token = forge.signed(&json!({}), &claims);
         let answer = app.anonymous().with_token(&token).get("/v1/me");
         assert_eq!(answer.status, 401, "{claims}: {answer:?}");
     }
-    for claims in [json!({"sub": "secretary"}), json!({"role": "admin"}), json!({"sid": null}), json!({"jti": 1})] {
+    for claims in [json!({"sub": "secretary"}), json!({"role": "admin"}), json!({"sid": null}), json!({"iat": 1})] {
+        refused(app, &claims.to_string(), &forge.signed(&json!({}), &claims));
+    }
+    // As tokens were before ids were written short, and this one besides.
+    let (user, session) = (province::user_id(SECRETARY), forge.claims["sid"].clone());
+    let session = URL_SAFE_NO_PAD.decode(text(&session)).map(|bytes| Uuid::from_slice(&bytes));
+    let session = session.expect("base64url").expect("an id");
+    for claims in [
+        json!({"sub": user}),
+        json!({"sid": session}),
+        json!({"sub": user, "sid": session, "jti": muong_tests::id()}),
+        json!({"sub": format!("{}==", letters(user))}),
+    ] {
         refused(app, &claims.to_string(), &forge.signed(&json!({}), &claims));
     }
     let parts: Vec<&str> = forge.genuine.split('.').collect();
@@ -276,7 +298,7 @@ fn a_token_is_taken_from_its_own_header_and_from_nowhere_else(app: &TestApp) {
 
 fn a_token_that_was_revoked_is_out_although_it_was_believed_a_moment_ago(app: &TestApp) {
     let (forge, secretary) = Forge::open(app);
-    let same_session = forge.signed(&json!({}), &json!({"jti": muong_tests::id()}));
+    let same_session = forge.signed(&json!({}), &json!({"exp": app.now().timestamp() + 60}));
     app.anonymous().with_token(&same_session).get("/v1/me").expect(200);
     secretary.post("/v1/auth/sign-out", &json!({})).expect(204);
     for token in [&forge.genuine, &same_session] {

@@ -4,30 +4,64 @@
 use muong_server::config::Config;
 use muong_tests::province::SECRETARY;
 use muong_tests::{Answer, Backend, Client, Socket, TestApp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const OURS: &str = "https://muong.example";
+
+/// What is said of pages alone.
+const OF_PAGES: [&str; 6] = [
+    "content-security-policy",
+    "referrer-policy",
+    "x-frame-options",
+    "cross-origin-resource-policy",
+    "cross-origin-opener-policy",
+    "permissions-policy",
+];
 
 #[test]
 fn every_answer_says_what_a_browser_may_do_with_it() {
     let app = TestApp::start(Backend::Sqlite);
     let secretary = app.sign_in(SECRETARY);
     let anonymous = app.anonymous();
-    let data = [secretary.get("/v1/me"), anonymous.get("/v1/me"), anonymous.get("/nowhere"), anonymous.get("/healthz")];
-    for answer in data.iter().chain([&anonymous.get("/docs/")]) {
-        for (name, value) in [
-            ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
-            ("x-frame-options", "DENY"),
-            ("cross-origin-resource-policy", "same-origin"),
-        ] {
-            assert_eq!(answer.header(name), value, "{answer:?}");
+    // JSON, or nothing: never taken for anything else, kept nowhere, and not a byte more.
+    let data = [
+        (secretary.get("/v1/me"), "application/json"),
+        (anonymous.get("/v1/me"), "application/problem+json"),
+        (anonymous.get("/nowhere"), "application/problem+json"),
+        (anonymous.get("/docs/nothing.html"), "application/problem+json"),
+        (anonymous.get("/healthz"), "application/json"),
+        (secretary.post("/v1/auth/sign-out", &json!({})), ""),
+    ];
+    for (answer, media) in &data {
+        assert_eq!(answer.header("content-type"), *media, "{answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer:?}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{answer:?}");
+        for name in OF_PAGES.into_iter().chain(["vary"]) {
+            assert_eq!(answer.header(name), "", "{name} protects no JSON: {answer:?}");
         }
-        assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{answer:?}");
     }
-    let page = anonymous.get("/docs/");
-    assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
-    assert!(page.header("permissions-policy").contains("camera=()"), "{page:?}");
+    // What a browser shows, or follows.
+    for path in ["/docs/", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"] {
+        let page = anonymous.get(path);
+        assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
+        assert!(page.header("content-security-policy").contains("default-src 'none'"), "{path}");
+        assert!(page.header("permissions-policy").contains("camera=()"), "{path}");
+        for name in OF_PAGES {
+            assert_ne!(page.header(name), "", "{name} of {path}");
+        }
+    }
+}
+
+#[test]
+fn what_may_be_kept_says_what_it_depends_on() {
+    let app = TestApp::start(Backend::Sqlite);
+    let zipped = app.sign_in(SECRETARY).client().with_header("accept-encoding", "zstd");
+    let [forms, units] = ["/v1/forms", "/v1/units"].map(|path| zipped.get(path));
+    for answer in [&forms, &units] {
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, "zstd"), "{:?}", answer.headers);
+    }
+    assert_eq!((forms.header("cache-control"), forms.header("vary")), ("private, no-cache", "accept-encoding"));
+    assert_eq!((units.header("cache-control"), units.header("vary")), ("no-store", ""));
 }
 
 #[test]

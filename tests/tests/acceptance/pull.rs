@@ -9,7 +9,7 @@ use muong_tests::province::{
     ADMIN, AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_NHE, NA_LONG, NEIGHBOUR, NOBODY, OFFICER, PROVINCE, SECRETARY,
 };
 use muong_tests::review::{discard, release};
-use muong_tests::{Backend, Phone, Reporter, Submission, TestApp, on_both};
+use muong_tests::{Backend, Phone, Reporter, Socket, Submission, TestApp, on_both};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -28,6 +28,7 @@ on_both!(
     what_cannot_be_read_is_refused_by_name,
     a_request_ends_however_much_there_is_that_nobody_is_told_of,
     a_pull_can_ask_for_an_entry_that_the_server_must_have_reached,
+    a_sync_with_nothing_new_takes_no_more_than_a_thousand_bytes,
     answers_are_compressed_as_the_phone_asks,
     what_is_in_a_finished_backup_is_said,
 );
@@ -366,6 +367,28 @@ fn answers_are_compressed_as_the_phone_asks(app: &TestApp) {
     let headers = [("content-type", "application/json"), ("content-encoding", "zstd")];
     let one = secretary.client().post_bytes("/v1/sync/pull", body, &headers).expect(200);
     assert_eq!(messages(&one).len(), 1);
+}
+
+fn a_sync_with_nothing_new_takes_no_more_than_a_thousand_bytes(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let page = Phone::default().asks(&secretary, &json!({}));
+    assert_eq!(page["more"], false);
+    let body = json!({"cursor": page["cursor"], "limit": 500}).to_string();
+    let request = format!(
+        "POST /v1/sync/pull HTTP/1.1\r\nhost: localhost\r\nauthorization: {}\r\naccept-encoding: zstd, gzip\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        secretary.authorization(),
+        body.len()
+    );
+    let mut socket = Socket::connect(app);
+    socket.send(&request);
+    let answer = socket.answer();
+    assert_eq!((answer.status, &answer.body["messages"]), (200, &json!([])));
+    // As it came: compact, with a length, not compressed.
+    let length = answer.body.to_string().len();
+    assert!(answer.head.contains(&format!("content-length: {length}\r\n")), "{answer:?}");
+    let bytes = request.len() + answer.head.len() + length;
+    assert!(bytes <= 1_000, "{bytes} bytes: {request}\n{answer:?}");
 }
 
 fn what_is_in_a_finished_backup_is_said(app: &TestApp) {

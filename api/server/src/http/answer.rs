@@ -7,7 +7,7 @@ use super::error::{Context, PROBLEM_JSON, Problem};
 use super::visit::{Held, Visit};
 use crate::messages::Lang;
 use crate::state::App;
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -24,13 +24,19 @@ use tracing_actix_web::RequestId;
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// Everything else is data, in which a browser has nothing to run or to frame.
-const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+/// Nothing else is a page: in what a browser would show all the same it has nothing to run or to frame.
+const OTHER_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// The documentation needs nothing of the device that it is read on.
 const DOCS_PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
 
+/// Up to this length, in bytes, a body goes as it is: what compression would save of it, its own headers take.
+const SHORT: u64 = 256;
+
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How what is not compressed is coded. Nobody needs to be told.
+const AS_IT_IS: HeaderValue = HeaderValue::from_static("identity");
 
 /// Middleware: makes every answer whole. Stands inside the request span and outside everything else.
 pub async fn whole<B: MessageBody + 'static>(
@@ -61,7 +67,8 @@ pub async fn whole<B: MessageBody + 'static>(
     };
     match answer {
         Ok(mut response) => {
-            dress.put_on(response.headers_mut(), &context);
+            let is_data = is_data(response.status(), response.headers());
+            dress.put_on(response.headers_mut(), &context, is_data);
             log_line(response.status(), started.elapsed());
             count(response.request().match_name(), response.status(), started.elapsed());
             Ok(response.map_body(|_, body| Held::new(body, visit)))
@@ -82,11 +89,25 @@ fn refused(
     log_line(problem.status_code(), started.elapsed());
     count(None, problem.status_code(), started.elapsed());
     let mut headers = HeaderMap::new();
-    dress.put_on(&mut headers, &context);
+    dress.put_on(&mut headers, &context, true);
     let problem = headers
         .iter()
         .fold(problem, |problem, (name, value)| problem.header(name.clone(), value.to_str().unwrap_or_default()));
     problem.within(context).into()
+}
+
+/// Middleware: a short answer is not compressed. Stands inside the compression, which leaves alone what says how it is
+/// coded; [`whole`] takes that word back.
+pub async fn short_as_it_is<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut response = next.call(request).await?;
+    let is_short = matches!(response.response().body().size(), BodySize::Sized(length) if length <= SHORT);
+    if is_short && !response.headers().contains_key(header::CONTENT_ENCODING) {
+        response.headers_mut().insert(header::CONTENT_ENCODING, AS_IT_IS);
+    }
+    Ok(response)
 }
 
 /// The language and the id of a request, for whoever answers it with a problem.
@@ -117,20 +138,25 @@ impl Dress {
         Self { docs: request.path().starts_with("/docs"), secure: is_secure(request.request()) }
     }
 
-    fn put_on(self, headers: &mut HeaderMap, context: &Context) {
+    /// JSON carries what protects JSON, since each byte is paid for on the poorest line: `nosniff` keeps it from being
+    /// taken for a page, a script or a style sheet, so that it runs nothing, frames nothing and refers to nothing, and it
+    /// is answered only to a token, which a page of another origin cannot make a browser send.
+    fn put_on(self, headers: &mut HeaderMap, context: &Context, is_data: bool) {
         let mut set = |name: HeaderName, value: &'static str| {
             if !headers.contains_key(&name) {
                 headers.insert(name, HeaderValue::from_static(value));
             }
         };
         set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        set(header::REFERRER_POLICY, "no-referrer");
-        // For browsers that do not know `frame-ancestors`.
-        set(header::X_FRAME_OPTIONS, "DENY");
-        // Pages of other origins get nothing without CORS, not even as an image or a script.
-        set(header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
-        set(header::CONTENT_SECURITY_POLICY, if self.docs { DOCS_POLICY } else { DATA_POLICY });
-        if self.docs {
+        if !is_data {
+            set(header::REFERRER_POLICY, "no-referrer");
+            // For browsers that do not know `frame-ancestors`.
+            set(header::X_FRAME_OPTIONS, "DENY");
+            // Pages of other origins get nothing without CORS, not even as an image or a script.
+            set(header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin");
+            set(header::CONTENT_SECURITY_POLICY, if self.docs { DOCS_POLICY } else { OTHER_POLICY });
+        }
+        if self.docs && !is_data {
             // Only what is shown as a page has a window and could ask for a camera.
             set(header::CROSS_ORIGIN_OPENER_POLICY, "same-origin");
             set(header::PERMISSIONS_POLICY, DOCS_PERMISSIONS);
@@ -141,11 +167,27 @@ impl Dress {
         // Answers are about people; a shared phone's browser keeps none of them. A resource with an ETag says otherwise
         // itself.
         set(header::CACHE_CONTROL, "no-store");
-        headers.append(header::VARY, HeaderValue::from_static("accept-language"));
+        // What the answer depends on is said to those who keep it. (Language is never among it: problems alone are in the
+        // reader's, and nobody keeps those.)
+        if headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store") {
+            headers.remove(header::VARY);
+        }
+        if headers.get(header::CONTENT_ENCODING) == Some(&AS_IT_IS) {
+            headers.remove(header::CONTENT_ENCODING);
+        }
         if let Ok(id) = HeaderValue::from_str(&context.request_id) {
             headers.insert(REQUEST_ID.clone(), id);
         }
     }
+}
+
+/// Whether there is nothing in an answer that a browser would show as a page: JSON, or nothing at all.
+fn is_data(status: StatusCode, headers: &HeaderMap) -> bool {
+    let Some(media) = headers.get(header::CONTENT_TYPE) else {
+        return matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    };
+    let media = media.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
 /// Turns an answer that carries an error, ours or the framework's, into a problem document.

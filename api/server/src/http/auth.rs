@@ -23,7 +23,8 @@ pub async fn signed_in<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     // A path without a route has nothing to protect: it is answered 404 by the default service, in every case.
     if let Some(pattern) = pattern(&request).filter(|pattern| !public.contains(&pattern.as_str())) {
-        match identify(&request, &pattern).await {
+        // In a box, which is gone while the request is worked on: it takes 3 KB, and thousands may wait.
+        match Box::pin(identify(&request, &pattern)).await {
             Ok(mut who) => {
                 who.asked = asked_of(request.request());
                 request.extensions_mut().insert(who);

@@ -18,7 +18,7 @@ const MAX_AGE: &str = "public, max-age=300";
     responses(
         (status = 200, description = "The keys.", body = serde_json::Value, content_type = "application/jwk-set+json", example = json!({
             "keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-                "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA"}]
+                "kid": "kPrK_qmxVWa", "use": "sig", "alg": "EdDSA"}]
         })),
     )
 )]

@@ -55,7 +55,8 @@ use tracing_actix_web::TracingLogger;
 
 /// The application that each worker runs: `state` adds what the handlers need (`app_data`), the table adds the rest.
 ///
-/// Outermost first: the request's span and id, then what makes each answer whole, then compression, then which pages of
+/// Outermost first: the request's span and id, then what makes each answer whole, then compression (of what is long
+/// enough), then which pages of
 /// other origins may ask at all (`origins`), then who is asking (all but the `public` routes want to know that), then
 /// the account of what is refused to them.
 pub fn app(
@@ -79,6 +80,7 @@ pub fn app(
         .wrap(from_fn(refusals::accounted_for))
         .wrap(from_fn(move |request, next| auth::signed_in(public, request, next)))
         .wrap(Condition::new(!origins.is_empty(), cors::of(origins)))
+        .wrap(from_fn(answer::short_as_it_is))
         .wrap(Compress::default())
         .wrap(from_fn(answer::whole))
         .wrap(TracingLogger::<RequestSpan>::new())
@@ -198,8 +200,11 @@ mod tests {
             assert_eq!(headers.get(header::CONTENT_TYPE).unwrap(), error::PROBLEM_JSON);
             let id = headers.get("x-request-id").unwrap().to_str().unwrap();
             assert_eq!((body["request_id"].as_str(), id.len()), (Some(id), 36), "{code}");
-            for name in ["x-content-type-options", "referrer-policy", "content-security-policy", "cache-control"] {
-                assert_eq!(headers.get_all(name).count(), 1, "{name} of {code}");
+            for (name, value) in [("x-content-type-options", "nosniff"), ("cache-control", "no-store")] {
+                assert_eq!(headers.get_all(name).collect::<Vec<_>>(), [value], "{name} of {code}");
+            }
+            for name in ["referrer-policy", "content-security-policy", "x-frame-options", "vary", "content-encoding"] {
+                assert!(!headers.contains_key(name), "{name} of {code} protects no JSON");
             }
             assert!(!body.to_string().contains("secret"), "{body}");
             assert!(

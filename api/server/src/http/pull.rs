@@ -5,12 +5,14 @@ use super::connection::Traffic;
 use super::error::{Problem, ProblemBody, TextBody};
 use super::held;
 use super::units::UnitBody;
+use super::visit;
 use crate::messages::{self, Args};
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::pull::hash::{Hash, Sum};
 use crate::usecases::pull::message::{Message, RecordState};
 use crate::usecases::pull::{Asking, Pulled, Reset, Told, pull_changes};
+use actix_web::middleware::from_fn;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use muong_domain::access::HeldGrant;
@@ -365,7 +367,7 @@ fn pulled(pulled: Pulled) -> Result<PulledBody, Problem> {
         (status = 503, description = "`server.busy`: too many wait; `server.unaudited`: the reading cannot be noted. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-#[post("/v1/sync/pull")]
+#[post("/v1/sync/pull", wrap = "from_fn(visit::fitted)")]
 pub async fn post_pull(
     app: Data<App>,
     who: Authenticated,
@@ -374,7 +376,7 @@ pub async fn post_pull(
 ) -> Result<HttpResponse, Problem> {
     let now = app.clock.now();
     app.throttle.pull.take(who.device, 1, now).map_err(|wait| Problem::throttled("request.throttled", wait))?;
-    let asked: PullBody = body::json(&request, payload, &app.config.limits).await?;
+    let asked: PullBody = Box::pin(body::json(&request, payload, &app.config.limits)).await?;
     if asked.hash {
         let cost = COST_OF_HASH.min(app.config.throttle.pull_requests_burst) - 1;
         let taken = app.throttle.pull.take(who.device, cost, now);
@@ -394,5 +396,5 @@ pub async fn post_pull(
             None => pending().await,
         }
     };
-    held::json(&app, &pulled(pull_changes(&app, who, asking, left).await?)?)
+    held::json(&app, &pulled(Box::pin(pull_changes(&app, who, asking, left)).await?)?)
 }

@@ -27,7 +27,7 @@ pub async fn accounted_for<B: MessageBody>(
     let (Some(who), Some(app)) = (who, response.request().app_data::<Data<App>>()) else { return Ok(response) };
     let note =
         Note { kind: NoteKind::Refusal, outcome: code.to_owned(), subjects: named(&response), ..Note::default() };
-    account_for(app, &who, note).await.map_err(Problem::from)?;
+    Box::pin(account_for(app, &who, note)).await.map_err(Problem::from)?;
     Ok(response)
 }
 

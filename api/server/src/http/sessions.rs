@@ -98,7 +98,7 @@ pub struct RefreshBody {
 #[schema(as = SignedIn)]
 pub struct SignedInBody {
     /// Goes into `Authorization: Bearer …`.
-    #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFZERTQSJ9.…")]
+    #[schema(example = "eyJhbGciOiJFZERTQSIsImtpZCI6ImtQcktfcW14VldhIn0.…")]
     access_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]

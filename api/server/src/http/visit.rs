@@ -4,8 +4,11 @@
 use super::connection::Traffic;
 use crate::capacity::{Full, Share};
 use crate::state::App;
+use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderMap;
+use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -33,6 +36,21 @@ impl Visit {
         }
         Ok(Self { traffic, _place: place })
     }
+}
+
+/// Middleware: a request that may wait for long keeps its headers in as much room as they need. Actix makes room for many,
+/// which is more than all the rest that a waiting pull holds.
+pub async fn fitted<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let headers = request.headers_mut();
+    let mut few = HeaderMap::with_capacity(headers.len_keys());
+    for (name, value) in headers.iter() {
+        few.append(name.clone(), value.clone());
+    }
+    *headers = few;
+    next.call(request).await
 }
 
 impl Drop for Visit {

@@ -8,7 +8,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use uuid::Uuid;
 
 /// How often, in µs, a process asks whether the file is another one: at most so often, when it has anything to do.
 const LOOK_EVERY: u64 = 1_000_000;
@@ -69,9 +68,9 @@ impl Keyring {
     }
 
     /// Signs an access token with the newest key.
-    pub fn issue(&self, who: Bearer, jti: Uuid, now: DateTime<Utc>, seconds: u32) -> Result<String, TokenError> {
+    pub fn issue(&self, who: Bearer, now: DateTime<Utc>, seconds: u32) -> Result<String, TokenError> {
         self.look_again(now, LOOK_EVERY);
-        self.keys().issue(who, jti, now, seconds)
+        self.keys().issue(who, now, seconds)
     }
 
     /// Believes a token or not.

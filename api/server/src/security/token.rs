@@ -13,6 +13,7 @@ use muong_domain::id::{DeviceId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,17 +28,35 @@ pub struct AccessClaims {
     /// Whom it is for.
     pub aud: String,
     /// The user.
+    #[serde(with = "letters")]
     pub sub: UserId,
     /// The device that signed in.
+    #[serde(with = "letters")]
     pub dev: DeviceId,
     /// The session: a family of refresh tokens.
+    #[serde(with = "letters")]
     pub sid: SessionId,
-    /// When it was issued, in seconds since 1970.
-    pub iat: i64,
-    /// From when on it is no longer good. No leeway: the clocks that matter are the servers' own.
+    /// From when on it is no longer good, in seconds since 1970. No leeway: the clocks that matter are the servers' own.
     pub exp: i64,
-    /// The token's own id.
-    pub jti: Uuid,
+}
+
+/// Ids as base64url of their sixteen bytes, 22 letters: a phone sends its token with each request, often over a poor line.
+mod letters {
+    use super::{Engine, URL_SAFE_NO_PAD, Uuid};
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub fn serialize<I: Copy + Into<Uuid>, S: Serializer>(id: &I, serializer: S) -> Result<S::Ok, S::Error> {
+        let id: Uuid = (*id).into();
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(id.as_bytes()))
+    }
+
+    /// Only as they are written: any other spelling of an id is none.
+    pub fn deserialize<'de, I: From<Uuid>, D: Deserializer<'de>>(deserializer: D) -> Result<I, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(D::Error::custom)?;
+        Uuid::from_slice(&bytes).map(I::from).map_err(D::Error::custom)
+    }
 }
 
 /// Why a token is not believed.
@@ -67,6 +86,9 @@ pub enum KeyError {
         "the signing key is not an Ed25519 private key in PKCS#8 PEM (make one: openssl genpkey -algorithm ed25519)"
     )]
     Malformed,
+    /// Two different keys go by one name, so it would not be known which one a token means.
+    #[error("two of the signing keys have the same name: take one of them out, or make another")]
+    SameName,
 }
 
 /// How long a key verifies after it was replaced: an access token lives a day at most, and a process that shares the
@@ -101,7 +123,7 @@ impl VerifyingKey {
 
 /// A key as it stands in a file: its PEM block with the lines before it.
 pub(super) struct Entry<'a> {
-    /// The thumbprint of its public key.
+    /// Its name: see [`name_of`].
     pub kid: String,
     /// All of it.
     pub text: &'a str,
@@ -112,14 +134,23 @@ pub(super) struct Entry<'a> {
 
 /// The keys of one PEM text, in order.
 pub(super) fn entries(pem: &str) -> Result<Vec<Entry<'_>>, KeyError> {
-    pem_blocks(pem)
+    let entries = pem_blocks(pem)
         .map(|(text, block)| {
             let key = SigningKey::from_pkcs8_pem(block).map_err(|_| KeyError::Malformed)?;
             let since = text.lines().find_map(|line| line.trim().strip_prefix("# since "));
             let since = since.and_then(|at| at.trim().parse().ok());
-            Ok(Entry { kid: thumbprint(&public_part(&key)), text, since, key })
+            Ok(Entry { kid: name_of(&public_part(&key)), text, since, key })
         })
-        .collect()
+        .collect::<Result<Vec<_>, KeyError>>()?;
+    each_has_its_name(&entries)?;
+    Ok(entries)
+}
+
+/// A key that stands there twice is the same key, and does no harm.
+fn each_has_its_name(entries: &[Entry<'_>]) -> Result<(), KeyError> {
+    let names: BTreeMap<_, _> = entries.iter().map(|entry| (entry.kid.as_str(), entry.key.verifying_key())).collect();
+    let is_meant = |entry: &Entry<'_>| names.get(entry.kid.as_str()) == Some(&entry.key.verifying_key());
+    if entries.iter().all(is_meant) { Ok(()) } else { Err(KeyError::SameName) }
 }
 
 fn public_part(key: &SigningKey) -> String {
@@ -178,23 +209,21 @@ impl Keys {
     }
 
     /// Signs an access token for a session, good for `seconds` from `now`.
-    pub fn issue(&self, who: Bearer, jti: Uuid, now: DateTime<Utc>, seconds: u32) -> Result<String, TokenError> {
-        let iat = now.timestamp();
+    pub fn issue(&self, who: Bearer, now: DateTime<Utc>, seconds: u32) -> Result<String, TokenError> {
         let claims = AccessClaims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub: who.user,
             dev: who.device,
             sid: who.session,
-            iat,
-            exp: iat.saturating_add(i64::from(seconds)),
-            jti,
+            exp: now.timestamp().saturating_add(i64::from(seconds)),
         };
         self.sign(&claims)
     }
 
     fn sign(&self, claims: &AccessClaims) -> Result<String, TokenError> {
-        let header = Header { kid: Some(self.signs.0.clone()), ..Header::new(Algorithm::EdDSA) };
+        // Without `typ`: nothing else is ever signed by these keys.
+        let header = Header { typ: None, kid: Some(self.signs.0.clone()), ..Header::new(Algorithm::EdDSA) };
         jsonwebtoken::encode(&header, claims, &self.signs.1).map_err(|_| TokenError::Invalid)
     }
 
@@ -255,6 +284,17 @@ fn validation(issuer: &str, audience: &str) -> Validation {
 fn pem_blocks(pem: &str) -> impl Iterator<Item = (&str, &str)> {
     const END: &str = "-----END PRIVATE KEY-----";
     pem.split_inclusive(END).filter_map(|part| part.find("-----BEGIN").map(|start| (part, &part[start..])))
+}
+
+/// How many letters of its thumbprint are a key's name: 66 bits. It only tells a few keys of ours from each other, and every
+/// request carries it.
+const NAME: usize = 11;
+
+/// By what name a key goes in tokens and among the public keys: the beginning of its thumbprint.
+fn name_of(x: &str) -> String {
+    let mut name = thumbprint(x);
+    name.truncate(NAME);
+    name
 }
 
 /// The thumbprint of an Ed25519 public key (RFC 7638, RFC 8037 appendix A.3).
@@ -336,7 +376,7 @@ mod tests {
     }
 
     fn token(keys: &Keys) -> String {
-        keys.issue(bearer(), Uuid::from_u128(4), now(), 900).unwrap()
+        keys.issue(bearer(), now(), 900).unwrap()
     }
 
     /// A token of any header and body, signed by anyone or no one.
@@ -421,15 +461,68 @@ mod tests {
         assert_eq!(
             public,
             json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-                "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", "use": "sig", "alg": "EdDSA"}]})
+                "kid": "kPrK_qmxVWa", "use": "sig", "alg": "EdDSA"}]})
         );
     }
 
     #[test]
-    fn the_kid_is_the_thumbprint_of_rfc_8037() {
+    fn the_kid_is_the_beginning_of_the_thumbprint_of_rfc_8037() {
         // RFC 8037, appendix A.3.
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
         assert_eq!(thumbprint(x), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(name_of(x), "kPrK_qmxVWa");
+    }
+
+    #[test]
+    fn two_keys_of_one_name_are_refused_and_one_key_twice_is_not() {
+        let (one, two) = (pem(1), pem(2));
+        let text = format!("{one}{two}");
+        let mut both = entries(&text).unwrap();
+        assert!(each_has_its_name(&both).is_ok());
+        both[1].kid = both[0].kid.clone();
+        assert!(matches!(each_has_its_name(&both), Err(KeyError::SameName)));
+        assert!(Keys::from_pem(&format!("{one}{one}"), "muong", "muong").is_ok());
+    }
+
+    #[test]
+    fn a_token_says_no_more_than_it_must() {
+        let token = token(&keys(&pem(1)));
+        let said = |at: usize| {
+            let part = URL_SAFE_NO_PAD.decode(token.split('.').nth(at).unwrap()).unwrap();
+            String::from_utf8(part).unwrap()
+        };
+        let kid = name_of(&public_part(&SigningKey::from_pkcs8_pem(&pem(1)).unwrap()));
+        assert_eq!(said(0), format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#));
+        assert_eq!(
+            said(1),
+            r#"{"iss":"muong","aud":"muong","sub":"AAAAAAAAAAAAAAAAAAAAAQ","dev":"AAAAAAAAAAAAAAAAAAAAAg","sid":"AAAAAAAAAAAAAAAAAAAAAw","exp":1772600900}"#
+        );
+    }
+
+    #[test]
+    fn an_id_in_any_other_spelling_is_not_believed() {
+        let keys = keys(&pem(1));
+        let header = Header { kid: Some(keys.signs.0.clone()), ..Header::new(Algorithm::EdDSA) };
+        let with = |sub: Value| {
+            let mut claims = serde_json::to_value(keys.verify(&token(&keys), now()).unwrap()).unwrap();
+            claims["sub"] = sub;
+            jsonwebtoken::encode(&header, &claims, &keys.signs.1).unwrap()
+        };
+        assert!(keys.verify(&with(json!("AAAAAAAAAAAAAAAAAAAAAQ")), now()).is_ok());
+        // The text that tokens had before, padding, bits beyond the last byte, the other alphabet, too short, too long, none.
+        for other in [
+            json!("00000000-0000-0000-0000-000000000001"),
+            json!("AAAAAAAAAAAAAAAAAAAAAQ=="),
+            json!("AAAAAAAAAAAAAAAAAAAAAR"),
+            json!("++++++++++++++++++++++"),
+            json!("AAAAAAAAAAAAAAAAAAAA"),
+            json!("AAAAAAAAAAAAAAAAAAAAAAAA"),
+            json!(""),
+            json!(1),
+            json!(null),
+        ] {
+            assert_eq!(keys.verify(&with(other.clone()), now()), Err(TokenError::Invalid), "{other}");
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Draft {
         let now = app.clock.now();
         let who = Bearer { user: session.user, device: session.device, session: session.id };
         let seconds = app.config.access_token_seconds;
-        let signed = app.keys.issue(who, app.entropy.uuid(now), now, seconds);
+        let signed = app.keys.issue(who, now, seconds);
         Ok(SignedIn {
             access_token: signed.map_err(|_| Failure::Machine("an access token could not be signed"))?,
             expires_in: seconds,

@@ -1,6 +1,7 @@
 //! The index of the current state by scope and seq, from which phones pull: how it is read. How it is written is in
 //! `stamp.rs`.
 
+mod count;
 mod stamp;
 
 use crate::among::among;
@@ -17,6 +18,7 @@ use muong_domain::id::{Seq, UnitId};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
+pub use count::counted_in;
 pub use stamp::{Before, stamp, stamp_records};
 
 /// Which rows the index `feed_by_id` has, in its own words: whatever is not a record that is there. Those are nearly all,

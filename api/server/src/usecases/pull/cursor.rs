@@ -16,7 +16,7 @@ const PURPOSE: &str = "pull cursor";
 /// How many bytes of the tag are kept: a guess is right once in 2¹²⁸.
 const TAG: usize = 16;
 /// The first byte: how the rest is written.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 /// No cursor is longer, in characters.
 pub const LONGEST: usize = 256;
 
@@ -172,9 +172,20 @@ fn write_scopes(bytes: &mut Vec<u8>, scopes: Option<Scopes>) {
     };
     bytes.push(kind);
     for AsOf { seq, at } in [Some(as_of), cut].into_iter().flatten() {
-        bytes.extend_from_slice(&seq.0.to_be_bytes());
-        bytes.extend_from_slice(&at.timestamp_micros().to_be_bytes());
+        write_number(bytes, seq.0);
+        write_number(bytes, at.timestamp_micros());
     }
+}
+
+/// Seven bits a byte, the lowest first, all but the last with the eighth set (LEB128): entries are small numbers, and the
+/// cursor travels both ways with each pull.
+fn write_number(bytes: &mut Vec<u8>, number: i64) {
+    let mut left = number.cast_unsigned();
+    while left >= 0x80 {
+        bytes.push(0x80 | (left & 0x7f) as u8);
+        left >>= 7;
+    }
+    bytes.push(left as u8);
 }
 
 /// Most stand after a whole entry: those are written short.
@@ -182,7 +193,7 @@ fn write_place(bytes: &mut Vec<u8>, place: Option<Place>) {
     let Some(place) = place else { return bytes.push(0) };
     let whole = place == Place::after(place.seq);
     bytes.push(if whole { 1 } else { 2 });
-    bytes.extend_from_slice(&place.seq.0.to_be_bytes());
+    write_number(bytes, place.seq.0);
     if !whole {
         bytes.extend_from_slice(place.id.as_bytes());
         bytes.extend_from_slice(place.scope.as_bytes());
@@ -198,13 +209,26 @@ impl Rest<'_> {
         Some(*taken)
     }
 
+    /// None also where it is longer than a number can be.
+    fn number(&mut self) -> Option<i64> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let [byte] = self.take()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number.cast_signed());
+            }
+        }
+        None
+    }
+
     fn seq(&mut self) -> Option<Seq> {
-        Some(Seq(i64::from_be_bytes(self.take()?)))
+        self.number().map(Seq)
     }
 
     fn as_of(&mut self) -> Option<AsOf> {
         let seq = self.seq()?;
-        let at = DateTime::from_timestamp_micros(i64::from_be_bytes(self.take()?))?;
+        let at = DateTime::from_timestamp_micros(self.number()?)?;
         Some(AsOf { seq, at })
     }
 
@@ -266,6 +290,20 @@ mod tests {
             }
             assert_eq!(Cursor::parse(&[bytes.as_slice(), &[0]].concat()), None);
         }
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be_and_never_without_end() {
+        for (number, length) in [(0, 1), (127, 1), (128, 2), (1_000_000, 3), (1 << 49, 8), (i64::MAX, 9), (-1, 10)] {
+            let mut bytes = Vec::new();
+            write_number(&mut bytes, number);
+            assert_eq!((bytes.len(), Rest(&bytes).number()), (length, Some(number)));
+        }
+        assert_eq!(Rest(&[0x80; 11]).number(), None);
+        let here = AsOf { seq: Seq(900_000), at: DateTime::from_timestamp(1_800_000_000, 0).unwrap() };
+        let place = Place::after(here.seq);
+        let usual = Cursor { epoch: Uuid::nil(), place, scopes: Some(Scopes::whole(here)), moving: None };
+        assert_eq!(usual.bytes().len(), 34, "of the usual cursor, before its tag");
     }
 
     #[test]

@@ -77,6 +77,10 @@ impl<'a> Counting<'a> {
         let scopes: Vec<UnitId> = self.sight.scopes(read)?.into_iter().collect();
         let is_whole = |scope: &UnitId| self.sight.level(*scope) > Some(Level::Unit);
         let (whole, units): (Vec<UnitId>, Vec<UnitId>) = scopes.into_iter().partition(is_whole);
+        // Before any of it is read: who sees too much is told so at once.
+        if feed::counted_in(read, &whole, MOST as i64)? > MOST as i64 {
+            return Ok(None);
+        }
         for chunk in units.chunks(READ_TOGETHER) {
             let rows = feed::units_among(read, chunk, head)?;
             self.add(read, &rows)?;

@@ -103,6 +103,9 @@ impl Looked {
 }
 
 /// Pulls. Waits no longer once `left` says that nobody waits for the answer.
+///
+/// What is not done while it waits has its room elsewhere, in boxes that are gone by then: thousands wait at once, and the
+/// room of a future is that of the largest of its parts, whichever it is at.
 pub async fn pull_changes(
     app: &App,
     mut who: Authenticated,
@@ -121,7 +124,7 @@ pub async fn pull_changes(
     let mut waiter = if waits > Duration::ZERO || at_least { Some(enter(at_least)?) } else { None };
     let mut turn = None;
     loop {
-        let looked = look(app, &who, &asking).await?;
+        let looked = Box::pin(look(app, &who, &asking)).await?;
         drop(turn.take());
         let is_over = Instant::now() >= until || app.head.waiting().is_closed();
         let is_enough = |looked: &Looked| waits == Duration::ZERO || looked.is_worth_telling();
@@ -134,11 +137,11 @@ pub async fn pull_changes(
                 () = &mut left => false,
             };
         if !looks_again {
-            return answer(app, &who, looked.ok_or_else(|| Failure::refused("sync.behind"))?).await;
+            return Box::pin(answer(app, &who, looked.ok_or_else(|| Failure::refused("sync.behind"))?)).await;
         }
         // Woken with many others: they look a few at a time, and leave the other readers to the rest.
         turn = Some(app.capacity.woken.enter().await?);
-        who = authenticate_again(app, &who).await?;
+        who = Box::pin(authenticate_again(app, &who)).await?;
         // Grants that were given meanwhile reach other units.
         if let Some(waiter) = &mut waiter {
             waiter.now_for(keys(app, &who, is_behind));
