@@ -105,6 +105,8 @@ fn fill(phones: &mut [Phone], server: &Server, records: u64, until: Instant) -> 
         // Whole rounds of all connections: never much more than is missing.
         let requests = (missing / batch / CONNECTIONS).max(1) * CONNECTIONS;
         Run::of(creates(phones, batch, requests, None), server, None)?;
+        // The next round begins with the phones whose turn it is: all report alike, and their clocks go alike.
+        phones.rotate_left(requests % phones.len());
     }
     Ok(None)
 }
