@@ -101,14 +101,16 @@ impl Place {
 
 /// For PostgreSQL, of each scope the rows after a place, in order. A row is compared with a row, and never `scope = …`:
 /// where the scope is known the planner may also take the index by seq alone, past everybody else's changes, and does so
-/// as long as its statistics are of an almost empty table.
-const OF_ONE_SCOPE: &str = "SELECT id, scope, kind, seq, present FROM feed \
-     WHERE (scope, seq, id) >= ($1, $2, $3) AND scope <= $1 AND (seq > $2 OR id > $3 OR (id = $3 AND scope > $4)) \
+/// as long as its statistics are of an almost empty table. And nothing beside it that an index could serve, such as `id > $3`:
+/// of that the planner made a bitmap of half the index, for each scope (110 ms instead of 0.1, when nothing is new).
+pub const OF_ONE_SCOPE: &str = "SELECT id, scope, kind, seq, present FROM feed \
+     WHERE (scope, seq, id) >= ($1, $2, $3) AND scope <= $1 AND (seq <> $2 OR id <> $3 OR scope > $4) \
      AND seq <= $5 AND present ORDER BY scope, seq, id LIMIT $6";
-const OF_EACH_SCOPE: &str = "SELECT f.id, f.scope, f.kind, f.seq, f.present FROM unnest($1::uuid[]) AS s(scope) \
+/// See [`OF_ONE_SCOPE`].
+pub const OF_EACH_SCOPE: &str = "SELECT f.id, f.scope, f.kind, f.seq, f.present FROM unnest($1::uuid[]) AS s(scope) \
      CROSS JOIN LATERAL (SELECT * FROM feed \
      WHERE (feed.scope, feed.seq, feed.id) >= (s.scope, $2, $3) AND feed.scope <= s.scope \
-     AND (feed.seq > $2 OR feed.id > $3 OR (feed.id = $3 AND feed.scope > $4)) \
+     AND (feed.seq <> $2 OR feed.id <> $3 OR feed.scope > $4) \
      ORDER BY feed.scope, feed.seq, feed.id LIMIT $5) AS f ORDER BY f.seq, f.id, f.scope LIMIT $5";
 
 /// What has changed after a place, in order, in a few scopes. Costs no more than `limit` rows of each, however much changed
