@@ -26,6 +26,7 @@ mod acceptance {
     mod erasure;
     mod erasure_disputed;
     mod erasure_ledger;
+    mod feed_plans;
     mod forms;
     mod founding;
     mod fuzz_corpus;

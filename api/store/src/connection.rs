@@ -1,6 +1,6 @@
 //! Addresses, connections and pools of either database.
 
-use crate::dialect::{SQLITE_PRAGMAS, SQLITE_WRITER_PRAGMAS};
+use crate::dialect::{POSTGRES_SETTINGS, SQLITE_PRAGMAS, SQLITE_WRITER_PRAGMAS};
 use crate::error::StoreError;
 use crate::vault::Vault;
 use diesel::connection::SimpleConnection;
@@ -60,7 +60,11 @@ impl DatabaseUrl {
                 enter_wal(&mut conn)?;
                 Ok(Connection::Sqlite(conn))
             }
-            Self::Postgres(url) => Ok(Connection::Postgres(PgConnection::establish(url)?)),
+            Self::Postgres(url) => {
+                let mut conn = PgConnection::establish(url)?;
+                conn.batch_execute(POSTGRES_SETTINGS)?;
+                Ok(Connection::Postgres(conn))
+            }
         }
     }
 }
