@@ -58,13 +58,14 @@ pub const SQLITE_PRAGMAS: &str = "PRAGMA busy_timeout = 10000; PRAGMA synchronou
 
 /// The settings of a new PostgreSQL connection. Every query has its index, and none is better off without it: but a statement
 /// that was prepared while its table was almost empty walks the table, and goes on so as it grows, until somebody has
-/// gathered statistics (a rush on a new database took three times as long). Where a walk is what is wanted, as of a table of
-/// one row, it is priced so high now that PostgreSQL would compile it.
+/// gathered statistics (a rush on a new database took three times as long). Where there is no other way than a walk it is
+/// taken all the same, at a price for which PostgreSQL would compile it (`jit`).
 pub const POSTGRES_SETTINGS: &str = "SET enable_seqscan = off; SET jit = off;";
 
-/// The one writer touches scattered pages of every index: it may keep 32 MiB of them, once a process (64 made nothing faster, and SQLite walks them all at each commit that has split a page). What it takes out of
-/// a page that it writes anyway it overwrites with zeros (`FAST`): otherwise the halves of pages that were split keep
-/// copies of wrapped keys, which would outlive the erasure of their person.
+/// The one writer touches scattered pages of every index: it may keep 32 MiB of them, once a process. (64 made nothing
+/// faster, and SQLite walks them all at each commit that has split a page.) What it takes out of a page that it writes anyway
+/// it overwrites with zeros (`FAST`): otherwise the halves of pages that were split keep copies of wrapped keys, which would
+/// outlive the erasure of their person.
 pub const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA cache_size = -32768; PRAGMA secure_delete = FAST;";
 
 /// From here to the end of the transaction, also pages that are given up are overwritten with zeros.

@@ -56,8 +56,7 @@ use tracing_actix_web::TracingLogger;
 /// The application that each worker runs: `state` adds what the handlers need (`app_data`), the table adds the rest.
 ///
 /// Outermost first: the request's span and id, then what makes each answer whole, then compression (of what is long
-/// enough), then which pages of
-/// other origins may ask at all (`origins`), then who is asking (all but the `public` routes want to know that), then
+/// enough), then which pages of other origins may ask at all (`origins`), then who is asking (all but the `public` routes want to know that), then
 /// the account of what is refused to them.
 pub fn app(
     state: &dyn Fn(&mut ServiceConfig),

@@ -37,9 +37,10 @@ pub fn counted_in(read: &mut impl Reading, scopes: &[UnitId], most: i64) -> Resu
     }
 }
 
-/// For PostgreSQL. Scope by scope and in order, as changes are read (`OF_EACH_SCOPE`): the index is walked up to the limit, whatever the
-/// statistics say. Where scopes are compared as a set, all of the table may be, or a bitmap is made of all that lies in them.
-const COUNTED: &str = "SELECT count(*) AS n FROM (SELECT 1 FROM unnest($1::uuid[]) AS s(scope) CROSS JOIN LATERAL \
+/// For PostgreSQL. Scope by scope and in order, as changes are read (`OF_EACH_SCOPE`): the index is walked up to the limit,
+/// whatever the statistics say. Where scopes are compared as a set, all of the table may be, or a bitmap is made of all that
+/// lies in them.
+pub const COUNTED: &str = "SELECT count(*) AS n FROM (SELECT 1 FROM unnest($1::uuid[]) AS s(scope) CROSS JOIN LATERAL \
      (SELECT 1 FROM feed WHERE (feed.scope, feed.seq) >= (s.scope, 0) AND feed.scope <= s.scope AND feed.present \
      ORDER BY feed.scope, feed.seq LIMIT $2) AS f LIMIT $2) AS counted";
 

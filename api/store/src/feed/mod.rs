@@ -18,7 +18,7 @@ use muong_domain::id::{Seq, UnitId};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-pub use count::counted_in;
+pub use count::{COUNTED, counted_in};
 pub use stamp::{Before, stamp, stamp_records};
 
 /// Which rows the index `feed_by_id` has, in its own words: whatever is not a record that is there. Those are nearly all,

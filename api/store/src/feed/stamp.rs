@@ -2,7 +2,7 @@
 //! that stood is not looked for by an index of ids, which every report would pay for with a page of its own: of a record that
 //! is there the caller knows the version, and everything else is found by id among the few that are not.
 
-use super::{FOUND_BY_ID, FeedRow};
+use super::{FOUND_BY_ID, FeedRow, Row};
 use crate::columns::{Id, sql};
 use crate::connection::Connection;
 use crate::error::StoreError;
@@ -12,14 +12,6 @@ use diesel::dsl;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Text};
 use muong_domain::id::Seq;
-
-struct Row {
-    id: Id,
-    scope: Id,
-    kind: String,
-    seq: i64,
-    present: bool,
-}
 
 insert_rows!(Row => "feed" {
     id: Id, sql::Id, "uuid";
