@@ -189,13 +189,20 @@ fn run(args: &RunArgs) -> Fallible<()> {
     let seeding = args.fill_minutes.map_or(size.seeding, |minutes| Duration::from_secs(60 * minutes));
     let bench = Bench { program: &program, folder: &folder, size: Size { seeding, ..size } };
     let mut results = Results::new(Machine::look(Clock::System.now()));
+    // Written after each database: what has been measured for an hour is not lost when the next one fails.
     for place in args.places.databases(&folder) {
         measure(args, &bench, place, &mut results)?;
+        keep(args, &folder, &results)?;
     }
+    println!("{}", results.text());
+    Ok(())
+}
+
+/// Writes down what has been measured so far.
+fn keep(args: &RunArgs, folder: &Path, results: &Results) -> Fallible<()> {
     let plots = args.write.as_ref().map_or_else(|| folder.join(PLOTS), |file| file.with_file_name("").join(PLOTS));
     let text = results.text() + &report::pictures(PLOTS, &plots::draw(&plots, &results.growth)?);
-    println!("{text}");
-    std::fs::write(folder.join("results.json"), serde_json::to_string_pretty(&results)?)?;
+    std::fs::write(folder.join("results.json"), serde_json::to_string_pretty(results)?)?;
     match (&args.write, &args.mark) {
         (Some(path), Some(mark)) => report::write(path, mark, &text),
         _ => Ok(()),

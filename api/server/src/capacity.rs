@@ -2,9 +2,11 @@
 //! overload is answered 503 and never becomes a pile of memory. Counts; knows nothing of what it counts.
 
 use crate::config::Config;
+use crate::security::throttle::Network;
+use muong_domain::id::DeviceId;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,66 +118,86 @@ impl Drop for Share {
     }
 }
 
-/// So many for each address; nobody waits.
-#[derive(Clone, Debug)]
-pub struct ByAddress {
+/// So many for each of something (a network, a device); nobody waits.
+#[derive(Debug)]
+pub struct Each<K> {
     most: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Arc<Mutex<HashMap<K, usize>>>,
 }
 
-impl ByAddress {
+impl<K> Clone for Each<K> {
+    fn clone(&self) -> Self {
+        Self { most: self.most, counts: Arc::clone(&self.counts) }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Each<K> {
     /// At most `most` for each.
     pub fn new(most: usize) -> Self {
-        Self { most, counts: Arc::default() }
+        Self { most, counts: Arc::new(Mutex::new(HashMap::new())) }
     }
 
-    /// One more of this address.
-    pub fn take(&self, address: IpAddr) -> Result<Place, Full> {
+    /// One more of this one.
+    pub fn take(&self, key: K) -> Result<Place<K>, Full> {
         let mut counts = self.lock();
-        let count = counts.entry(address).or_default();
-        if *count >= self.most {
+        // Nothing is remembered of whom nothing is given to.
+        if counts.get(&key).copied().unwrap_or_default() >= self.most {
             return Err(Full);
         }
-        *count += 1;
-        Ok(Place { of: self.clone(), address })
+        *counts.entry(key).or_default() += 1;
+        Ok(Place { of: self.clone(), key })
     }
 
-    /// How many there are, of all addresses.
+    /// How many there are, of all.
     pub fn taken(&self) -> usize {
         self.lock().values().sum()
     }
 
     /// A panic elsewhere leaves whole counts behind.
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, usize>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One of an address; given back when dropped.
+/// One of them; given back when dropped.
 #[derive(Debug)]
-pub struct Place {
-    of: ByAddress,
-    address: IpAddr,
+pub struct Place<K: Copy + Eq + Hash> {
+    of: Each<K>,
+    key: K,
 }
 
-impl Drop for Place {
+impl<K: Copy + Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
         let mut counts = self.of.lock();
-        match counts.get_mut(&self.address) {
+        match counts.get_mut(&self.key) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(&self.address)),
+            _ => drop(counts.remove(&self.key)),
         }
     }
 }
+
+/// How many requests of people who have not said yet who they are may have bodies on their way at once: a quarter of all
+/// places, so that those who are signed in find room whatever strangers do.
+const STRANGERS: usize = 4;
+/// And how many of those one network may have.
+const STRANGERS_OF_A_NETWORK: usize = 4;
+/// How many pulls of one device may wait at once: one, and those whose client has left without a word.
+const WAITING_OF_A_DEVICE: usize = 8;
 
 /// Everything that is bounded in a serving process, but for the writer's queue and the hashing of passwords, which keep
 /// their own bounds.
 #[derive(Debug)]
 pub struct Capacity {
-    /// Open connections by the address that they come from, but those of trusted proxies.
-    pub connections: ByAddress,
+    /// Open connections by where they come from, but those of trusted proxies.
+    pub connections: Each<Network>,
     /// Requests that are being answered, until the last byte of the answer is on its way.
     pub requests: Budget,
+    /// Of these, those without a token whose body is on its way.
+    pub strangers: Budget,
+    /// The same by where they come from.
+    pub strangers_of: Each<Network>,
+    /// Pulls that wait, by device.
+    pub waiting_of: Each<DeviceId>,
     /// Bytes of bodies in memory, as they came and as they were inflated.
     pub bodies: Budget,
     /// Reads of the database: as many as there are connections, and so many more that wait.
@@ -190,9 +212,13 @@ impl Capacity {
     /// As the installation chose.
     pub fn new(config: &Config) -> Self {
         let http = &config.http;
+        let strangers = http.requests.get().div_ceil(STRANGERS);
         Self {
-            connections: ByAddress::new(http.connections_per_address.get()),
+            connections: Each::new(http.connections_per_address.get()),
             requests: Budget::new(http.requests.get()),
+            strangers: Budget::new(strangers),
+            strangers_of: Each::new(strangers.div_ceil(STRANGERS_OF_A_NETWORK)),
+            waiting_of: Each::new(WAITING_OF_A_DEVICE),
             bodies: Budget::new(http.body_bytes),
             reads: Gate::new(config.readers, http.waiting),
             woken: Gate::new(half(config.readers), http.waiting_pulls),
@@ -243,8 +269,8 @@ mod tests {
     }
 
     #[test]
-    fn each_address_has_its_own_places_and_none_is_remembered_that_has_none() {
-        let (places, one, other) = (ByAddress::new(1), IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+    fn each_has_its_own_places_and_none_is_remembered_that_has_none() {
+        let (places, one, other) = (Each::new(1), "one", "other");
         let first = places.take(one).unwrap();
         assert_eq!(places.take(one).unwrap_err(), Full);
         let _second = places.take(other).unwrap();

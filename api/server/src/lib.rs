@@ -16,6 +16,7 @@ pub mod open_files;
 pub mod reference;
 pub mod security;
 pub mod shape;
+pub mod shared_look;
 pub mod sole_server;
 pub mod standby;
 pub mod state;

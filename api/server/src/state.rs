@@ -14,6 +14,7 @@ use crate::security::password::{PasswordError, Passwords};
 use crate::security::recent::Recent;
 use crate::security::throttle::Throttle;
 use crate::security::token::{self, KeyError};
+use crate::shared_look::SharedLook;
 use crate::sole_server::{SoleServer, SoleServerError};
 use crate::standby::Standby;
 use crate::usecases::after_promotion::AfterPromotion;
@@ -196,6 +197,8 @@ pub struct Parts {
     pub tokens: Recent<[u8; 32], Believed>,
     /// What addresses, accounts and devices may try.
     pub throttle: Throttle,
+    /// Whether the database could be served from when somebody asked last.
+    pub readiness: SharedLook<Result<(), &'static str>>,
     /// Sessions as they stood when they were last looked up.
     pub standings: Recent<SessionId, Arc<Standing>>,
     compacting: Mutex<Option<Sender<()>>>,
@@ -248,6 +251,7 @@ impl App {
             keys,
             passwords,
             throttle,
+            readiness: SharedLook::default(),
             tokens: Recent::new(REMEMBERED),
             standings: Recent::new(REMEMBERED),
             compacting: Mutex::new(Some(stop_compacting)),

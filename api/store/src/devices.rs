@@ -110,6 +110,15 @@ pub fn register(
     Ok(Device { id, user, name: name.as_str().to_owned(), registered_at: at, revoked_at: None })
 }
 
+/// Gives a device that has no secret yet the one that it will be known by. False when it has one.
+pub fn give_secret(tx: &mut Tx<'_>, id: DeviceId, secret_hash: &[u8; 32]) -> Result<bool, StoreError> {
+    let given = on_backend!(tx.conn(), c => diesel::update(devices::table.find(Id::from(id)))
+        .filter(devices::secret_hash.is_null())
+        .set(devices::secret_hash.eq(secret_hash.as_slice()))
+        .execute(c))?;
+    Ok(given > 0)
+}
+
 /// Revokes a device from now on (a lost phone) and ends its sessions. False when there is no such device; one that is
 /// revoked already stays as it is.
 pub fn revoke(tx: &mut Tx<'_>, authority: &Authority, id: DeviceId) -> Result<bool, StoreError> {

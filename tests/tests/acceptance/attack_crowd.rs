@@ -60,7 +60,10 @@ impl Drop for Crowd {
 fn roomy(config: &mut Config, count: usize) {
     let room = NonZeroUsize::MIN.saturating_add(count + 100);
     let http = &mut config.http;
-    (http.connections, http.connections_per_address, http.requests) = (room, room, room);
+    (http.connections, http.connections_per_address) = (room, room);
+    // A third of them are strangers whose bodies do not come: a sixteenth of all places is theirs, as of one network, and is
+    // not to be used up here, where all others come from the same one.
+    http.requests = room.saturating_mul(NonZeroUsize::MIN.saturating_add(5));
     (http.head_seconds, http.body_seconds, http.stall_seconds, http.keep_alive_seconds) = (20, 20, 20, 20);
     open_files::raise(open_files::needed(config));
 }

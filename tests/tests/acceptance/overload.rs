@@ -20,6 +20,7 @@ on_each!(
     too_many_bytes_of_bodies_are_refused_until_some_are_gone,
     pages_that_wait_to_be_taken_are_bytes_of_bodies_too,
     too_many_requests_are_refused_until_one_is_answered_but_signs_of_life_never,
+    strangers_whose_bodies_do_not_come_take_no_place_of_those_who_are_signed_in,
     too_many_connections_of_one_address_are_refused_until_one_is_closed,
     a_trusted_proxy_may_have_as_many_connections_as_it_likes,
     what_is_refused_says_so_in_both_languages,
@@ -163,6 +164,33 @@ fn too_many_requests_are_refused_until_one_is_answered_but_signs_of_life_never(b
     assert_eq!((answer.status, &answer.body["results"][0]["status"]), (200, &json!("accepted")));
     eventually("its place is free", || app.app().capacity.requests.taken() == 0);
     secretary.get("/v1/me").expect(200);
+}
+
+fn strangers_whose_bodies_do_not_come_take_no_place_of_those_who_are_signed_in(backend: Backend) {
+    // A quarter of the places for all strangers, and of those a quarter for one network.
+    let app = TestApp::start_with(backend, |config| config.http.requests = NonZeroUsize::MIN.saturating_add(31));
+    let secretary = app.sign_in(SECRETARY);
+    let body = json!({"username": SECRETARY, "password": PASSWORD, "device": {"name": "Máy thử"}}).to_string();
+    let begin = || {
+        let mut socket = Socket::connect(&app);
+        let length = body.len();
+        socket.send(format!(
+            "POST /v1/auth/sign-in HTTP/1.1\r\nhost: muong\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
+        ));
+        socket
+    };
+    let slow = [begin(), begin()];
+    let strangers = &app.app().capacity.strangers;
+    eventually("both are waited for", || strangers.taken() == 2);
+    let answer = begin().answer();
+    assert_eq!((answer.status, &answer.body["code"]), (503, &json!("server.busy")));
+    pushes(&secretary).expect(200);
+    for mut socket in slow {
+        socket.send(&body);
+        assert_eq!(socket.answer().status, 200);
+    }
+    assert_eq!(strangers.taken(), 0);
 }
 
 fn too_many_connections_of_one_address_are_refused_until_one_is_closed(backend: Backend) {

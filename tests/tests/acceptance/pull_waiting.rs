@@ -18,6 +18,7 @@ on_both!(
     those_who_wait_hold_no_connection,
     a_session_that_ends_ends_its_wait,
     nobody_waits_for_a_client_who_has_gone,
+    a_device_that_waits_too_often_at_once_is_asked_to_come_again_and_no_other_is,
     a_grant_that_ends_ends_a_wait_with_what_is_gone,
     a_wait_is_over_in_its_time_with_nothing_new,
     what_is_there_already_is_not_waited_for,
@@ -188,6 +189,24 @@ fn who_waits_is_woken_by_what_another_process_writes() {
         &officer.reports_as("accepted", meeting(HUOI_SANG).to("period", "2026-01").to("held_on", "2026-01-05"))["v"],
     );
     assert!(number(&phone.asks(&secretary, &json!({"at_least": v}))["head"]) >= v);
+}
+
+fn a_device_that_waits_too_often_at_once_is_asked_to_come_again_and_no_other_is(app: &TestApp) {
+    let (secretary, other) = (app.sign_in(SECRETARY), app.sign_in(SECRETARY));
+    let cursor = up_to_date(&secretary).cursor();
+    let all: Vec<_> = (0..8).map(|_| waits(&secretary, cursor.clone())).collect();
+    waiting(app, 8);
+    let answer = secretary.post("/v1/sync/pull", &json!({"cursor": cursor, "wait_s": LONG}));
+    answer.problem(429, "request.throttled");
+    assert_eq!(answer.header("retry-after"), "5");
+    secretary.post("/v1/sync/pull", &json!({"cursor": cursor})).expect(200);
+    let elsewhere = waits(&other, cursor.clone());
+    waiting(app, 9);
+    other.reports_as("accepted", meeting(HUOI_SANG));
+    for one in all.into_iter().chain([elsewhere]) {
+        assert_eq!(kinds(told(one)["messages"].as_array().expect("messages")), [MEETING]);
+    }
+    told(waits(&secretary, cursor));
 }
 
 fn nobody_waits_for_a_client_who_has_gone(app: &TestApp) {

@@ -17,6 +17,7 @@ on_both!(
     another_branchs_meeting_does_not_exist_for_a_cadre,
     a_report_for_another_branch_is_forbidden_kept_and_seen_by_its_author_and_the_reviewer_above,
     a_report_that_arrives_after_its_grant_has_ended_waits_and_can_be_released,
+    a_release_tells_its_author_nothing_of_what_others_have_said,
     an_ended_grant_purges_the_unit_and_the_unsent_report_waits_for_a_reviewer,
     a_report_for_a_unit_that_does_not_exist_is_answered_like_one_out_of_scope,
     nothing_tells_whether_a_record_exists_in_another_unit,
@@ -78,6 +79,27 @@ fn a_report_that_arrives_after_its_grant_has_ended_waits_and_can_be_released(app
     let again = secretary.push(&[&unsent]).only();
     assert_eq!((&again["original"]["status"], &again["now"]["status"]), (&json!("forbidden"), &json!("released")));
     assert_eq!(again["now"]["result"]["status"], "accepted", "{again}");
+}
+
+fn a_release_tells_its_author_nothing_of_what_others_have_said(app: &TestApp) {
+    let (secretary, commune) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE));
+    app.sign_in(OFFICER).reports_as("accepted", meeting(HUOI_SANG).to("present", 12).to("unexcused", 0));
+    let unsent = secretary.says(meeting(HUOI_SANG));
+    app.pass(TimeDelta::seconds(5));
+    app.revoke(SECRETARY, Role::Cadre, HUOI_SANG);
+    let result = secretary.push(&[&unsent]).only();
+    assert_eq!(result["status"], "forbidden");
+    release(&commune, &result["quarantine"], "Đồng chí còn giữ chức vụ khi họp.").expect(200);
+    let waiting = format!("/v1/quarantine/{}", text(&result["quarantine"]));
+    let theirs = json!({"present": 12, "unexcused": 0});
+    assert_eq!(commune.read(&waiting)["released"]["conflicts"][0]["current"], theirs);
+    let again = secretary.push(&[&unsent]).only()["now"]["result"].clone();
+    for told in [again, secretary.read(&waiting)["released"].clone()] {
+        let conflict = &told["conflicts"][0];
+        assert_eq!((&told["status"], &conflict["path"]), (&json!("conflict"), &json!("roll")), "{told}");
+        assert_eq!(conflict["yours"], json!({"present": 11, "unexcused": 1}));
+        assert_eq!((&conflict["base"], &conflict["current"]), (&json!(null), &json!(null)));
+    }
 }
 
 fn a_report_for_a_unit_that_does_not_exist_is_answered_like_one_out_of_scope(app: &TestApp) {

@@ -6,7 +6,7 @@ use muong_server::config::Config;
 use muong_tests::builders::meeting;
 use muong_tests::client::Answer;
 use muong_tests::database::{number, texts};
-use muong_tests::province::{HUOI_SANG, PASSWORD, SECRETARY, STRANGER};
+use muong_tests::province::{ADMIN, HUOI_SANG, PASSWORD, SECRETARY, STRANGER};
 use muong_tests::{Backend, Client, Submission, TestApp, on_both};
 use serde_json::{Value, json};
 
@@ -19,6 +19,10 @@ on_both!(
     the_guesses_of_a_known_device_are_its_own,
     many_guesses_at_once_are_no_more_than_one_after_the_other,
     what_was_guessed_is_not_kept_and_old_guesses_go,
+    a_session_has_no_more_guesses_for_all_the_devices_that_it_registers,
+    a_device_that_a_session_registered_is_known_once_its_user_has_signed_in_on_it,
+    signing_in_without_end_takes_pauses_too_and_wrong_passwords_use_up_nobodys,
+    a_password_that_an_administrator_sets_is_not_kept_waiting_by_guesses_at_the_old_one,
 );
 
 const WRONG: &str = "không phải câu này";
@@ -134,6 +138,56 @@ fn the_guesses_of_a_known_device_are_its_own(app: &TestApp) {
     attempt(&app.anonymous(), SECRETARY, PASSWORD).expect(200);
     app.pass(TimeDelta::seconds(1));
     post(PASSWORD).expect(200);
+}
+
+fn a_session_has_no_more_guesses_for_all_the_devices_that_it_registers(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let guess = |client: &Client| client.post("/v1/me/totp", &json!({"password": WRONG}));
+    for _ in 0..10 {
+        let copy = secretary.post("/v1/devices", &json!({"name": "Máy sao"})).expect(201);
+        let token = copy["access_token"].as_str().expect("a token");
+        guess(&app.anonymous().with_token(token)).problem(422, "auth.password_wrong");
+    }
+    waits(&guess(&secretary.client()), 1);
+    // It keeps nobody from signing in, and from ending that session.
+    let signed_in = attempt(&app.anonymous(), SECRETARY, PASSWORD).expect(200);
+    let token = signed_in["access_token"].as_str().expect("a token");
+    app.anonymous().with_token(token).delete(&format!("/v1/devices/{}", secretary.device)).expect(204);
+    secretary.get("/v1/me").problem(401, "auth.device_revoked");
+}
+
+fn a_device_that_a_session_registered_is_known_once_its_user_has_signed_in_on_it(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let registered = secretary.post("/v1/devices", &json!({"name": "Máy mới"})).expect(201);
+    assert_eq!(registered["device_secret"], Value::Null);
+    let mut on_it = body(SECRETARY, PASSWORD);
+    on_it["device"]["id"] = registered["device"]["id"].clone();
+    let first = app.anonymous().post("/v1/auth/sign-in", &on_it).expect(200);
+    guess(app, SECRETARY, 10);
+    waits(&attempt(&app.anonymous(), SECRETARY, PASSWORD), 1);
+    let again = app.anonymous().post("/v1/auth/sign-in", &known(&first, PASSWORD)).expect(200);
+    assert_eq!((&again["device"]["id"], &again["device_secret"]), (&registered["device"]["id"], &Value::Null));
+}
+
+fn signing_in_without_end_takes_pauses_too_and_wrong_passwords_use_up_nobodys(app: &TestApp) {
+    for _ in 0..119 {
+        attempt(&app.anonymous(), SECRETARY, PASSWORD).expect(200);
+    }
+    guess(app, SECRETARY, 5);
+    attempt(&app.anonymous(), SECRETARY, PASSWORD).expect(200);
+    waits(&attempt(&app.anonymous(), SECRETARY, PASSWORD), 10);
+    attempt(&app.anonymous(), STRANGER, PASSWORD).expect(200);
+    app.pass(TimeDelta::seconds(10));
+    attempt(&app.anonymous(), SECRETARY, PASSWORD).expect(200);
+}
+
+fn a_password_that_an_administrator_sets_is_not_kept_waiting_by_guesses_at_the_old_one(app: &TestApp) {
+    let (admin, secretary) = (app.sign_in(ADMIN), app.sign_in(SECRETARY));
+    guess(app, SECRETARY, 10);
+    waits(&attempt(&app.anonymous(), SECRETARY, PASSWORD), 1);
+    let new = "một câu khác chỉ để thử";
+    admin.post(&format!("/v1/users/{}/password", secretary.user), &json!({"password": new})).expect(200);
+    attempt(&app.anonymous(), SECRETARY, new).expect(200);
 }
 
 fn many_guesses_at_once_are_no_more_than_one_after_the_other(app: &TestApp) {

@@ -69,6 +69,20 @@ fn ask(app: &TestApp, trusted: &Path) -> io::Result<String> {
 }
 
 #[test]
+fn those_who_open_a_connection_and_say_nothing_keep_nobody_from_theirs() {
+    let shown = Shown::new();
+    let app = TestApp::start_with(Backend::Sqlite, |config| {
+        config.tls.certificate_file = Some(shown.certificate());
+        config.tls.key_file = Some(shown.key());
+    });
+    let _silent: Vec<Socket> = (0..300).map(|_| Socket::connect(&app)).collect();
+    eventually("all are let in", || app.app().capacity.connections.taken() == 300);
+    let answer = ask(&app, &shown.certificate()).expect("it answers, long before they are given up");
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    assert_eq!(app.app().capacity.connections.taken(), 300);
+}
+
+#[test]
 fn a_client_that_knows_the_certificate_is_answered_over_tls() {
     let shown = Shown::new();
     let app = shown.serve();

@@ -78,13 +78,11 @@ pub enum ForwardedHeader {
 pub struct Http {
     /// Open connections; more wait in the backlog. Default 10,000.
     pub connections: NonZeroUsize,
-    /// Open connections of one address, but of a trusted proxy; more are answered 503. Default 2,000: behind the
+    /// Open connections of one address (of IPv6, of one /64), but of a trusted proxy; more are answered 503. Default 2,000: behind the
     /// gateway of a mobile network, a whole province may come from a few addresses.
     pub connections_per_address: NonZeroUsize,
     /// Connections that the system keeps until they are accepted. Default 1,024.
     pub backlog: u16,
-    /// TLS handshakes at a time. Default 256.
-    pub handshakes: NonZeroUsize,
     /// Requests that are being answered, those that wait among them; more are answered 503. Default 4,000.
     pub requests: NonZeroUsize,
     /// Pulls that wait for something new; more are answered 503. Default 2,500, and always fewer than `requests`, so that
@@ -119,7 +117,6 @@ impl Default for Http {
             connections: at_least_one(10_000),
             connections_per_address: at_least_one(2_000),
             backlog: 1_024,
-            handshakes: at_least_one(256),
             requests: at_least_one(4_000),
             waiting_pulls: 2_500,
             waiting: 1_000,

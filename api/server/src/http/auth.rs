@@ -6,6 +6,7 @@ use super::asked::asked_of;
 use super::error::Problem;
 use super::routes::ENROLMENT;
 use crate::state::App;
+use crate::usecases::account_for::account_for;
 use crate::usecases::authenticate::{Authenticated, authenticate};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -13,6 +14,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
+use muong_store::{Note, NoteKind};
 use std::future::{Ready, ready};
 
 /// Middleware: lets public routes pass, and everything else with a token that is believed.
@@ -25,10 +27,7 @@ pub async fn signed_in<B: MessageBody + 'static>(
     if let Some(pattern) = pattern(&request).filter(|pattern| !public.contains(&pattern.as_str())) {
         // In a box, which is gone while the request is worked on: it takes 3 KB, and thousands may wait.
         match Box::pin(identify(&request, &pattern)).await {
-            Ok(mut who) => {
-                who.asked = asked_of(request.request());
-                request.extensions_mut().insert(who);
-            }
+            Ok(who) => drop(request.extensions_mut().insert(who)),
             // As an answer, not as an error: outer layers may have something to add for a page of another origin.
             Err(problem) => return Ok(request.error_response(problem).map_into_right_body()),
         }
@@ -45,9 +44,13 @@ fn pattern(request: &ServiceRequest) -> Option<String> {
 async fn identify(request: &ServiceRequest, pattern: &str) -> Result<Authenticated, Problem> {
     let token = bearer(request.headers()).ok_or_else(|| Problem::new("auth.required"))?;
     let app = request.app_data::<Data<App>>().ok_or_else(|| Problem::new("server.internal"))?;
-    let who = authenticate(app, token).await?;
+    let mut who = authenticate(app, token).await?;
+    who.asked = asked_of(request.request());
     if who.must_enrol(app) && !ENROLMENT.contains(&pattern) {
-        return Err(Problem::new("auth.totp_enrolment_required"));
+        let outcome = "auth.totp_enrolment_required";
+        let note = Note { kind: NoteKind::Refusal, outcome: outcome.to_owned(), ..Note::default() };
+        account_for(app, &who, note).await?;
+        return Err(Problem::new(outcome));
     }
     Ok(who)
 }

@@ -1,9 +1,11 @@
 //! The body of a request: read whole, within limits, and inflated by us (gzip and zstd), so that a bomb stops early.
 //! Refuses what is not JSON by name; what the JSON says is for others.
 
+use super::client_address::client_address;
 use super::error::Problem;
 use crate::capacity::{Budget, Full, Share};
 use crate::config::{Http, Limits};
+use crate::security::throttle::Network;
 use crate::shape::{Fault, Misfit};
 use crate::state::App;
 use crate::usecases::failure::work;
@@ -19,7 +21,7 @@ use std::future::poll_fn;
 use std::io::{self, Read};
 use std::ops::Deref;
 use std::pin::pin;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How much is inflated before it is looked at again whether there is room.
 const PIECE: usize = 16 << 10;
@@ -138,6 +140,24 @@ pub async fn json<T: DeserializeOwned>(
     limits: &Limits,
 ) -> Result<T, Problem> {
     parse(&read(request, payload, limits).await?)
+}
+
+/// The same of somebody who has not said yet who they are: not many of them at a time, fewer from one place, and not for
+/// long. So they cannot take the places of those who are signed in.
+pub async fn json_of_stranger<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limits: &Limits,
+) -> Result<T, Problem> {
+    let app = request.app_data::<Data<App>>().ok_or_else(|| Problem::new("server.internal"))?;
+    let body = {
+        let _place = app.capacity.strangers.take(1).map_err(no_room)?;
+        let network = client_address(request).map(Network::from);
+        let _of = network.map(|network| app.capacity.strangers_of.take(network)).transpose().map_err(no_room)?;
+        let arriving = timeout(app.config.http.head(), read(request, payload, limits));
+        arriving.await.map_err(|_elapsed| Problem::new("request.timeout"))??
+    };
+    parse(&body)
 }
 
 /// Parses a JSON body; an error names the place and never quotes the value, which may be personal. No name twice, no

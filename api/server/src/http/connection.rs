@@ -14,6 +14,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
+/// How much of an answer a client must accept in the time that it has for it.
+const PIECE: usize = 32 << 10;
+
 /// What both sides know of a connection: the one that moves bytes, and the one that answers requests.
 #[derive(Debug)]
 pub struct Traffic {
@@ -73,8 +76,35 @@ pub struct Patience {
     pub head: Duration,
     /// For the first byte of the next request.
     pub idle: Duration,
-    /// To accept what has been handed to the system in one piece.
+    /// To accept a piece of an answer: 32 KiB, or what is left of it.
     pub write: Duration,
+}
+
+/// What is on its way to the client.
+#[derive(Default, Debug)]
+struct Leaving {
+    /// When the piece that waits for the client must have gone.
+    due: Option<Instant>,
+    /// How many bytes of it have gone.
+    gone: usize,
+}
+
+impl Leaving {
+    /// It waits for the client.
+    fn waits(&mut self, now: Instant, patience: Duration) {
+        if self.due.is_none() {
+            *self = Self { due: Some(now + patience), gone: 0 };
+        }
+    }
+
+    /// Some of what was offered has gone. A byte now and then is not progress; a piece is, however much comes after it: an
+    /// answer of a megabyte may take minutes over 2G, as long as it goes on.
+    fn went(&mut self, written: usize, offered: usize) {
+        self.gone = self.gone.saturating_add(written);
+        if written == offered || self.gone >= PIECE {
+            self.due = None;
+        }
+    }
 }
 
 /// A stream under watch. `P` is what is given back when it closes: its place among the connections of its address.
@@ -88,8 +118,7 @@ pub struct Watched<P> {
     head_begun: bool,
     /// `traffic.begun` when this waiting began.
     before: u64,
-    /// When the piece that is being written must have gone.
-    write_due: Option<Instant>,
+    leaving: Leaving,
     /// One timer for both: armed for the earlier of the two, or for one that has been met since.
     timer: Pin<Box<Sleep>>,
     _place: P,
@@ -106,7 +135,7 @@ impl<P> Watched<P> {
             head_due: Some(due),
             head_begun: true,
             before: 0,
-            write_due: None,
+            leaving: Leaving::default(),
             timer: Box::pin(sleep_until(due)),
             _place: place,
         }
@@ -140,7 +169,7 @@ impl<P> Watched<P> {
 
     /// Whether something is overdue; if not, the task is woken when it may be.
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(due) = self.head_due.into_iter().chain(self.write_due).min() else { return false };
+        let Some(due) = self.head_due.into_iter().chain(self.leaving.due).min() else { return false };
         // A timer that is armed for an earlier moment than needed is left alone: most requests are over long before it
         // rings, and setting it is what costs.
         if self.timer.deadline() > due {
@@ -185,14 +214,11 @@ impl<P: Unpin> AsyncWrite for Watched<P> {
         let this = self.get_mut();
         match Pin::new(&mut this.io).poll_write(context, bytes) {
             Poll::Pending => {
-                this.write_due.get_or_insert_with(|| Instant::now() + this.patience.write);
+                this.leaving.waits(Instant::now(), this.patience.write);
                 if this.is_overdue(context) { Self::too_slow() } else { Poll::Pending }
             }
             Poll::Ready(Ok(written)) => {
-                // Only when all of it has gone: a byte now and then is not progress.
-                if written == bytes.len() {
-                    this.write_due = None;
-                }
+                this.leaving.went(written, bytes.len());
                 Poll::Ready(Ok(written))
             }
             failed => failed,
@@ -259,5 +285,39 @@ impl<P: Unpin> AsyncWrite for Wire<P> {
                 Poll::Ready(Ok(()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn each_piece_that_goes_gives_the_next_one_its_time() {
+        let (mut leaving, begun) = (Leaving::default(), Instant::now());
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut rest = 5 * PIECE;
+        for seconds in [0, 50, 100, 150] {
+            leaving.waits(at(seconds), PATIENCE);
+            assert_eq!(leaving.due, Some(at(seconds + 60)));
+            leaving.went(PIECE, rest);
+            rest -= PIECE;
+            assert_eq!(leaving.due, None);
+        }
+        leaving.waits(at(200), PATIENCE);
+        leaving.went(rest, rest);
+        assert_eq!(leaving.due, None, "all of it has gone");
+    }
+
+    #[test]
+    fn a_byte_now_and_then_is_no_progress() {
+        let (mut leaving, begun) = (Leaving::default(), Instant::now());
+        for seconds in 0..59 {
+            leaving.waits(begun + Duration::from_secs(seconds), PATIENCE);
+            leaving.went(1, 5 * PIECE);
+        }
+        assert_eq!(leaving.due, Some(begun + PATIENCE));
     }
 }

@@ -5,20 +5,19 @@ use super::client_address;
 use super::connection::{Patience, Traffic, Watched, Wire};
 use super::error::{Context, PROBLEM_JSON, Problem};
 use crate::capacity::{Full, Place};
+use crate::security::throttle::Network;
 use crate::state::App;
 use actix_web::body::MessageBody;
 use actix_web::rt::net::TcpStream;
 use rustix::net::SendFlags;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// Shared by all workers.
 pub struct Door {
     app: App,
-    handshakes: Semaphore,
     patience: Patience,
     full: Vec<u8>,
 }
@@ -29,7 +28,6 @@ impl Door {
         let http = app.config.http;
         Self {
             app: app.clone(),
-            handshakes: Semaphore::new(http.handshakes.get()),
             // Actix itself answers 408 to whoever begins too slowly: it must not be closed before that is written.
             patience: Patience {
                 head: http.head() + super::listen::GRACE,
@@ -41,7 +39,7 @@ impl Door {
     }
 
     /// Lets a connection in, or refuses it.
-    pub async fn admit(&self, stream: TcpStream) -> io::Result<(Wire<Option<Place>>, Option<SocketAddr>)> {
+    pub async fn admit(&self, stream: TcpStream) -> io::Result<(Wire<Option<Place<Network>>>, Option<SocketAddr>)> {
         let peer = stream.peer_addr()?;
         stream.set_nodelay(true)?;
         let Ok(place) = self.place(peer.ip().to_canonical()) else {
@@ -52,21 +50,20 @@ impl Door {
             return Ok((Wire::Plain(Watched::new(stream, Traffic::new(false), self.patience, place)), Some(peer)));
         };
         let watched = Watched::new(stream, Traffic::new(true), self.patience, place);
-        let handshake = async {
-            let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
-            TlsAcceptor::from(certificates.current()).accept(watched).await
-        };
+        // Nobody waits for a turn: whoever says nothing would keep it from the others. The work of a handshake is done while
+        // it is polled, so each thread does that of one at a time; and there are as many as there are connections.
+        let handshake = TlsAcceptor::from(certificates.current()).accept(watched);
         let tls = timeout(self.patience.head, handshake).await.map_err(io::Error::other)??;
         Ok((Wire::Tls(Box::new(tls)), Some(peer)))
     }
 
-    /// A place for one more of this address. Everybody behind a trusted proxy comes from the proxy's: it has as many as
+    /// A place for one more of this network. Everybody behind a trusted proxy comes from the proxy's: it has as many as
     /// it likes.
-    fn place(&self, address: IpAddr) -> Result<Option<Place>, Full> {
+    fn place(&self, address: IpAddr) -> Result<Option<Place<Network>>, Full> {
         if client_address::is_trusted(&self.app.config, address) {
             return Ok(None);
         }
-        self.app.capacity.connections.take(address).map(Some)
+        self.app.capacity.connections.take(address.into()).map(Some)
     }
 
     /// Says so, if that can be said at once and in the clear: nothing is kept for who is refused.

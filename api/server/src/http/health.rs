@@ -57,18 +57,26 @@ pub async fn head_of_readyz(app: Data<App>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().finish())
 }
 
+/// Anybody may ask, as often as they like: the database is asked once for all who wait.
 async fn ready(app: &App) -> Result<(), Problem> {
+    app.readiness.ask(look(app)).await.map_err(Problem::new)
+}
+
+async fn look(app: &App) -> Result<(), &'static str> {
     let database = app.database.clone();
     match block(move || database.status()).await {
         Ok(Ok(MigrationStatus::Current)) => Ok(()),
         Ok(Ok(MigrationStatus::Pending(missing))) => {
             tracing::warn!(missing, "migrations are missing");
-            Err(Problem::new("server.not_ready"))
+            Err("server.not_ready")
         }
         Ok(Err(error)) => {
             tracing::warn!(error = %error, "the database cannot be reached");
-            Err(Problem::new("server.not_ready"))
+            Err("server.not_ready")
         }
-        Err(error) => Err(Problem::internal(&error)),
+        Err(error) => {
+            tracing::error!(error = %error, "the look at the database was broken off");
+            Err("server.internal")
+        }
     }
 }

@@ -5,6 +5,7 @@ use super::connection::Wire;
 use super::door::Door;
 use super::{routes, scrape};
 use crate::capacity::Place;
+use crate::security::throttle::Network;
 use crate::state::App;
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
@@ -97,7 +98,7 @@ where
             .keep_alive(http.keep_alive())
             .client_request_timeout(http.head())
             .client_disconnect_timeout(GRACE)
-            .on_connect_ext(|wire: &Wire<Option<Place>>, shared: &mut Extensions| {
+            .on_connect_ext(|wire: &Wire<Option<Place<Network>>>, shared: &mut Extensions| {
                 shared.insert(wire.traffic());
             })
             .h1(map_config(application, |_| AppConfig::default()));

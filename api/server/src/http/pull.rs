@@ -15,6 +15,7 @@ use crate::usecases::pull::{Asking, Pulled, Reset, Told, pull_changes};
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
+use chrono::TimeDelta;
 use muong_domain::access::HeldGrant;
 use muong_domain::id::Seq;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ use uuid::Uuid;
 
 /// How many messages a page holds unless it is said.
 const USUAL: usize = 500;
+
+/// How long a device waits that has more pulls waiting than it should.
+const MANY_WAIT: TimeDelta = TimeDelta::seconds(5);
 
 /// What a request for the hash takes from the budget of pulls: by default 30 at once, and 12 a minute.
 const COST_OF_HASH: u32 = 100;
@@ -382,6 +386,9 @@ pub async fn post_pull(
         let taken = app.throttle.pull.take(who.device, cost, now);
         taken.map_err(|wait| Problem::throttled("request.throttled", wait))?;
     }
+    let waits = asked.wait_s > 0 || asked.at_least.is_some();
+    let place = waits.then(|| app.capacity.waiting_of.take(who.device)).transpose();
+    let _place = place.map_err(|_many| Problem::throttled("request.throttled", MANY_WAIT))?;
     let asking = Asking {
         cursor: asked.cursor,
         limit: asked.limit.map_or(USUAL, |limit| limit.get().into()),

@@ -1,5 +1,6 @@
 //! The account of what is refused to somebody who has signed in: what they may not do (403), and what does not exist for
-//! them (404). Written before the refusal is answered. What is merely wrong with a request (400, 422) is nobody's business.
+//! them (404; named in a body, 422). Written before the refusal is answered. What is merely wrong with a request is nobody's
+//! business.
 
 use super::error::Problem;
 use crate::state::App;
@@ -31,10 +32,13 @@ pub async fn accounted_for<B: MessageBody>(
     Ok(response)
 }
 
+/// What is answered alike to whoever asks for what is not there and to whoever may not know that it is.
+const NOT_THERE: [&str; 3] = ["access.not_found", "unit.unknown", "user.unknown"];
+
 /// The code of a refusal that is to be accounted for.
 fn refusal<B>(response: &ServiceResponse<B>) -> Option<&'static str> {
     let problem = response.response().error()?.as_error::<Problem>()?;
-    let counts = response.status() == StatusCode::FORBIDDEN || problem.code() == "access.not_found";
+    let counts = response.status() == StatusCode::FORBIDDEN || NOT_THERE.contains(&problem.code());
     counts.then(|| problem.code())
 }
 

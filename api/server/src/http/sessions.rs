@@ -52,7 +52,7 @@ pub struct DeviceInput {
     #[serde(default)]
     #[schema(example = "0199d2a4-6f5e-7c11-9a52-3f6d1c0b8e77")]
     id: Option<Uuid>,
-    /// What it was told as `device_secret` when it was registered: a device that is known by it has attempts of its own,
+    /// What it was told as `device_secret`: a device that is known by it has attempts of its own,
     /// so that nobody who guesses from elsewhere keeps it out.
     #[serde(default)]
     #[schema(example = "VniQq83vEjRWeJA0q83vEjRWeJCrze8SNFZ4kKvN7xI")]
@@ -114,8 +114,8 @@ pub struct SignedInBody {
     refresh_expires_at: DateTime<Utc>,
     /// The device that the tokens belong to.
     device: DeviceBody,
-    /// Only when the device was registered by this very request: to be kept, and sent as `device.secret` when its user
-    /// signs in on it again.
+    /// Only when its user signs in with a password on a device that had none yet: to be kept, and sent as `device.secret`
+    /// when they sign in on it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "VniQq83vEjRWeJA0q83vEjRWeJCrze8SNFZ4kKvN7xI")]
     device_secret: Option<String>,
@@ -209,7 +209,7 @@ pub async fn post_sign_in(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SignedInBody>, Problem> {
-    let SignInBody { username, password, totp, device } = body::json(&request, payload, &SMALL).await?;
+    let SignInBody { username, password, totp, device } = body::json_of_stranger(&request, payload, &SMALL).await?;
     let input = SignIn {
         username,
         password,
@@ -250,7 +250,7 @@ pub async fn post_refresh(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<Json<SignedInBody>, Problem> {
-    let RefreshBody { refresh_token, device } = body::json(&request, payload, &SMALL).await?;
+    let RefreshBody { refresh_token, device } = body::json_of_stranger(&request, payload, &SMALL).await?;
     let refresh = Refresh::new(&refresh_token, device.into(), client_address(&request));
     Ok(Json(refresh_session(&app, refresh).await?.into()))
 }

@@ -14,6 +14,10 @@ const REMEMBERED: usize = 50_000;
 /// Codes of six digits are few, so that pauses grow longer than those of passwords: about a hundred tries a day.
 const SECOND_FACTOR: Backoff = Backoff { free: 5, longest: TimeDelta::minutes(15) };
 
+/// How often somebody may sign in whose password is right, at once and a minute: each time costs a hash, and a row or two
+/// that stay.
+const SIGN_INS: Quota = Quota::new(120, 6);
+
 /// How many devices a user may register at once, and a minute.
 const DEVICES: Quota = Quota::new(20, 2);
 
@@ -30,7 +34,9 @@ pub struct Throttle {
     pub push: DeviceBudget,
     /// How often a device pulls. In the memory of this process.
     pub pull: Limiter<DeviceId>,
-    /// Devices that a user registers without a password, from one that is signed in: each has budgets of its own.
+    /// Sessions that a user opens with the right password.
+    pub sign_ins: Limiter<UserId>,
+    /// Devices that a user registers without a password, from one that is signed in: each has budgets of its own for pushes and pulls.
     pub devices: Limiter<UserId>,
 }
 
@@ -44,6 +50,7 @@ impl Throttle {
                 longest: TimeDelta::seconds(i64::from(config.sign_in_longest_wait_seconds)),
             },
             second_factor: SECOND_FACTOR,
+            sign_ins: Limiter::new(SIGN_INS, REMEMBERED),
             devices: Limiter::new(DEVICES, REMEMBERED),
             pull: Limiter::new(Quota::new(config.pull_requests_burst, config.pull_requests_per_minute), REMEMBERED),
             push: DeviceBudget::new(

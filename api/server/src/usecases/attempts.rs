@@ -1,5 +1,5 @@
-//! Attempts to prove who one is, counted before they are made: by the account that is named, or by the device that is
-//! known. Whoever is refused has taken nothing, so that trying harder does not help and does not harm.
+//! Attempts to prove who one is, counted before they are made: by the account that is named, by the device that is known,
+//! or by the user who is signed in. Whoever is refused has taken nothing, so that trying harder does not help and does not harm.
 //!
 //! A known device has a budget of its own: whoever guesses at an account from elsewhere does not lock it out. An account
 //! that does not exist has a budget like any other, and costs the same work.
@@ -37,7 +37,19 @@ impl Budget {
         Self { key: digest("device", device.uuid().as_bytes()), backoff: app.throttle.password }
     }
 
-    /// Second factors of a user, on a known device or on all others together.
+    /// Passwords that somebody is asked for again who is signed in, on all their devices together: whoever has a session of
+    /// theirs can register as many devices as they like. It keeps nobody from signing in, and a session that guesses can
+    /// be ended without a password.
+    pub fn of_user(app: &App, user: UserId) -> Self {
+        Self { key: digest("user", user.uuid().as_bytes()), backoff: app.throttle.password }
+    }
+
+    /// Second factors of somebody who is signed in. See [`Self::of_user`].
+    pub fn of_users_second_factor(app: &App, user: UserId) -> Self {
+        Self { key: digest("second factor of a user", user.uuid().as_bytes()), backoff: app.throttle.second_factor }
+    }
+
+    /// Second factors of whoever signs in, on a known device or on all others together.
     pub fn of_second_factor(app: &App, user: UserId, device: Option<DeviceId>) -> Self {
         let what = device.map_or(user.uuid(), DeviceId::uuid);
         Self { key: digest("second factor", what.as_bytes()), backoff: app.throttle.second_factor }

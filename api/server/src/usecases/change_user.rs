@@ -2,12 +2,13 @@
 //! factor that was lost. Each counts for the next request on every process; doing it twice does no harm.
 
 use super::administration::change;
+use super::attempts::Budget;
 use super::authenticate::Authenticated;
 use super::create_user::{MadePassword, new_password};
 use super::failure::Failure;
 use crate::state::App;
 use muong_domain::access::Authority;
-use muong_domain::account::User;
+use muong_domain::account::{User, Username};
 use muong_domain::id::UserId;
 use muong_store::{StoreError, Tx, grants, totp, users};
 
@@ -47,8 +48,12 @@ pub async fn reset_password(
     })
     .await?;
     let (hash, made) = new_password(app, password).await?;
-    let set = move |tx: &mut Tx<'_>, authority: &Authority, _: &User| {
-        users::set_password(tx, authority, user, &hash).map(drop)
+    let cloned = app.clone();
+    let set = move |tx: &mut Tx<'_>, authority: &Authority, account: &User| {
+        users::set_password(tx, authority, user, &hash).map(drop)?;
+        // Whoever has guessed at the old one must not keep its user waiting with the new one.
+        let name = Username::parse(&account.username).ok();
+        Budget::of_account(&cloned, name.as_ref()).forget(tx)
     };
     with_account(app, who, user, set).await?;
     Ok(made)

@@ -63,7 +63,7 @@ pub async fn begin(app: &App, who: &Authenticated, password: &str) -> Result<Beg
 pub async fn confirm(app: &App, who: &Authenticated, code: Given) -> Result<Vec<String>, Failure> {
     let codes: Vec<RecoveryCode> = (0..RECOVERY_CODES).map(|_| RecoveryCode::new(&app.entropy)).collect();
     let hashes: Vec<[u8; 32]> = codes.iter().map(RecoveryCode::hash).collect();
-    let (user, budget) = (who.user, Budget::of_second_factor(app, who.user, Some(who.device)));
+    let (user, budget) = (who.user, Budget::of_users_second_factor(app, who.user));
     let outcome: Outcome<Result<(), Unproven>, &'static str> = write_as(app, who, move |tx, _| {
         let Some(enrolment) = totp::find(tx, user)? else { return Ok(Outcome::Refuse("auth.totp_not_begun")) };
         if enrolment.confirmed {
@@ -84,7 +84,7 @@ pub async fn confirm(app: &App, who: &Authenticated, code: Given) -> Result<Vec<
 
 /// Removes it, for whoever still has it (or a recovery code).
 pub async fn remove(app: &App, who: &Authenticated, code: Given) -> Result<(), Failure> {
-    let (user, budget) = (who.user, Budget::of_second_factor(app, who.user, Some(who.device)));
+    let (user, budget) = (who.user, Budget::of_users_second_factor(app, who.user));
     let outcome: Outcome<Result<(), Unproven>, &'static str> = write_as(app, who, move |tx, _| {
         let Some(enrolment) = totp::find(tx, user)?.filter(|enrolment| enrolment.confirmed) else {
             return Ok(Outcome::Refuse("auth.totp_not_begun"));

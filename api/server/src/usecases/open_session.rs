@@ -21,7 +21,7 @@ pub struct SignedIn {
     pub refresh_expires_at: DateTime<Utc>,
     /// Where.
     pub device: Device,
-    /// What the device proves itself with from now on, if it was registered just now.
+    /// What the device proves itself with from now on, if it had nothing yet.
     pub device_secret: Option<OpaqueToken>,
     /// Who.
     pub user: User,
@@ -34,6 +34,15 @@ pub struct FreshDevice {
     pub id: DeviceId,
     /// SHA-256 of what it will prove itself with.
     pub secret_hash: [u8; 32],
+}
+
+/// Whether the device has been given the secret of the draft.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Secret {
+    /// It has: told once, in this answer.
+    Told,
+    /// It has another one, or none.
+    Untold,
 }
 
 /// All that chance and the clock have to say for a session, before the store is asked: a change may run twice, and
@@ -72,7 +81,14 @@ impl Draft {
     }
 
     /// The answer, when the store has taken it.
-    pub fn complete(self, app: &App, session: &Session, device: Device, user: User) -> Result<SignedIn, Failure> {
+    pub fn complete(
+        self,
+        app: &App,
+        session: &Session,
+        device: Device,
+        user: User,
+        secret: Secret,
+    ) -> Result<SignedIn, Failure> {
         let now = app.clock.now();
         let who = Bearer { user: session.user, device: session.device, session: session.id };
         let seconds = app.config.access_token_seconds;
@@ -82,7 +98,7 @@ impl Draft {
             expires_in: seconds,
             refresh: self.refresh,
             refresh_expires_at: self.refresh_expires_at,
-            device_secret: (device.id == self.device).then_some(self.device_secret),
+            device_secret: (secret == Secret::Told).then_some(self.device_secret),
             device,
             user,
         })

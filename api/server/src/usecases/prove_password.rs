@@ -1,5 +1,5 @@
-//! Asks somebody who is signed in for their password again, before what a borrowed phone must not do. Counts against
-//! the device of the session: whoever has borrowed it does not lock its user out elsewhere.
+//! Asks somebody who is signed in for their password again, before what a borrowed phone must not do. Counts apart from
+//! attempts to sign in: whoever has borrowed it does not lock its user out elsewhere.
 
 use super::attempts::{self, Budget};
 use super::authenticate::Authenticated;
@@ -23,7 +23,7 @@ pub async fn prove_password(
     password: &str,
     pointer: &'static str,
 ) -> Result<Proven, Failure> {
-    let (user, budget) = (who.user, Budget::of_device(app, who.device));
+    let (user, budget) = (who.user, Budget::of_user(app, who.user));
     let credentials = read(app, move |_, snapshot| users::credentials_of(snapshot, user)).await?;
     let credentials = credentials.ok_or(Failure::refused("auth.session_ended"))?;
     // A place first: an attempt that could not be made must not count.

@@ -84,7 +84,9 @@ pub async fn read_quarantined(
         let people = [Some(stored.author), Some(origin.pushed_by), origin.on_behalf_of];
         let people = people.into_iter().flatten().chain(decisions.iter().map(|decision| decision.stored.actor));
         let names = names(snapshot, people.collect::<Vec<_>>())?;
-        let released = stored.outcome.as_deref().map(|outcome| parsed("a release", outcome)).transpose()?;
+        let released: Option<Recorded> =
+            stored.outcome.as_deref().map(|outcome| parsed("a release", outcome)).transpose()?;
+        let released = released.map(|released| if own { released.told_to_author() } else { released });
         let content = submission.told.map_or(Content::Erased, |told| content(form, &told.body, values));
         if let Content::Json(said) = &content {
             reader.note_value(&said["set"]);

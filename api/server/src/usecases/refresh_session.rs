@@ -7,7 +7,7 @@
 //! who hold one token, the second to go on is always found out.
 
 use super::failure::{Failure, read, write};
-use super::open_session::{Draft, SignedIn};
+use super::open_session::{Draft, Secret, SignedIn};
 use crate::security::throttle::Network;
 use crate::security::token::hash_of;
 use crate::state::App;
@@ -93,7 +93,7 @@ async fn exchange(app: &App, refresh: Refresh) -> Result<SignedIn, Failure> {
     })
     .await?;
     match outcome {
-        Outcome::Commit(Ok((session, device, user))) => draft.complete(app, &session, device, user),
+        Outcome::Commit(Ok((session, device, user))) => draft.complete(app, &session, device, user, Secret::Untold),
         Outcome::Commit(Err(code)) => {
             tracing::warn!("a refresh token was presented twice; its session has ended");
             Err(Failure::refused(code))

@@ -4,7 +4,7 @@
 
 use super::attempts::{self, Budget};
 use super::failure::{Failure, read, write};
-use super::open_session::{Draft, FreshDevice, SignedIn};
+use super::open_session::{Draft, FreshDevice, Secret, SignedIn};
 use super::second_factor::{self, Unproven};
 use crate::security::throttle::Network;
 use crate::security::token::hash_of;
@@ -149,13 +149,14 @@ enum NotYet {
 }
 
 /// How it ended in the store: what was counted, and what is forgotten, is committed although the request is refused.
-type Settled = Result<(Session, Device, User), NotYet>;
+type Settled = Result<(Session, Device, User, Secret), NotYet>;
 
 async fn try_to(app: &App, input: SignIn, known: Known) -> Result<SignedIn, Failure> {
     let Known { credentials, device: known_device, budget, wait } = known;
     if let Some(wait) = wait {
         return Err(Failure::throttled(THROTTLED, wait));
     }
+    let costly = Costly::take(app, credentials.as_ref())?;
     // A place first: an attempt that could not be made must not count.
     let place = app.passwords.reserve()?;
     attempts::count(app, budget).await?;
@@ -164,14 +165,48 @@ async fn try_to(app: &App, input: SignIn, known: Known) -> Result<SignedIn, Fail
     let Some(proven) = credentials.filter(|credentials| right && credentials.user.disabled_at.is_none()) else {
         return Err(Failure::refused(BAD_CREDENTIALS));
     };
+    costly.spend();
     let draft = Draft::new(app);
     let factor = Budget::of_second_factor(app, proven.user.id, known_device);
     let opening = Opening { input, proven, budget, factor, session: draft.session, token: draft.token() };
     let fresh = draft.fresh_device();
     match write(app, move |tx| opening.open(tx, fresh)).await? {
-        Outcome::Commit(Ok((session, device, user))) => finish(app, draft, session, device, user),
+        Outcome::Commit(Ok((session, device, user, secret))) => {
+            tracing::info!(user.id = %user.id, device.id = %device.id, session.id = %session.id, "signed in");
+            draft.complete(app, &session, device, user, secret)
+        }
         Outcome::Commit(Err(NotYet::Factor(why))) => Err(why.into()),
         Outcome::Commit(Err(NotYet::Device(code))) | Outcome::Refuse(code) => Err(Failure::refused(code)),
+    }
+}
+
+/// One of the times that somebody may sign in with the right password. Taken before it is known whether it is right, since
+/// what it costs comes then; and given back when dropped unspent, so that nobody uses up somebody else's.
+struct Costly<'a> {
+    app: &'a App,
+    user: Option<UserId>,
+}
+
+impl<'a> Costly<'a> {
+    fn take(app: &'a App, credentials: Option<&Credentials>) -> Result<Self, Failure> {
+        let user = credentials.map(|credentials| credentials.user.id);
+        if let Some(user) = user {
+            let taken = app.throttle.sign_ins.take(user, 1, app.clock.now());
+            taken.map_err(|wait| Failure::throttled(THROTTLED, wait))?;
+        }
+        Ok(Self { app, user })
+    }
+
+    fn spend(mut self) {
+        self.user = None;
+    }
+}
+
+impl Drop for Costly<'_> {
+    fn drop(&mut self) {
+        if let Some(user) = self.user {
+            self.app.throttle.sign_ins.give_back(user, 1, self.app.clock.now());
+        }
     }
 }
 
@@ -199,18 +234,19 @@ impl Opening {
         if let Err(why) = second_factor::prove(tx, &self.factor, user.id, self.input.second_factor.as_ref())? {
             return Ok(Outcome::Commit(Err(NotYet::Factor(why))));
         }
-        let device = match device {
-            Some(device) => device,
-            None => devices::register(tx, fresh.id, user.id, &self.input.device_name, Some(&fresh.secret_hash))?,
+        let (device, secret) = match device {
+            Some(device) => {
+                let is_given = devices::give_secret(tx, device.id, &fresh.secret_hash)?;
+                (device, if is_given { Secret::Told } else { Secret::Untold })
+            }
+            None => {
+                let (name, hash) = (&self.input.device_name, Some(&fresh.secret_hash));
+                (devices::register(tx, fresh.id, user.id, name, hash)?, Secret::Told)
+            }
         };
         let session = sessions::start(tx, self.session, user.id, device.id, self.token)?;
-        Ok(Outcome::Commit(Ok((session, device, user.clone()))))
+        Ok(Outcome::Commit(Ok((session, device, user.clone(), secret))))
     }
-}
-
-fn finish(app: &App, draft: Draft, session: Session, device: Device, user: User) -> Result<SignedIn, Failure> {
-    tracing::info!(user.id = %user.id, device.id = %device.id, session.id = %session.id, "signed in");
-    draft.complete(app, &session, device, user)
 }
 
 /// The device that was named, if it is this user's and not revoked; none when none was named.

@@ -121,8 +121,8 @@ fn durability(facts: &ServerFacts, report: &mut Report) {
 /// There is room for our connections.
 pub(super) fn connections(subject: &Subject, report: &mut Report) {
     let Some(facts) = facts(subject) else { return };
-    // Readers, the writer, and one that migrates at the start.
-    let needed = i64::try_from(subject.config.readers.get()).unwrap_or(i64::MAX).saturating_add(2);
+    // Readers, the writer, the auditor, and one that watches the head.
+    let needed = i64::try_from(subject.config.readers.get()).unwrap_or(i64::MAX).saturating_add(3);
     let says =
         format!("{needed} are needed for each process, {} may be open, {} are", facts.connections, facts.connected);
     if needed > facts.connections {

@@ -27,6 +27,7 @@ pub(super) fn secrets(subject: &Subject, report: &mut Report) {
         ("the master key", master),
         ("the key of the certificate", config.tls.key_file.clone()),
         ("the database URL", config.database_url_file.clone()),
+        ("the standby's URL", config.database_read_url_file.clone()),
     ];
     for (what, path) in secrets.into_iter().filter_map(|(what, path)| Some((what, path?))) {
         secret(what, &path, report);

@@ -25,7 +25,7 @@ use muong_domain::time::local_date;
 use muong_store::quarantine::StoredQuarantine;
 use muong_store::submissions;
 use muong_store::{Outcome, StoreError, Tx};
-use outcome::{Pushed, Since};
+use outcome::{Pushed, Recorded, Since};
 use said::{Origin, Said};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -165,10 +165,13 @@ fn find_forks(tx: &mut Tx<'_>, turns: &[Turn<'_>]) -> Result<Vec<Option<PushRefu
     Ok(forks)
 }
 
-/// What has been decided about a submission since it was quarantined.
+/// What has been decided about a submission since it was quarantined, as its author is told.
 pub fn since(waiting: &StoredQuarantine) -> Result<Option<Since>, StoreError> {
     let Some(closing) = waiting.closing else { return Ok(None) };
-    let read = |bytes: &Vec<u8>| serde_json::from_slice(bytes).map_err(|e| StoreError::corrupt("a release", e));
+    let read = |bytes: &Vec<u8>| {
+        let recorded: Result<Recorded, _> = serde_json::from_slice(bytes);
+        recorded.map(Recorded::told_to_author).map_err(|error| StoreError::corrupt("a release", error))
+    };
     Ok(Some(Since { closing: closing.as_str(), outcome: waiting.outcome.as_ref().map(read).transpose()? }))
 }
 

@@ -128,6 +128,16 @@ impl Recorded {
             quarantine: None,
         }
     }
+
+    /// The result of a release, as the author of the submission is told it. Somebody else's right let it in, so of what stood
+    /// there it says nothing: their own phone pulls it if they may see it.
+    #[must_use]
+    pub fn told_to_author(mut self) -> Self {
+        for note in &mut self.conflicts {
+            (note.base, note.current) = (Value::Null, Value::Null);
+        }
+        self
+    }
 }
 
 /// What has become of a recorded submission since.
