@@ -59,6 +59,11 @@ impl Entry {
         matches!(self.state, State::Waiting | State::Deferred)
     }
 
+    /// It waits for nothing: when it has to wait again, its patience begins anew.
+    fn stop_waiting(&mut self) {
+        (self.deferred_since, self.after_lost) = (None, false);
+    }
+
     fn body(&self) -> Value {
         let mut body = self.said.clone();
         body.insert("id".to_owned(), json!(self.id));
@@ -155,6 +160,9 @@ impl Outbox {
                 }
                 _ => State::Recorded { status: result.status, v: result.v, errors: result.errors },
             };
+            if !entry.is_open() {
+                entry.stop_waiting();
+            }
         }
     }
 
@@ -170,9 +178,13 @@ impl Outbox {
         }
     }
 
-    /// The server's history is another one: everything that is kept is said again.
+    /// The server's history is another one: everything that is kept is said again. What it builds on may come again as well,
+    /// from whichever phone has it, so nothing is lost yet.
     pub(crate) fn say_again(&mut self) {
-        self.entries.iter_mut().for_each(|entry| entry.state = State::Waiting);
+        for entry in &mut self.entries {
+            entry.state = State::Waiting;
+            entry.stop_waiting();
+        }
     }
 
     /// A backup holds everything below this entry of the log.

@@ -105,8 +105,18 @@ impl TestApp {
     /// A further process beside this one: the same database, the same signing keys, the same clock. To be stopped
     /// first. For PostgreSQL: SQLite has one server process.
     pub fn beside(&self) -> Self {
+        self.beside_by(self.clock)
+    }
+
+    /// The same by a clock of its own, which is ahead of this one's by so much, or behind it.
+    pub fn beside_ahead_by(&self, time: TimeDelta) -> Self {
+        let clock: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new((self.now() + time).timestamp_micros())));
+        self.beside_by(clock)
+    }
+
+    fn beside_by(&self, clock: &'static AtomicI64) -> Self {
         let first = self.app().config.clone();
-        Self::serve_by(self.clock, self.backend, self.database.shared(), |config| *config = first)
+        Self::serve_by(clock, self.backend, self.database.shared(), |config| *config = first)
     }
 
     fn serve_by(

@@ -362,6 +362,17 @@ impl Reporter {
         pushed
     }
 
+    /// Pushes submissions that are filled up with white space to so many bytes each, in a body that is small all the same.
+    #[track_caller]
+    pub fn pushes_padded(&self, submissions: &[Submission], bytes: usize) -> Pushed {
+        let items: Vec<String> = submissions.iter().map(|submission| padded(submission.json(), bytes)).collect();
+        let items = format!(r#""submissions":[{}]"#, items.join(","));
+        let body = self.envelope(&[]).to_string().replace(r#""submissions":[]"#, &items);
+        let zipped = zstd::encode_all(body.as_bytes(), 3).expect("memory takes everything");
+        let headers = [("content-type", "application/json"), ("content-encoding", "zstd")];
+        Pushed(self.client().post_bytes("/v1/sync/push", zipped, &headers).expect(200))
+    }
+
     /// Says one thing and pushes it; the result.
     #[track_caller]
     pub fn reports(&self, draft: Submission) -> Value {
@@ -376,6 +387,12 @@ impl Reporter {
         assert_eq!(result["status"], status, "{result}");
         result
     }
+}
+
+fn padded(object: &Value, bytes: usize) -> String {
+    let text = object.to_string();
+    let padding = " ".repeat(bytes.saturating_sub(text.len()));
+    format!("{}{padding}}}", &text[..text.len() - 1])
 }
 
 /// The answer to a push.

@@ -23,6 +23,7 @@ mod acceptance {
     mod cursor_model_scopes;
     mod decided_people;
     mod decisions;
+    mod ended_at_once;
     mod erasure;
     mod erasure_disputed;
     mod erasure_ledger;

@@ -1,7 +1,8 @@
 //! Who may do what where: the permission table, and [`Grant`], the only key to a change.
 //!
 //! Deny by default. What lies outside a person's scope does not exist for them (404); what they may see but not do
-//! is forbidden (403). The source of the table is `domain.md`, "Who uses it".
+//! is forbidden (403). What comes of the table, operation by operation, is the
+//! golden file `tests/golden/access_matrix.snap`.
 
 use crate::id::{GrantId, UnitId, UserId};
 use chrono::{DateTime, Utc};
@@ -150,16 +151,19 @@ pub struct HeldGrant {
     pub valid_from: DateTime<Utc>,
     /// The first instant after; none: open.
     pub valid_to: Option<DateTime<Utc>>,
+    /// Whether an entry of the log ended it at once. `valid_to` is then what the clock showed that wrote the entry, and
+    /// another clock may be behind that one: from the entry on it holds never again, whatever a clock says.
+    pub ended: bool,
 }
 
 impl HeldGrant {
     /// Whether it holds at that instant.
     pub fn holds_at(&self, at: DateTime<Utc>) -> bool {
-        self.valid_from <= at && self.valid_to.is_none_or(|end| at < end)
+        !self.ended && self.valid_from <= at && self.valid_to.is_none_or(|end| at < end)
     }
     /// Whether it holds at that instant, or will.
     pub fn stands_at(&self, at: DateTime<Utc>) -> bool {
-        self.valid_to.is_none_or(|end| at < end && self.valid_from < end)
+        !self.ended && self.valid_to.is_none_or(|end| at < end && self.valid_from < end)
     }
 }
 
@@ -173,6 +177,13 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The same for a question about an instant that is past: what has been ended at once since then held by its dates.
+    #[must_use]
+    pub fn in_retrospect(&self) -> Self {
+        let grants = self.grants.iter().map(|grant| HeldGrant { ended: false, ..grant.clone() }).collect();
+        Self { user: self.user, grants }
+    }
+
     /// Whether anything at all is granted to the actor at that instant.
     pub fn holds_any(&self, at: DateTime<Utc>) -> bool {
         self.grants.iter().any(|grant| grant.holds_at(at))
@@ -317,6 +328,7 @@ mod tests {
             unit: UnitId::new(Uuid::from_u128(unit)),
             valid_from: DateTime::UNIX_EPOCH + TimeDelta::days(from),
             valid_to: to.map(|days| DateTime::UNIX_EPOCH + TimeDelta::days(days)),
+            ended: false,
         };
         Actor { user: UserId::new(Uuid::from_u128(1)), grants: vec![grant] }
     }
@@ -337,6 +349,19 @@ mod tests {
             assert_eq!(decision.is_ok(), allowed, "day {at}");
         }
         assert_eq!(authorize(&cadre, Report, &line(&[1]), day(11), false), Err(Denied::Outside));
+    }
+
+    #[test]
+    fn a_grant_that_was_ended_at_once_is_held_by_no_clock_but_was_held_until_then() {
+        let mut cadre = actor(Cadre, 2, 10, Some(20));
+        cadre.grants[0].ended = true;
+        for at in [9, 10, 19, 20] {
+            assert_eq!(authorize(&cadre, Report, &line(&[2]), day(at), false), Err(Denied::Outside), "day {at}");
+            assert!(!cadre.holds_any(day(at)) && !cadre.grants[0].stands_at(day(at)));
+            assert_eq!(cadre.scope(Report, day(at), true), line(&[]));
+        }
+        let then = [9, 10, 19, 20].map(|at| cadre.in_retrospect().holds_any(day(at)));
+        assert_eq!(then, [false, true, true, false]);
     }
 
     #[test]

@@ -246,6 +246,7 @@ fn end_codes(unit: &mut Unit, on: NaiveDate, scheme: Option<&str>) -> Result<boo
 mod tests {
     use super::*;
     use crate::unit::Tree;
+    use std::collections::BTreeSet;
     use uuid::Uuid;
 
     fn day(d: u32) -> NaiveDate {
@@ -307,6 +308,22 @@ mod tests {
         let later = Units::new(units().iter().filter(|u| u.id != id(4)).cloned().chain([gone]));
         assert!(later.changed(id(2), day(9), &UnitChange::Dissolve, day(9)).is_ok());
         assert_eq!(later.changed(id(4), day(10), &renamed("x"), day(10)), Err(LineageRefusal::Dissolved));
+    }
+
+    #[test]
+    fn what_begins_or_ends_by_its_dates_turns_on_its_day_whichever_way_one_looks() {
+        let called = units().changed(id(4), day(12), &renamed("Chi bộ mới"), day(9)).unwrap();
+        let gone = units().changed(id(3), day(14), &UnitChange::Dissolve, day(9)).unwrap();
+        let others = units();
+        let others = others.iter().filter(|unit| ![id(3), id(4)].contains(&unit.id)).cloned();
+        let after = Units::new(others.chain([called, gone]));
+        let turned = |one, other| after.turned_between(day(one), day(other));
+        assert_eq!(turned(12, 12), BTreeSet::new());
+        assert_eq!(turned(1, 11), BTreeSet::new(), "all of them stood on the first day already");
+        assert_eq!(turned(11, 12), BTreeSet::from([id(4)]));
+        assert_eq!(turned(12, 13), BTreeSet::new());
+        assert_eq!(turned(9, 20), BTreeSet::from([id(3), id(4)]));
+        assert_eq!(turned(20, 12), BTreeSet::from([id(3)]));
     }
 
     #[test]

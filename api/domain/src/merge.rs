@@ -39,6 +39,16 @@ impl Seen {
     }
 }
 
+/// An own earlier submission that another device said: a phone that was cloned goes on as another one, and what it had said
+/// before stays under the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Predecessor {
+    /// The device that said it.
+    pub device: DeviceId,
+    /// Its number on that device.
+    pub n: i64,
+}
+
 /// Who says it.
 #[derive(Clone, Copy, Debug)]
 pub struct Author {
@@ -50,12 +60,17 @@ pub struct Author {
     pub n: i64,
     /// What its author had seen.
     pub seen: Seen,
+    /// What it builds on, if that is another device's: its author had seen it, and what that device had said before it.
+    pub after: Option<Predecessor>,
 }
 
 impl Author {
-    /// Whether this entry is an earlier one of the same device.
+    /// Whether this entry is an own earlier one: of the same device, or of the one that said what this builds on. What that
+    /// device said later may be another phone's, a clone that went on as it.
     fn is_own(&self, writer: Option<&Writer>) -> bool {
-        writer.is_some_and(|w| w.device == self.device && w.n < self.n)
+        let Some(writer) = writer else { return false };
+        let was_built_on = |after: Predecessor| writer.device == after.device && writer.n <= after.n;
+        (writer.device == self.device && writer.n < self.n) || self.after.is_some_and(was_built_on)
     }
 
     /// Whether the author had provably seen this entry.
@@ -198,7 +213,7 @@ impl Merging<'_> {
             if claim.value == change.from && !withheld_shown {
                 claim.by.retain(|seq| !seen(seq));
             } else if knew_contest && saw_shown && index > 0 {
-                // Who edits in view of the conflict replaces what the same device had proposed before.
+                // Who edits in view of the conflict replaces what they had proposed before.
                 claim.by.retain(|seq| !own(seq));
             }
         }

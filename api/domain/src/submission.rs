@@ -48,7 +48,7 @@ pub type Changes = BTreeMap<String, Change>;
 /// List → item key → field → change.
 pub type ItemChanges = BTreeMap<String, BTreeMap<String, Changes>>;
 
-/// One thing that a phone says. See `sync.md`, section Push.
+/// One thing that a phone says. What it means is told in ARCHITECTURE.md, "How a push walks through".
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submission {

@@ -4,7 +4,8 @@
 use crate::id::UnitId;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound::{Excluded, Included};
 
 /// Which of the two trees. They are linked by coverage, never derived from each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -109,6 +110,8 @@ impl Unit {
 #[derive(Clone, Debug, Default)]
 pub struct Units {
     by_id: HashMap<UnitId, Unit>,
+    /// By day, those of which a version begins or ends on it.
+    turning: BTreeMap<NaiveDate, Vec<UnitId>>,
 }
 
 /// A tree deeper than this is a mistake (or a circle).
@@ -117,7 +120,16 @@ const MAX_DEPTH: usize = 16;
 impl Units {
     /// Takes the units over.
     pub fn new(units: impl IntoIterator<Item = Unit>) -> Self {
-        Self { by_id: units.into_iter().map(|unit| (unit.id, unit)).collect() }
+        let by_id: HashMap<UnitId, Unit> = units.into_iter().map(|unit| (unit.id, unit)).collect();
+        let mut turning: BTreeMap<NaiveDate, Vec<UnitId>> = BTreeMap::new();
+        for unit in by_id.values() {
+            for version in &unit.versions {
+                for day in [Some(version.valid_from), version.valid_to].into_iter().flatten() {
+                    turning.entry(day).or_default().push(unit.id);
+                }
+            }
+        }
+        Self { by_id, turning }
     }
 
     /// The unit, when there is one of this id.
@@ -128,6 +140,16 @@ impl Units {
     /// Every unit, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Unit> {
         self.by_id.values()
+    }
+
+    /// Those of which another version holds on one day than on the other, or none any more, or not yet; whichever of the
+    /// days is the earlier. Costs what turns in between, however many units there are.
+    pub fn turned_between(&self, one: NaiveDate, other: NaiveDate) -> BTreeSet<UnitId> {
+        if one == other {
+            return BTreeSet::new();
+        }
+        let in_between = self.turning.range((Excluded(one.min(other)), Included(one.max(other))));
+        in_between.flat_map(|(_, units)| units).copied().collect()
     }
 
     /// The unit itself and those above it by the latest versions, nearest first.

@@ -81,7 +81,7 @@ pub struct Broken {
     pub code: Code,
     /// Whether it refuses or warns.
     pub level: Level,
-    /// The paths that it reads: whether its author set or saw them all decides who is at fault (`sync.md`, Merge).
+    /// The paths that it reads: whether its author set or saw them all decides who is at fault.
     pub reads: Vec<Path>,
     /// Of what is asked of a row: its fields that have a value. A row is there as long as one of them has.
     pub stands: Vec<Path>,

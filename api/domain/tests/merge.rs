@@ -1,7 +1,7 @@
 //! What must be proven of the merge, not believed: properties 4 and 6 of the sync design.
 
 use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UnitId};
-use muong_domain::merge::{self, Author, Care, PathOutcome, Resolution, Seen};
+use muong_domain::merge::{self, Author, Care, PathOutcome, Predecessor, Resolution, Seen};
 use muong_domain::record::{Path, Record};
 use muong_domain::validate::PathChange;
 use proptest::prelude::*;
@@ -18,13 +18,25 @@ enum Deed {
     Delete,
 }
 
+/// What one phone does. Once it has done so much, it goes on as another device: it had been cloned.
+#[derive(Clone, Debug)]
+struct Chain {
+    deeds: Vec<Deed>,
+    moves_after: usize,
+}
+
 /// One submission of a device, with what its author believed to stand.
 #[derive(Clone, Debug)]
 struct Said {
     device: usize,
     n: i64,
+    /// The device and the number of what it builds on, when that is another device's.
+    after: Option<(usize, i64)>,
     change: Option<PathChange>,
 }
+
+/// A phone that goes on as another device is this many further.
+const ANOTHER: usize = 100;
 
 fn uuid(n: usize) -> Uuid {
     Uuid::from_u128(n as u128 + 1)
@@ -37,17 +49,28 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// The chains of two to four devices that all saw the same record and nothing of one another.
-fn chains() -> impl Strategy<Value = Vec<Vec<Deed>>> {
-    prop::collection::vec(prop::collection::vec(deed(), 1..4), 2..5)
+/// The chains of two to four phones that all saw the same record and nothing of one another.
+fn chains() -> impl Strategy<Value = Vec<Chain>> {
+    let chain = (prop::collection::vec(deed(), 1..4), 1_usize..5);
+    prop::collection::vec(chain.prop_map(|(deeds, moves_after)| Chain { deeds, moves_after }), 2..5)
 }
 
-/// The deeds of each device as honest submissions: `from` is the device's own view.
-fn submissions(chains: &[Vec<Deed>]) -> Vec<Vec<Said>> {
-    let tell = |(device, chain): (usize, &Vec<Deed>)| {
+/// A phone that stays the device that it is.
+fn of_one_device(deeds: Vec<Deed>) -> Chain {
+    Chain { deeds, moves_after: usize::MAX }
+}
+
+/// The deeds of each phone as honest submissions: `from` is the phone's own view.
+fn submissions(chains: &[Chain]) -> Vec<Vec<Said>> {
+    let tell = |(phone, chain): (usize, &Chain)| {
         let mut view: BTreeMap<usize, Value> = (0..PATHS.len()).map(|path| (path, json!(0))).collect();
-        let mut said = Vec::new();
-        for (n, deed) in (1..).zip(chain) {
+        let mut said: Vec<Said> = Vec::new();
+        for (at, deed) in chain.deeds.iter().enumerate() {
+            let (device, n) = match at.checked_sub(chain.moves_after) {
+                None => (phone, at as i64 + 1),
+                Some(since) => (phone + ANOTHER, since as i64 + 1),
+            };
+            let after = said.last().map(|last| (last.device, last.n)).filter(|(before, _)| *before != device);
             let change = match deed {
                 Deed::Delete => None,
                 Deed::Edit { path, to } => {
@@ -55,7 +78,7 @@ fn submissions(chains: &[Vec<Deed>]) -> Vec<Vec<Said>> {
                     Some(PathChange { path: Path::field(PATHS[*path]), from, to: json!(to) })
                 }
             };
-            said.push(Said { device, n, change });
+            said.push(Said { device, n, after, change });
         }
         said
     };
@@ -78,6 +101,7 @@ fn beginning() -> Record {
         device: DeviceId::new(uuid(999)),
         n: 1,
         seen: Seen::UpTo(Seq::ZERO),
+        after: None,
     };
     let changes = PATHS.map(|path| PathChange { path: Path::field(path), from: Value::Null, to: json!(0) });
     merge::merge(&mut record, &author, Seq(1), &changes, care);
@@ -85,7 +109,9 @@ fn beginning() -> Record {
 }
 
 fn apply(record: &mut Record, said: &Said, v: Seq, seen: Seen) -> Vec<PathOutcome> {
-    let author = Author { submission: submission(said), device: DeviceId::new(uuid(said.device)), n: said.n, seen };
+    let after = said.after.map(|(device, n)| Predecessor { device: DeviceId::new(uuid(device)), n });
+    let device = DeviceId::new(uuid(said.device));
+    let author = Author { submission: submission(said), device, n: said.n, seen, after };
     match &said.change {
         Some(change) => merge::merge(record, &author, v, std::slice::from_ref(change), care).into_values().collect(),
         None => vec![merge::delete(record, &author, v)],
@@ -148,7 +174,7 @@ proptest! {
                 let Some(change) = one.change.as_ref().filter(|change| change.from != change.to) else { continue };
                 let cell = &record.cells[&change.path];
                 let stands = cell.claims.iter().any(|claim| claim.value == change.to);
-                // Superseded by somebody who had seen it: here only the device itself can have.
+                // Superseded by somebody who had seen it: here only the phone itself can have.
                 let superseded = chain[index + 1..].iter().filter_map(|later| later.change.as_ref()).any(|later| {
                     later.path == change.path && later.from == change.to && later.to != change.to
                 });
@@ -169,9 +195,23 @@ proptest! {
     }
 
     #[test]
+    fn whoever_goes_on_as_another_device_is_heard_as_the_one_that_they_were(
+        chains in chains(),
+        picks in prop::collection::vec(0_usize..12, 12),
+    ) {
+        // What a withdrawal had seen of another device is not kept: it is put before a reviewer.
+        let is_edit = |chain: &Chain| matches!(chain.deeds.last(), Some(Deed::Edit { .. }));
+        let stay: Vec<Chain> = chains.iter().map(|chain| of_one_device(chain.deeds.clone())).collect();
+        let mut go = stay.clone();
+        go.iter_mut().filter(|chain| is_edit(chain)).for_each(|chain| chain.moves_after = chain.deeds.len() - 1);
+        let [stay, go] = [stay, go].map(|chains| run(&interleave(&submissions(&chains), &picks)));
+        prop_assert_eq!(outcome(&stay), outcome(&go));
+    }
+
+    #[test]
     fn a_contested_path_keeps_showing_what_it_showed(to in 1_u8..4, by in 1_u8..3) {
         let other = (to - 1 + by) % 3 + 1;
-        let said = submissions(&[vec![Deed::Edit { path: 0, to }], vec![Deed::Edit { path: 0, to: other }]]);
+        let said = submissions(&[to, other].map(|to| of_one_device(vec![Deed::Edit { path: 0, to }])));
         let record = run(&interleave(&said, &[0]));
         prop_assert_eq!(record.cells[&Path::field("place")].shown(), &json!(to));
         prop_assert_eq!(record.open_conflicts().len(), 1);
@@ -180,7 +220,11 @@ proptest! {
 
 fn edit(device: usize, n: i64, path: &str, from: u8, to: u8) -> Said {
     let change = PathChange { path: Path::field(path), from: json!(from), to: json!(to) };
-    Said { device, n, change: Some(change) }
+    Said { device, n, after: None, change: Some(change) }
+}
+
+fn delete(device: usize, n: i64) -> Said {
+    Said { device, n, after: None, change: None }
 }
 
 #[test]
@@ -189,6 +233,36 @@ fn with_an_unknown_base_the_from_value_decides_but_never_for_a_guarded_path() {
     assert_eq!(apply(&mut record, &edit(0, 1, "place", 0, 1), Seq(2), Seen::Unknown), [PathOutcome::Applied]);
     assert_eq!(apply(&mut record, &edit(1, 1, "place", 0, 2), Seq(3), Seen::Unknown), [PathOutcome::Conflict]);
     assert_eq!(apply(&mut record, &edit(0, 2, "guarded", 0, 1), Seq(4), Seen::Unknown), [PathOutcome::Conflict]);
+}
+
+#[test]
+fn of_the_device_of_what_one_builds_on_what_it_had_said_until_then_counts_as_seen_and_nothing_later() {
+    let base = Seen::UpTo(Seq(1));
+    let mut record = beginning();
+    let earlier = [edit(0, 1, "place", 0, 1), edit(0, 2, "guarded", 0, 1), edit(0, 3, "roll", 0, 1)];
+    for (v, said) in (2..).zip(&earlier) {
+        assert_eq!(apply(&mut record, said, Seq(v), base), [PathOutcome::Applied]);
+    }
+    let mut goes_on = |n: i64, path: &str, outcome: PathOutcome| {
+        let said = Said { after: Some((0, 2)), ..edit(ANOTHER, n, path, 1, 2) };
+        assert_eq!(apply(&mut record, &said, Seq(10 + n), base), [outcome], "{path}");
+    };
+    goes_on(1, "place", PathOutcome::Applied);
+    goes_on(2, "guarded", PathOutcome::Applied);
+    goes_on(3, "roll", PathOutcome::Conflict);
+    // Whoever builds on nothing of it has seen nothing of it.
+    let mut record = beginning();
+    apply(&mut record, &earlier[0], Seq(2), base);
+    assert_eq!(apply(&mut record, &edit(ANOTHER, 1, "place", 1, 2), Seq(3), base), [PathOutcome::Conflict]);
+}
+
+#[test]
+fn who_withdrew_a_record_and_goes_on_as_another_device_revives_it_unflagged() {
+    let mut record = run(&[delete(0, 1)]);
+    assert!(!record.is_live());
+    let said = Said { after: Some((0, 1)), ..edit(ANOTHER, 1, "place", 0, 1) };
+    apply(&mut record, &said, Seq(3), Seen::UpTo(Seq(1)));
+    assert!(record.is_live() && record.open_conflicts().is_empty());
 }
 
 #[test]
@@ -229,7 +303,7 @@ fn a_resolution_closes_what_was_seen_and_leaves_open_what_was_not() {
 
 #[test]
 fn edit_beside_delete_ends_live_and_flagged_in_either_order() {
-    let delete = Said { device: 1, n: 1, change: None };
+    let delete = delete(1, 1);
     for order in [[edit(0, 1, "place", 0, 1), delete.clone()], [delete.clone(), edit(0, 1, "place", 0, 1)]] {
         let record = run(&order);
         assert!(record.is_live());
@@ -247,7 +321,7 @@ fn a_question_asked_anew_is_another_one_and_tidying_up_a_withdrawn_record_leaves
     apply(&mut record, &edit(0, 1, "place", 0, 1), Seq(2), Seen::UpTo(Seq(1)));
     apply(&mut record, &edit(1, 1, "place", 0, 2), Seq(3), Seen::UpTo(Seq(1)));
     let first = record.open_conflicts()[0].id;
-    apply(&mut record, &Said { device: 2, n: 1, change: None }, Seq(4), Seen::UpTo(Seq(3)));
+    apply(&mut record, &delete(2, 1), Seq(4), Seen::UpTo(Seq(3)));
     assert!(!record.is_live());
     let resolution = Resolution { value: json!(2), seen: BTreeSet::from([SubmissionId::new(uuid(0))]) };
     let path = Path::field("place");
@@ -258,11 +332,12 @@ fn a_question_asked_anew_is_another_one_and_tidying_up_a_withdrawn_record_leaves
         device: DeviceId::new(uuid(5)),
         n: 1,
         seen: Seen::UpTo(Seq(5)),
+        after: None,
     };
     merge::begin_anew(&mut record, &anew);
     for (v, (device, to)) in (6..).zip([(6, 7_u8), (7, 8)]) {
         let change = PathChange { path: path.clone(), from: Value::Null, to: json!(to) };
-        let said = Said { device, n: 1, change: Some(change) };
+        let said = Said { device, n: 1, after: None, change: Some(change) };
         apply(&mut record, &said, Seq(v), Seen::UpTo(Seq(5)));
     }
     let open = record.open_conflicts();

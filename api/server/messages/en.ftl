@@ -403,4 +403,4 @@ conflict-decision_invalid = The record would break rules with this decision. See
 form-version_published = This version has been published already and never changes. Publish the change under the next version number.
 form-version_incompatible = This version cannot stand beside the published ones: { $reason }. Give what has changed a new name.
 request-cursor_invalid = This cursor does not belong to this list. Start again without a cursor.
-server-not_ready = The service is not ready: the database cannot be reached or is not up to date. Try again shortly; if it goes on, run “muong migrate”.
+server-not_ready = The service is not ready: the database cannot be reached, is not up to date or has just been changed over. Try again shortly; if it goes on, run “muong migrate”.

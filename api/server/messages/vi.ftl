@@ -403,4 +403,4 @@ conflict-decision_invalid = Với quyết định này, bản ghi sẽ vi phạm
 form-version_published = Phiên bản này đã được ban hành và không thay đổi nữa. Hãy ban hành nội dung sửa đổi với số phiên bản tiếp theo.
 form-version_incompatible = Phiên bản này không thể dùng cùng các phiên bản đã ban hành: { $reason }. Hãy đặt tên mới cho phần thay đổi.
 request-cursor_invalid = Con trỏ này không thuộc danh sách đang xem. Hãy bắt đầu lại không kèm con trỏ.
-server-not_ready = Dịch vụ chưa sẵn sàng: không kết nối được cơ sở dữ liệu hoặc cơ sở dữ liệu chưa cập nhật. Hãy thử lại sau ít phút; nếu vẫn vậy, hãy chạy “muong migrate”.
+server-not_ready = Dịch vụ chưa sẵn sàng: không kết nối được cơ sở dữ liệu, cơ sở dữ liệu chưa cập nhật hoặc vừa được chuyển sang máy dự phòng. Hãy thử lại sau ít phút; nếu vẫn vậy, hãy chạy “muong migrate”.

@@ -151,7 +151,7 @@ pub struct Argon2 {
     pub max_waiting: usize,
 }
 
-/// What one request may carry (`design/sync.md`, Push); advertised at `GET /v1/sync/limits`.
+/// What one request may carry; advertised at `GET /v1/sync/limits`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {

@@ -1,11 +1,11 @@
 //! A streaming standby of PostgreSQL, from which pulls are answered. It is asked only for what the primary has at that
 //! moment: one that lags, or has another history, answers nothing, and then the primary does. So nobody sees less from
-//! it than from the primary: no entry that they were told of or woken for, no revocation, no erasure (`sync.md`,
-//! property 8).
+//! it than from the primary: no entry that they were told of or woken for, no revocation, no erasure.
 
 use crate::config::Config;
 use crate::state::App;
 use crate::usecases::failure::{Failure, read, read_in};
+use crate::usecases::keep_erasures::OUT_OF_STEP;
 use muong_store::{Database, DatabaseUrl, Head, Snapshot, StoreError, Vault};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -56,7 +56,8 @@ pub async fn read_up_to_date<T: Send + 'static>(
     let Some(standby) = app.standby.as_ref().filter(|standby| !standby.is_away()) else {
         return from_primary(app, reading).await;
     };
-    let now = read(app, |_, snapshot| snapshot.head()).await?;
+    let now = read(app, |app, snapshot| app.in_step.head(snapshot)).await?;
+    let now = now.ok_or_else(|| Failure::refused(OUT_OF_STEP))?;
     for _ in 0..ATTEMPTS {
         let (reading, now) = (reading.clone(), now.clone());
         let asked = read_in(app, &standby.database, move |app, snapshot| look(app, snapshot, &now, &reading)).await;
@@ -92,8 +93,8 @@ fn look<T>(
     now: &Head,
     reading: &impl Fn(&App, &mut Snapshot<'_>) -> Result<T, StoreError>,
 ) -> Result<Said<T>, StoreError> {
-    let here = snapshot.head()?;
-    if here.epoch != now.epoch {
+    let (here, is_of_another_history) = snapshot.look()?;
+    if is_of_another_history || here.epoch != now.epoch {
         Ok(Said::OtherHistory)
     } else if here.seq < now.seq {
         Ok(Said::Behind)

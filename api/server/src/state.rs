@@ -20,7 +20,7 @@ use crate::standby::Standby;
 use crate::usecases::after_promotion::AfterPromotion;
 use crate::usecases::authenticate::Standing;
 use crate::usecases::compact::compact;
-use crate::usecases::keep_erasures::{self, CatchUpError};
+use crate::usecases::keep_erasures::{self, CatchUpError, InStep};
 use crate::usecases::publish_form::publish_built_in;
 use crate::usecases::push::together::WaitingPushes;
 use metrics::Histogram;
@@ -185,6 +185,8 @@ pub struct Parts {
     pub waiting_pushes: WaitingPushes,
     /// Where erasures are written down outside the store.
     pub ledger: Ledger,
+    /// Whether all of them have been made in the store as it is.
+    pub in_step: Arc<InStep>,
     /// For what is no change but must be accounted for.
     pub auditor: Auditor,
     /// Units and forms, as last read.
@@ -228,8 +230,10 @@ impl App {
             Storage::open_counting(&config, clock, &entropy, of_writer, of_reads)?;
         let reference = Arc::new(ReferenceCache::default());
         let ledger = ledger(&config, &database);
-        let mut after_promotion = AfterPromotion::new(&writer, &ledger, &reference);
-        let watching = head.start(database.url().clone(), move |history| after_promotion.follow(history))?;
+        let in_step = Arc::new(InStep::default());
+        let mut after_promotion = AfterPromotion::new(&writer, &ledger, &reference, &in_step);
+        let follow = move |history, epoch| after_promotion.follow(history, epoch);
+        let watching = head.start(database.url().clone(), follow)?;
         publish_forms(&writer, &reference)?;
         let (auditor, audit_thread) = auditor(&database, &writer, clock)?;
         let (stop_compacting, compacting) = compacting(&writer, config.tombstone_days)?;
@@ -246,6 +250,7 @@ impl App {
             head,
             waiting_pushes: WaitingPushes::new(waiting),
             ledger,
+            in_step,
             auditor,
             reference,
             keys,

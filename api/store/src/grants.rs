@@ -24,6 +24,7 @@ struct GrantRow {
     unit_id: Id,
     valid_from: Instant,
     valid_to: Option<Instant>,
+    ended: bool,
 }
 
 impl TryFrom<GrantRow> for HeldGrant {
@@ -36,11 +37,13 @@ impl TryFrom<GrantRow> for HeldGrant {
             unit: row.unit_id.0.into(),
             valid_from: row.valid_from.0,
             valid_to: row.valid_to.map(|at| at.0),
+            ended: row.ended,
         })
     }
 }
 
-/// A grant that is to be given; also what the log keeps of one, every column, so that it can be replayed.
+/// A grant that is to be given; also what the log keeps of one, so that it can be replayed. Whether an entry ends it at once
+/// follows from its end and from when the entry was received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewGrant {
@@ -105,7 +108,10 @@ pub fn of_user(r: &mut impl Reading, user: UserId) -> Result<Vec<HeldGrant>, Sto
     rows.into_iter().map(HeldGrant::try_from).collect()
 }
 
-/// A grant, and the entries that gave it and changed it last.
+/// An end that a grant had since an entry; none: it was open.
+pub type EndSince = (Seq, Option<DateTime<Utc>>);
+
+/// A grant, and the entries that gave it and changed it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KnownGrant {
     /// The grant as it is now.
@@ -114,28 +120,46 @@ pub struct KnownGrant {
     pub given: Seq,
     /// The entry that changed it last: that gave it, or set an end to it.
     pub changed: Seq,
+    /// The ends that it had before that, each since the entry that set it, the earliest first. Of what is older than this
+    /// column nothing is known: it counts as open.
+    pub earlier: Vec<EndSince>,
 }
 
 impl KnownGrant {
-    /// The grant as it was after an entry, as far as it matters for an instant at which that was the last entry; none
-    /// before it was given. An end that was set later came later: who had ended by then cannot be ended again.
+    /// The grant as it was after an entry; none before it was given. Whether it held then depends on the clock of then,
+    /// unless it had been ended at once by the entry or one before: an end by a date may have come, and the clock have been
+    /// put right since, before another end was set.
     pub fn as_of(&self, seq: Seq) -> Option<HeldGrant> {
-        let was = HeldGrant { valid_to: self.held.valid_to.filter(|_| self.changed <= seq), ..self.held.clone() };
-        (self.given <= seq).then_some(was)
+        if seq < self.given {
+            return None;
+        }
+        if self.changed <= seq {
+            return Some(self.held.clone());
+        }
+        let valid_to = self.earlier.iter().rev().find(|(since, _)| *since <= seq).and_then(|(_, end)| *end);
+        Some(HeldGrant { valid_to, ended: false, ..self.held.clone() })
     }
 }
 
 /// Every grant that a user holds, held or will hold, with its history.
 pub fn known_of_user(r: &mut impl Reading, user: UserId) -> Result<Vec<KnownGrant>, StoreError> {
-    let rows: Vec<(GrantRow, i64, i64)> = on_backend!(r.conn(), c => grants::table
+    type Row = (GrantRow, i64, i64, Option<String>);
+    let rows: Vec<Row> = on_backend!(r.conn(), c => grants::table
         .filter(grants::user_id.eq(Id::from(user)))
         .order((grants::valid_from, grants::id))
-        .select((GrantRow::as_select(), grants::given_seq, grants::seq))
+        .select((GrantRow::as_select(), grants::given_seq, grants::seq, grants::earlier_ends))
         .load(c))?;
-    let known = |(row, given, changed): (GrantRow, i64, i64)| {
-        Ok(KnownGrant { held: row.try_into()?, given: Seq(given), changed: Seq(changed) })
+    let known = |(row, given, changed, earlier): Row| {
+        let (given, changed, earlier) = (Seq(given), Seq(changed), read_ends(earlier.as_deref())?);
+        Ok(KnownGrant { held: row.try_into()?, given, changed, earlier })
     };
     rows.into_iter().map(known).collect()
+}
+
+/// As the column keeps them; none: it has never been changed.
+fn read_ends(text: Option<&str>) -> Result<Vec<EndSince>, StoreError> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    serde_json::from_str(text).map_err(|error| StoreError::corrupt("earlier ends of a grant", error))
 }
 
 /// Every grant of these users, of each the earliest first.
@@ -218,15 +242,22 @@ pub fn list(r: &mut impl Reading, filter: &GrantFilter, limit: i64) -> Result<Ve
                         .into_sql::<Bool>()
                         .or(is(GrantState::Holds)
                             .into_sql::<Bool>()
+                            .and(grants::ended.eq(false))
                             .and(grants::valid_from.le(at))
                             .and(grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(at))))
-                        .or(is(GrantState::Future).into_sql::<Bool>().and(grants::valid_from.gt(at)).and(
-                            grants::valid_to.is_null().or(grants::valid_to.assume_not_null().gt(grants::valid_from)),
-                        ))
+                        .or(is(GrantState::Future)
+                            .into_sql::<Bool>()
+                            .and(grants::ended.eq(false))
+                            .and(grants::valid_from.gt(at))
+                            .and(
+                                grants::valid_to
+                                    .is_null()
+                                    .or(grants::valid_to.assume_not_null().gt(grants::valid_from)),
+                            ))
                         .or(is(GrantState::Ended).into_sql::<Bool>().and(grants::valid_to.is_not_null()).and(
-                            grants::valid_to
-                                .assume_not_null()
-                                .le(at)
+                            grants::ended
+                                .eq(true)
+                                .or(grants::valid_to.assume_not_null().le(at))
                                 .or(grants::valid_to.assume_not_null().le(grants::valid_from)),
                         )),
                 )
@@ -246,7 +277,7 @@ pub fn actor(r: &mut impl Reading, user: UserId) -> Result<Actor, StoreError> {
     Ok(Actor { user, grants: of_user(r, user)? })
 }
 
-/// Gives a grant. Whoever administers holds no other role at the same time (`domain.md`, "Who uses it").
+/// Gives a grant. Whoever administers holds no other role at the same time: who gives rights must not see what they open.
 pub fn add(tx: &mut Tx<'_>, authority: &Authority, new: &NewGrant) -> Result<Result<(), GrantRefusal>, StoreError> {
     if let Some(refusal) = refusal(tx, authority, new)? {
         return Ok(Err(refusal));
@@ -273,17 +304,17 @@ fn refusal(tx: &mut Tx<'_>, authority: &Authority, new: &NewGrant) -> Result<Opt
     if units == 0 || !authority.reaches(new.unit) {
         return Ok(Some(GrantRefusal::UnitUnknown));
     }
-    Ok(clash(&of_user(tx, new.user)?, new))
+    Ok(clash(&of_user(tx, new.user)?, new, tx.received_at()))
 }
 
 /// What the user holds already in the same time that keeps them from holding this.
-fn clash(held: &[HeldGrant], new: &NewGrant) -> Option<GrantRefusal> {
+fn clash(held: &[HeldGrant], new: &NewGrant, now: DateTime<Utc>) -> Option<GrantRefusal> {
     let before = |end: Option<DateTime<Utc>>, start: DateTime<Utc>| end.is_some_and(|end| end <= start);
     let mut overlapping = held.iter().filter(|held| {
+        // What was ended at once, by a clock that was ahead of this one, has ended all the same.
+        let end = held.valid_to.map(|end| if held.ended { end.min(now) } else { end });
         // An ended grant may be an empty period (ended before its first day): it overlaps nothing.
-        !before(held.valid_to, held.valid_from)
-            && !before(held.valid_to, new.valid_from)
-            && !before(new.valid_to, held.valid_from)
+        !before(end, held.valid_from) && !before(end, new.valid_from) && !before(new.valid_to, held.valid_from)
     });
     overlapping.find_map(|held| {
         if held.role.excludes(new.role) {
@@ -294,7 +325,7 @@ fn clash(held: &[HeldGrant], new: &NewGrant) -> Option<GrantRefusal> {
     })
 }
 
-/// Ends a role of a user over a unit now; one that has not begun yet will never begin. Tells how many grants ended.
+/// Ends a role of a user over a unit at once; one that has not begun yet will never begin. Tells how many grants ended.
 pub fn revoke(
     tx: &mut Tx<'_>,
     authority: &Authority,
@@ -304,10 +335,7 @@ pub fn revoke(
 ) -> Result<Result<usize, GrantRefusal>, StoreError> {
     let now = tx.received_at();
     let mut open = of_user(tx, user)?;
-    open.retain(|held| {
-        let ends_later = held.valid_to.is_none_or(|end| end > now && end > held.valid_from);
-        held.role == role && held.unit == unit && ends_later
-    });
+    open.retain(|held| held.role == role && held.unit == unit && held.stands_at(now));
     if open.is_empty() || !authority.reaches(unit) {
         return Ok(Err(GrantRefusal::NotHeld));
     }
@@ -318,7 +346,7 @@ pub fn revoke(
     Ok(Ok(open.len()))
 }
 
-/// Ends one grant on `to`, which is now or later and before it would end anyway. False when it had ended by then, or
+/// Ends one grant at once, or on `to` if that is later and before it would end anyway. False when it had ended by then, or
 /// the authority does not reach it.
 pub fn end(
     tx: &mut Tx<'_>,
@@ -327,9 +355,9 @@ pub fn end(
     held: &HeldGrant,
     to: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let HeldGrant { id, role, unit, valid_from, valid_to } = *held;
+    let HeldGrant { id, role, unit, valid_from, .. } = *held;
     let to = to.max(tx.received_at());
-    if !authority.reaches(unit) || valid_to.is_some_and(|end| end <= to || end <= valid_from) {
+    if !authority.reaches(unit) || !held.stands_at(to) {
         return Ok(false);
     }
     // One that has not begun by then never begins.
@@ -344,13 +372,6 @@ fn put(tx: &mut Tx<'_>, authority: &Authority, grant: &NewGrant, outcome: &'stat
     tx.touch_access();
     write(tx, grant, seq)?;
     tell(tx, grant, seq)
-}
-
-/// Repeats an entry of the log: the grant becomes what the entry says.
-pub fn replay(tx: &mut Tx<'_>, command: &str, seq: Seq) -> Result<(), StoreError> {
-    let grant = read(command)?;
-    write(tx, &grant, seq)?;
-    tell(tx, &grant, seq)
 }
 
 /// Repeats of an entry of the log what phones are told: where there are no users, there are no grants.
@@ -369,6 +390,8 @@ fn tell(tx: &mut Tx<'_>, grant: &NewGrant, seq: Seq) -> Result<(), StoreError> {
 }
 
 fn write(tx: &mut Tx<'_>, grant: &NewGrant, seq: Seq) -> Result<(), StoreError> {
+    let earlier = ends_until_now(tx, grant.id)?;
+    let ended = earlier.is_some() && ends_at_once(grant, tx.received_at());
     let valid_to = grant.valid_to.map(Instant);
     on_backend!(tx.conn(), c => diesel::insert_into(grants::table)
         .values((
@@ -380,12 +403,38 @@ fn write(tx: &mut Tx<'_>, grant: &NewGrant, seq: Seq) -> Result<(), StoreError> 
             grants::valid_to.eq(valid_to),
             grants::seq.eq(seq.0),
             grants::given_seq.eq(seq.0),
+            grants::ended.eq(ended),
         ))
         .on_conflict(grants::id)
         .do_update()
-        .set((grants::valid_to.eq(valid_to), grants::seq.eq(seq.0)))
+        .set((
+            grants::valid_to.eq(valid_to),
+            grants::seq.eq(seq.0),
+            grants::ended.eq(ended),
+            grants::earlier_ends.eq(earlier.as_deref()),
+        ))
         .execute(c))?;
     Ok(())
+}
+
+/// Whether an entry that changes a grant takes it away from then on: it sets an end that is not to come, or one before the
+/// grant begins. What is given with an end that is past, as sample data is, was held until then.
+fn ends_at_once(grant: &NewGrant, received_at: DateTime<Utc>) -> bool {
+    grant.valid_to.is_some_and(|end| end <= received_at.max(grant.valid_from))
+}
+
+/// The ends that a grant has had until now, as the column keeps them; none of one that is new.
+fn ends_until_now(tx: &mut Tx<'_>, id: GrantId) -> Result<Option<String>, StoreError> {
+    let row: Option<(i64, Option<Instant>, Option<String>)> = on_backend!(tx.conn(), c => grants::table
+        .find(Id::from(id))
+        .select((grants::seq, grants::valid_to, grants::earlier_ends))
+        .first(c)
+        .optional())?;
+    let Some((seq, valid_to, earlier)) = row else { return Ok(None) };
+    let mut ends = read_ends(earlier.as_deref())?;
+    ends.push((Seq(seq), valid_to.map(|at| at.0)));
+    let text = serde_json::to_string(&ends).map_err(|error| StoreError::corrupt("ends of a grant", error))?;
+    Ok(Some(text))
 }
 
 /// A unit and those above it, nearest first; empty for a unit that does not exist. What [`authorize`] takes.
@@ -455,12 +504,16 @@ mod tests {
 
     fn held(role: Role, unit: u128, from: i64, to: Option<i64>) -> HeldGrant {
         let (id, unit) = (Uuid::from_u128(9).into(), Uuid::from_u128(unit).into());
-        HeldGrant { id, role, unit, valid_from: day(from), valid_to: to.map(day) }
+        HeldGrant { id, role, unit, valid_from: day(from), valid_to: to.map(day), ended: false }
     }
 
     fn new(role: Role, unit: u128, from: i64, to: Option<i64>) -> NewGrant {
-        let HeldGrant { id, role, unit, valid_from, valid_to } = held(role, unit, from, to);
+        let HeldGrant { id, role, unit, valid_from, valid_to, .. } = held(role, unit, from, to);
         NewGrant { id, user: Uuid::from_u128(1).into(), role, unit, valid_from, valid_to }
+    }
+
+    fn clash(held: &[HeldGrant], new: &NewGrant) -> Option<GrantRefusal> {
+        super::clash(held, new, day(5))
     }
 
     #[test]
@@ -488,5 +541,46 @@ mod tests {
     fn a_grant_that_was_ended_before_it_began_stands_in_nobodys_way() {
         let never = [held(Role::Admin, 1, 10, Some(10))];
         assert_eq!(clash(&never, &new(Role::Cadre, 2, 0, None)), None);
+    }
+
+    #[test]
+    fn what_a_clock_ahead_of_this_one_has_ended_stands_in_nobodys_way_from_now_on() {
+        let cadre = held(Role::Cadre, 2, 0, Some(7));
+        let ended = HeldGrant { ended: true, ..cadre.clone() };
+        let again = |held: HeldGrant, from| clash(&[held], &new(Role::Cadre, 2, from, None));
+        assert_eq!(again(cadre, 5), Some(GrantRefusal::AlreadyHeld));
+        assert_eq!((again(ended.clone(), 5), again(ended.clone(), 6)), (None, None));
+        assert_eq!(again(ended, 4), Some(GrantRefusal::AlreadyHeld), "it was held then");
+        let coming = HeldGrant { ended: true, ..held(Role::Cadre, 2, 6, Some(7)) };
+        assert_eq!(again(coming, 5), None);
+    }
+
+    #[test]
+    fn an_entry_takes_a_grant_away_when_the_end_that_it_sets_is_not_to_come() {
+        let ends = |from, to, now| ends_at_once(&new(Role::Cadre, 2, from, to), day(now));
+        assert!(ends(0, Some(5), 5) && ends(0, Some(4), 5));
+        assert!(!ends(0, Some(6), 5) && !ends(0, None, 5));
+        assert!(ends(7, Some(7), 5), "it never begins");
+    }
+
+    #[test]
+    fn a_grant_is_known_as_it_was_after_each_entry() {
+        let ended = HeldGrant { ended: true, ..held(Role::Cadre, 2, 0, Some(3)) };
+        let earlier = vec![(Seq(4), Some(day(9))), (Seq(6), Some(day(7)))];
+        let known = KnownGrant { held: ended.clone(), given: Seq(4), changed: Seq(8), earlier };
+        let until = |to| Some(held(Role::Cadre, 2, 0, Some(to)));
+        let was = [3, 4, 5, 6, 7, 8, 9].map(|seq| known.as_of(Seq(seq)));
+        assert_eq!(was, [None, until(9), until(9), until(7), until(7), Some(ended.clone()), Some(ended)]);
+        let of_before = KnownGrant { earlier: Vec::new(), ..known };
+        assert_eq!(of_before.as_of(Seq(7)), Some(held(Role::Cadre, 2, 0, None)), "nobody knows");
+    }
+
+    #[test]
+    fn earlier_ends_are_read_as_they_were_written() {
+        let ends = vec![(Seq(4), None), (Seq(6), Some(day(7) + TimeDelta::microseconds(1)))];
+        let text = serde_json::to_string(&ends).unwrap();
+        assert_eq!(read_ends(Some(&text)).unwrap(), ends);
+        assert!(read_ends(None).unwrap().is_empty());
+        assert!(read_ends(Some("[4]")).is_err());
     }
 }

@@ -14,6 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How often others' commits are looked for.
 const LOOK: Duration = Duration::from_millis(200);
@@ -63,11 +64,11 @@ pub enum History {
 
 impl HeadWatch {
     /// Starts looking for others' commits, on a thread and a connection of its own, until [`Self::stop`]. `follow` is told
-    /// at each look how the history stands; it must not wait.
+    /// at each look how the history stands, and in which epoch the head was written; it must not wait.
     pub fn start(
         self: &Arc<Self>,
         url: DatabaseUrl,
-        mut follow: impl FnMut(History) + Send + 'static,
+        mut follow: impl FnMut(History, Uuid) + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
         let (look, asked) = sync_channel(1);
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = Some(look);
@@ -101,7 +102,7 @@ impl HeadWatch {
         }
     }
 
-    fn look(&self, url: &DatabaseUrl, looked: &mut Looked, follow: &mut impl FnMut(History)) {
+    fn look(&self, url: &DatabaseUrl, looked: &mut Looked, follow: &mut impl FnMut(History, Uuid)) {
         let at = Instant::now();
         let conn = match looked.conn.take() {
             Some(conn) => Ok(conn),
@@ -120,8 +121,9 @@ impl HeadWatch {
         });
         match read {
             Ok((head, history, conn)) => {
+                let epoch = head.epoch;
                 self.see(head, at);
-                follow(history);
+                follow(history, epoch);
                 looked.conn = Some(conn);
             }
             Err(error) => tracing::debug!(%error, "the head could not be read"),
@@ -201,7 +203,6 @@ fn changed_between(conn: &mut Connection, after: Seq, up_to: Seq) -> Result<Chan
 mod tests {
     use super::*;
     use muong_domain::id::Seq;
-    use uuid::Uuid;
 
     fn head(seq: i64) -> Head {
         Head {

@@ -10,8 +10,9 @@ use crate::scope::Scope;
 use crate::seal::{self, Keyring, Owner, owner_of};
 use crate::transaction::{Reading, Tx};
 use crate::vault::Place;
-use diesel::dsl::exists;
+use diesel::dsl::{self, exists};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
 use diesel::upsert::excluded;
 use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,17 @@ pub struct StoredQuarantine {
     pub subject: Option<RecordId>,
     /// The result of its release, as JSON.
     pub outcome: Option<Vec<u8>>,
+}
+
+/// A waiting submission without how its release ended: as much as decides who may see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outline {
+    /// Who said it.
+    pub author: UserId,
+    /// The unit that it names, when that exists.
+    pub unit: Option<UnitId>,
+    /// The form that it names.
+    pub form: Option<String>,
 }
 
 /// A waiting submission as it stands in its row.
@@ -211,6 +223,19 @@ pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> 
     feed::stamp(tx, rows.iter().filter_map(Row::told).collect())
 }
 
+/// Who may see one is to be asked of this, before anything of it is opened.
+pub fn outline(read: &mut impl Reading, id: QuarantineId) -> Result<Option<Outline>, StoreError> {
+    let row: Option<(Id, Option<Id>, Option<String>)> = on_backend!(read.conn(), c => quarantine::table
+        .filter(quarantine::id.eq(Id::from(id)))
+        .select((quarantine::author, quarantine::unit_id, quarantine::form))
+        .first(c)
+        .optional())?;
+    Ok(row.map(|(author, unit, form)| {
+        let (author, unit) = (UserId::new(author.0), unit.map(|id| UnitId::new(id.0)));
+        Outline { author, unit, form }
+    }))
+}
+
 /// One by its id.
 pub fn find(read: &mut impl Reading, id: QuarantineId) -> Result<Option<StoredQuarantine>, StoreError> {
     let row: Option<Row> = on_backend!(read.conn(), c => quarantine::table
@@ -261,6 +286,41 @@ pub fn of_submissions(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<V
         found.extend(domain(read, rows)?);
     }
     Ok(found)
+}
+
+/// Of these submissions, those that were released, with the entries that did so.
+pub fn released(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<(SubmissionId, Seq)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let rows: Vec<(Id, Option<i64>)> = on_backend!(read.conn(), c => quarantine::table
+            .filter(among(quarantine::submission_id, chunk.iter().copied().map(Id::from)))
+            .filter(quarantine::closing.eq(Some(Closing::Released.as_str())))
+            .select((quarantine::submission_id, quarantine::closed_seq))
+            .load(c))?;
+        found.extend(left(rows));
+    }
+    Ok(found)
+}
+
+/// As the index `quarantine_replaced` says it.
+const IS_REPLACED: &str = "quarantine.closing = 'replaced'";
+
+/// The submissions that were replaced with these entries, and with which.
+pub fn replaced_at(read: &mut impl Reading, entries: &[Seq]) -> Result<Vec<(SubmissionId, Seq)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in entries.chunks(BIND_CHUNK) {
+        let rows: Vec<(Id, Option<i64>)> = on_backend!(read.conn(), c => quarantine::table
+            .filter(among(quarantine::closed_seq, chunk.iter().map(|seq| Some(seq.0))))
+            .filter(dsl::sql::<Bool>(IS_REPLACED))
+            .select((quarantine::submission_id, quarantine::closed_seq))
+            .load(c))?;
+        found.extend(left(rows));
+    }
+    Ok(found)
+}
+
+fn left(rows: Vec<(Id, Option<i64>)>) -> impl Iterator<Item = (SubmissionId, Seq)> {
+    rows.into_iter().filter_map(|(id, seq)| Some((SubmissionId::new(id.0), Seq(seq?))))
 }
 
 /// Those still waiting that speak of these records, as (record, waiting), the first received first.
@@ -322,13 +382,9 @@ pub struct QuarantineFilter {
     pub after: Option<QuarantineId>,
 }
 
-/// A page in order of id.
-pub fn list(
-    read: &mut impl Reading,
-    filter: &QuarantineFilter,
-    limit: i64,
-) -> Result<Vec<StoredQuarantine>, StoreError> {
-    let rows: Vec<Row> = on_backend!(read.conn(), c => {
+/// A page of ids, in their order.
+pub fn list(read: &mut impl Reading, filter: &QuarantineFilter, limit: i64) -> Result<Vec<QuarantineId>, StoreError> {
+    let ids: Vec<Id> = on_backend!(read.conn(), c => {
         let mut query = quarantine::table.into_boxed();
         query = match &filter.whose {
             Whose::Author(author, None) => query.filter(quarantine::author.eq(Id::from(*author))),
@@ -367,7 +423,27 @@ pub fn list(
         if let Some(after) = filter.after {
             query = query.filter(quarantine::id.gt(Id::from(after)));
         }
-        query.order(quarantine::id).limit(limit).select(Row::as_select()).load(c)
+        query.order(quarantine::id).limit(limit).select(quarantine::id).load(c)
     })?;
-    domain(read, rows)
+    Ok(ids.into_iter().map(|id| QuarantineId::new(id.0)).collect())
+}
+
+/// What is kept of a waiting submission beside what it says, and may be long, in bytes: why it waits, and how its release
+/// ended. Neither database reads it to tell.
+const BYTES: &str = "CAST(octet_length(submissions.result) + coalesce(octet_length(quarantine.outcome), 0) AS BIGINT)";
+
+/// How many bytes there are of these, in order of id.
+pub fn sizes(read: &mut impl Reading, ids: &[QuarantineId]) -> Result<Vec<(QuarantineId, usize)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let rows: Vec<(Id, i64)> = on_backend!(read.conn(), c => quarantine::table
+            .inner_join(submissions::table.on(submissions::id.eq(quarantine::submission_id)))
+            .filter(among(quarantine::id, chunk.iter().copied().map(Id::from)))
+            .select((quarantine::id, dsl::sql::<BigInt>(BYTES)))
+            .load(c))?;
+        let size = |bytes: i64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        found.extend(rows.into_iter().map(|(id, bytes)| (QuarantineId::new(id.0), size(bytes))));
+    }
+    found.sort_unstable();
+    Ok(found)
 }

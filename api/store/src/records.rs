@@ -41,6 +41,19 @@ impl StoredRecord {
     }
 }
 
+/// A record without what it says: as much as decides who may see it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outline {
+    /// Its id.
+    pub id: RecordId,
+    /// Its form.
+    pub form: String,
+    /// Its unit.
+    pub unit: UnitId,
+    /// The person it is about.
+    pub subject: Option<RecordId>,
+}
+
 /// A record to be written, with the grant that allows it and its state as two texts.
 #[derive(Clone, Debug)]
 pub struct RecordChange {
@@ -194,6 +207,45 @@ pub fn by_ids(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<StoredRec
             .load(c))?;
         found.extend(domain(read, rows)?);
     }
+    Ok(found)
+}
+
+/// Records by id, of which nothing is opened.
+pub fn outlines(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<Outline>, StoreError> {
+    let mut found: Vec<(Id, String, Id, Option<Id>)> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        found.extend(on_backend!(read.conn(), c => records::table
+            .filter(among(records::id, chunk.iter().copied().map(Id::from)))
+            .select((records::id, records::form, records::unit_id, records::subject))
+            .load::<(Id, String, Id, Option<Id>)>(c))?);
+    }
+    let outline = |(id, form, unit, subject): (Id, String, Id, Option<Id>)| Outline {
+        id: RecordId::new(id.0),
+        form,
+        unit: UnitId::new(unit.0),
+        subject: subject.map(|id| RecordId::new(id.0)),
+    };
+    Ok(found.into_iter().map(outline).collect())
+}
+
+/// All that is kept of a record's state, in bytes. Neither database reads it to tell.
+const BYTES: &str = "CAST(octet_length(records.cells) + coalesce(octet_length(records.personal), 0) AS BIGINT)";
+
+fn sized(rows: Vec<(Id, i64)>) -> impl Iterator<Item = (RecordId, usize)> {
+    rows.into_iter().map(|(id, bytes)| (RecordId::new(id.0), usize::try_from(bytes).unwrap_or(usize::MAX)))
+}
+
+/// How many bytes there are of these records, in order of id.
+pub fn sizes(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<(RecordId, usize)>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let rows: Vec<(Id, i64)> = on_backend!(read.conn(), c => records::table
+            .filter(among(records::id, chunk.iter().copied().map(Id::from)))
+            .select((records::id, dsl::sql::<BigInt>(BYTES)))
+            .load(c))?;
+        found.extend(sized(rows));
+    }
+    found.sort_unstable();
     Ok(found)
 }
 
@@ -473,15 +525,16 @@ pub fn list(read: &mut impl Reading, filter: &RecordFilter, limit: i64) -> Resul
     Ok(ids.into_iter().map(|id| RecordId::new(id.0)).collect())
 }
 
-/// All records of a form below one unit. Only for a form of which the unit has few: the people of a branch.
-pub fn below(read: &mut impl Reading, form: &str, unit: UnitId) -> Result<Vec<StoredRecord>, StoreError> {
-    let rows: Vec<Row> = on_backend!(read.conn(), c => records::table
+/// All records of a form below one unit, with how many bytes there are of each. Only for a form of which the unit has few: the
+/// people of a branch.
+pub fn below(read: &mut impl Reading, form: &str, unit: UnitId) -> Result<Vec<(RecordId, usize)>, StoreError> {
+    let rows: Vec<(Id, i64)> = on_backend!(read.conn(), c => records::table
         .filter(records::unit_id.eq_any(unit_closure::table
             .filter(unit_closure::ancestor_id.eq(Id::from(unit)))
             .select(unit_closure::descendant_id)))
         .filter(records::form.concat(NOT_BY_INDEX).eq(form))
         .order(records::id)
-        .select(Row::as_select())
+        .select((records::id, dsl::sql::<BigInt>(BYTES)))
         .load(c))?;
-    domain(read, rows)
+    Ok(sized(rows).collect())
 }

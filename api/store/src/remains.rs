@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::feed::{self, Before, FeedRow};
 use crate::quarantine::Closing;
 use crate::schema::{erased_records, erased_submissions};
-use crate::submissions::{self, StoredSubmission};
+use crate::submissions::{self, Received, StoredSubmission};
 use crate::transaction::{Reading, Tx};
 use crate::{conflicts, quarantine, records};
 use diesel::prelude::*;
@@ -26,8 +26,8 @@ pub struct Family {
     pub people: BTreeSet<RecordId>,
     /// Their records.
     pub records: BTreeSet<RecordId>,
-    /// What was said of them, accepted or not.
-    pub said: BTreeMap<SubmissionId, StoredSubmission>,
+    /// What was said of them, accepted or not; not what it says, of which there may be any amount.
+    pub said: BTreeMap<SubmissionId, Received>,
     /// Under which ids their records are known, each in its unit.
     names: BTreeMap<(RecordId, UnitId), RecordId>,
 }
@@ -48,7 +48,7 @@ impl Family {
     }
 
     /// The records of which submissions speak, each of the unit that the submission names.
-    fn spoken_of(&self, read: &mut impl Reading, said: &[StoredSubmission]) -> Result<Vec<RecordId>, StoreError> {
+    fn spoken_of(&self, read: &mut impl Reading, said: &[Received]) -> Result<Vec<RecordId>, StoreError> {
         let named: BTreeSet<(RecordId, UnitId)> = said.iter().filter_map(|s| Some((s.record?, s.unit?))).collect();
         let ids: Vec<RecordId> = named.iter().map(|(id, _)| *id).collect();
         let aliases = records::aliases(read, &ids)?;
@@ -56,20 +56,18 @@ impl Family {
             aliases.into_iter().map(|(alias, unit, record)| ((alias, unit), record)).collect();
         let meant: BTreeSet<(RecordId, UnitId)> =
             named.iter().map(|name| (aliases.get(name).copied().unwrap_or(name.0), name.1)).collect();
-        let rows = records::rows(read, meant.iter().map(|(id, _)| *id))?;
-        let there = rows.iter().map(|row| (RecordId::new(row.id.0), UnitId::new(row.unit_id.0)));
+        let ids: Vec<RecordId> = meant.iter().map(|(id, _)| *id).collect();
+        let there = records::outlines(read, &ids)?.into_iter().map(|outline| (outline.id, outline.unit));
         Ok(there.filter(|record| meant.contains(record)).map(|(id, _)| id).collect())
     }
 
     /// Adds records, and what was said to them. Answers the people who are new by that.
     fn add(&mut self, read: &mut impl Reading, found: Vec<RecordId>) -> Result<Vec<RecordId>, StoreError> {
         let found: BTreeSet<RecordId> = found.into_iter().filter(|id| !self.records.contains(id)).collect();
-        let rows = records::rows(read, found.iter().copied())?;
-        let mut people: BTreeSet<RecordId> =
-            rows.iter().filter_map(|row| row.subject.map(|id| RecordId::new(id.0))).collect();
-        let mut names: BTreeMap<(RecordId, UnitId), RecordId> = (rows.iter())
-            .map(|row| ((RecordId::new(row.id.0), UnitId::new(row.unit_id.0)), RecordId::new(row.id.0)))
-            .collect();
+        let outlines = records::outlines(read, &found.iter().copied().collect::<Vec<_>>())?;
+        let mut people: BTreeSet<RecordId> = outlines.iter().filter_map(|outline| outline.subject).collect();
+        let mut names: BTreeMap<(RecordId, UnitId), RecordId> =
+            outlines.iter().map(|outline| ((outline.id, outline.unit), outline.id)).collect();
         for (alias, unit, record) in
             records::alias_rows(read, found.iter().copied())?.iter().map(records::AliasRow::ids)
         {
@@ -88,12 +86,12 @@ impl Family {
     }
 
     /// The record to which a submission was said; none when it was about one of the people all the same.
-    pub fn record_of(&self, submission: &StoredSubmission) -> Option<RecordId> {
+    pub fn record_of(&self, submission: &Received) -> Option<RecordId> {
         self.names.get(&(submission.record?, submission.unit?)).copied()
     }
 }
 
-fn is_of(submission: &StoredSubmission, names: &BTreeMap<(RecordId, UnitId), RecordId>) -> bool {
+fn is_of(submission: &Received, names: &BTreeMap<(RecordId, UnitId), RecordId>) -> bool {
     submission.record.zip(submission.unit).is_some_and(|name| names.contains_key(&name))
 }
 

@@ -208,6 +208,8 @@ diesel::table! {
         valid_to -> Nullable<sql::Instant>,
         seq -> BigInt,
         given_seq -> BigInt,
+        ended -> Bool,
+        earlier_ends -> Nullable<Text>,
     }
 }
 

@@ -13,7 +13,7 @@ use diesel::prelude::*;
 use muong_domain::access::{Authority, Grant};
 use muong_domain::id::{RecordId, SubmissionId, UserId, derived};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -32,13 +32,15 @@ pub enum Owner {
 
 /// The kind of the key that digests values which must be unique among people.
 const INDEX: &str = "index";
+/// The kind of the keys of submissions.
+const SUBMISSION: &str = "submission";
 
 impl Owner {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Store => "store",
             Self::Person(_) => "person",
-            Self::Submission(_) => "submission",
+            Self::Submission(_) => SUBMISSION,
             Self::User(_) => "user",
         }
     }
@@ -184,6 +186,27 @@ fn rows(conn: &mut Connection, kind: &str, owners: &[Id]) -> Result<Vec<KeyRow>,
         .filter(among(data_keys::owner, owners.iter().copied()))
         .select((data_keys::owner, data_keys::master, data_keys::wrapped))
         .load(c))?)
+}
+
+/// Which of these submissions are kept under a key of their own, since nobody could be told whom they are about. Their keys
+/// tell, so nothing of them is read.
+pub fn alone(read: &mut impl Reading, ids: &BTreeSet<SubmissionId>) -> Result<BTreeSet<SubmissionId>, StoreError> {
+    let (conn, keyring) = read.parts();
+    let made = keyring.made.iter().filter_map(|(owner, _)| match owner {
+        Owner::Submission(id) => Some(*id),
+        Owner::Store | Owner::Person(_) | Owner::User(_) => None,
+    });
+    let mut found: BTreeSet<SubmissionId> = made.filter(|id| ids.contains(id)).collect();
+    let ids: Vec<Id> = ids.iter().copied().map(Id::from).collect();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        let owners: Vec<Id> = on_backend!(&mut *conn, c => data_keys::table
+            .filter(data_keys::kind.eq(SUBMISSION))
+            .filter(among(data_keys::owner, chunk.iter().copied()))
+            .select(data_keys::owner)
+            .load(c))?;
+        found.extend(owners.into_iter().map(|id| SubmissionId::new(id.0)));
+    }
+    Ok(found)
 }
 
 /// The key to seal with; made when there is none yet. None of somebody whose key has been destroyed.

@@ -156,13 +156,16 @@ fn unclaimed(r: &mut impl Reading, next: Option<Vec<u8>>) -> Result<Option<[u8; 
 /// Marks a refresh token as used and gives out the next one. Tokens of the session that have expired are forgotten:
 /// they are refused without being known, so the family does not grow for ever.
 pub fn rotate(tx: &mut Tx<'_>, session: SessionId, used: &[u8; 32], next: NewToken) -> Result<(), StoreError> {
-    let at = Instant(tx.received_at());
+    let at = tx.received_at();
+    let lifetime = next.expires_at - at;
+    // By when they were given out as well: so the index leads past all that are still good.
     on_backend!(tx.conn(), c => diesel::delete(refresh_tokens::table
         .filter(refresh_tokens::session_id.eq(Id::from(session)))
-        .filter(refresh_tokens::expires_at.le(at)))
+        .filter(refresh_tokens::issued_at.le(Instant(at - lifetime)))
+        .filter(refresh_tokens::expires_at.le(Instant(at))))
         .execute(c))?;
     on_backend!(tx.conn(), c => diesel::update(refresh_tokens::table.find(used.as_slice()))
-        .set((refresh_tokens::used_at.eq(at), refresh_tokens::replaced_by.eq(next.hash.as_slice())))
+        .set((refresh_tokens::used_at.eq(Instant(at)), refresh_tokens::replaced_by.eq(next.hash.as_slice())))
         .execute(c))?;
     give(tx, session, next)
 }
@@ -229,16 +232,20 @@ pub fn of_user(
         .collect()
 }
 
+/// When each of these got its last token: one step into an index for each, however many tokens it has had.
 fn last_refreshed(r: &mut impl Reading, of: &[Id]) -> Result<HashMap<Id, Instant>, StoreError> {
-    let rows: Vec<(Id, Instant)> = on_backend!(r.conn(), c => refresh_tokens::table
-        .filter(refresh_tokens::session_id.eq_any(of))
-        .select((refresh_tokens::session_id, refresh_tokens::issued_at))
+    let rows: Vec<(Id, Option<Instant>)> = on_backend!(r.conn(), c => sessions::table
+        .filter(sessions::id.eq_any(of))
+        .select((
+            sessions::id,
+            refresh_tokens::table
+                .filter(refresh_tokens::session_id.eq(sessions::id))
+                .order(refresh_tokens::issued_at.desc())
+                .select(refresh_tokens::issued_at)
+                .single_value(),
+        ))
         .load(c))?;
-    let mut last: HashMap<Id, Instant> = HashMap::with_capacity(of.len());
-    for (session, at) in rows {
-        last.entry(session).and_modify(|known| *known = at.max(*known)).or_insert(at);
-    }
-    Ok(last)
+    Ok(rows.into_iter().filter_map(|(session, at)| Some((session, at?))).collect())
 }
 
 fn give(tx: &mut Tx<'_>, session: SessionId, token: NewToken) -> Result<(), StoreError> {
@@ -278,12 +285,34 @@ fn close(
     if ended == 0 {
         return Ok(false);
     }
+    forget_spent(tx, session.id)?;
     let command = json!({ "id": session.id, "user": session.user, "device": session.device });
     let mut entry = name(LogEntry::of_reference("session", session.id.uuid(), why.as_str(), &command));
     entry.device = Some(session.device);
     tx.append(entry);
     tx.touch_access();
     Ok(true)
+}
+
+/// How many tokens of a session that has ended are remembered, the last ones: whoever holds one of them learns why it ended.
+const REMEMBERED: i64 = 16;
+
+/// While a session lives, each token that it has spent is known, so that whoever presents one again ends it. Afterwards they
+/// are of no use.
+fn forget_spent(tx: &mut Tx<'_>, session: SessionId) -> Result<(), StoreError> {
+    let id = Id::from(session);
+    let last: Vec<Vec<u8>> = on_backend!(tx.conn(), c => refresh_tokens::table
+        .filter(refresh_tokens::session_id.eq(id))
+        .order(refresh_tokens::issued_at.desc())
+        .limit(REMEMBERED)
+        .select(refresh_tokens::token_hash)
+        .load(c))?;
+    on_backend!(tx.conn(), c => diesel::delete(refresh_tokens::table
+        .filter(refresh_tokens::session_id.eq(id))
+        .filter(refresh_tokens::used_at.is_not_null())
+        .filter(refresh_tokens::token_hash.ne_all(&last)))
+        .execute(c))?;
+    Ok(())
 }
 
 /// Ends every session of a user.

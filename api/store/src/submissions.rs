@@ -9,6 +9,7 @@ use crate::seal::{self, Keyring, Owner, owner_of};
 use crate::transaction::{Reading, Tx};
 use crate::vault::Place;
 use chrono::{DateTime, Utc};
+use diesel::dsl;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -52,6 +53,27 @@ pub struct StoredSubmission {
     pub owner: Owner,
     /// What was said and answered; none when whom it was about has been erased.
     pub told: Option<Told>,
+}
+
+/// A received submission without what it says, which may be long.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// Its id.
+    pub id: SubmissionId,
+    /// The entry that recorded it.
+    pub seq: Seq,
+    /// The device that pushed it.
+    pub device: DeviceId,
+    /// Who said it.
+    pub author: UserId,
+    /// The unit that it names, when that could be read and exists.
+    pub unit: Option<UnitId>,
+    /// The canonical record.
+    pub record: Option<RecordId>,
+    /// When it was said, by the phone's clock.
+    pub captured_at: Option<DateTime<Utc>>,
+    /// The person it is about.
+    pub subject: Option<RecordId>,
 }
 
 /// What was said, and what was answered.
@@ -165,6 +187,34 @@ impl Row {
     }
 }
 
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = submissions)]
+struct ReceivedRow {
+    id: Id,
+    seq: i64,
+    device_id: Id,
+    author: Id,
+    unit_id: Option<Id>,
+    record_id: Option<Id>,
+    captured_at: Option<Instant>,
+    subject: Option<Id>,
+}
+
+impl From<ReceivedRow> for Received {
+    fn from(row: ReceivedRow) -> Self {
+        Self {
+            id: SubmissionId::new(row.id.0),
+            seq: Seq(row.seq),
+            device: DeviceId::new(row.device_id.0),
+            author: UserId::new(row.author.0),
+            unit: row.unit_id.map(|id| UnitId::new(id.0)),
+            record: row.record_id.map(|id| RecordId::new(id.0)),
+            captured_at: row.captured_at.map(|at| at.0),
+            subject: row.subject.map(|id| RecordId::new(id.0)),
+        }
+    }
+}
+
 fn open(read: &mut impl Reading, rows: Vec<Row>) -> Result<Vec<StoredSubmission>, StoreError> {
     let owners = rows.iter().map(Row::owner).collect::<Result<Vec<_>, _>>()?;
     seal::learn(read, owners)?;
@@ -215,32 +265,42 @@ pub fn take_over(tx: &mut Tx<'_>, copy: &SubmissionCopy) -> Result<(), StoreErro
     Ok(insert_rows(tx.conn(), std::slice::from_ref(&copy.0))?)
 }
 
+/// Those of these ids that have been received, without what they say.
+pub fn received(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<Received>, StoreError> {
+    let mut found: Vec<ReceivedRow> = Vec::new();
+    for chunk in ids.chunks(BIND_CHUNK) {
+        found.extend(on_backend!(read.conn(), c => submissions::table
+            .filter(among(submissions::id, chunk.iter().copied().map(Id::from)))
+            .select(ReceivedRow::as_select())
+            .load::<ReceivedRow>(c))?);
+    }
+    Ok(found.into_iter().map(Received::from).collect())
+}
+
 /// What was said about these people, in whatever unit and form.
-pub fn about(read: &mut impl Reading, people: &[RecordId]) -> Result<Vec<StoredSubmission>, StoreError> {
-    let mut found = Vec::new();
+pub fn about(read: &mut impl Reading, people: &[RecordId]) -> Result<Vec<Received>, StoreError> {
+    let mut found: Vec<ReceivedRow> = Vec::new();
     for chunk in people.chunks(BIND_CHUNK) {
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
-        let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+        found.extend(on_backend!(read.conn(), c => submissions::table
             .filter(among(submissions::subject, ids))
-            .select(Row::as_select())
-            .load(c))?;
-        found.extend(open(read, rows)?);
+            .select(ReceivedRow::as_select())
+            .load::<ReceivedRow>(c))?);
     }
-    Ok(found)
+    Ok(found.into_iter().map(Received::from).collect())
 }
 
 /// What named these ids as its record, in whatever unit.
-pub fn naming(read: &mut impl Reading, records: &[RecordId]) -> Result<Vec<StoredSubmission>, StoreError> {
-    let mut found = Vec::new();
+pub fn naming(read: &mut impl Reading, records: &[RecordId]) -> Result<Vec<Received>, StoreError> {
+    let mut found: Vec<ReceivedRow> = Vec::new();
     for chunk in records.chunks(BIND_CHUNK) {
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
-        let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+        found.extend(on_backend!(read.conn(), c => submissions::table
             .filter(among(submissions::record_id, ids))
-            .select(Row::as_select())
-            .load(c))?;
-        found.extend(open(read, rows)?);
+            .select(ReceivedRow::as_select())
+            .load::<ReceivedRow>(c))?);
     }
-    Ok(found)
+    Ok(found.into_iter().map(Received::from).collect())
 }
 
 /// All submissions after an entry, in order of receipt; for whoever walks the whole store.
@@ -347,17 +407,22 @@ pub fn results(read: &mut impl Reading, ids: &[SubmissionId]) -> Result<Vec<(Sub
     Ok(found)
 }
 
-/// The submissions that have become part of a record, in order of receipt after `after`; `ids` are the record's own and
-/// its aliases. What waits in quarantine is no part of it, whatever record it names; what was released from there is.
+/// What is kept of a submission that may be long, in bytes. Neither database reads it to tell.
+const BYTES: &str = "CAST(octet_length(submissions.body) + octet_length(submissions.result) \
+     + coalesce(octet_length(quarantine.outcome), 0) AS BIGINT)";
+
+/// The entries of the submissions that have become part of a record, in order of receipt after `after`, with how many bytes
+/// there are of each; `ids` are the record's own and its aliases. What waits in quarantine is no part of it, whatever record
+/// it names; what was released from there is.
 pub fn of_record(
     read: &mut impl Reading,
     ids: &[RecordId],
     unit: UnitId,
     after: Seq,
     limit: i64,
-) -> Result<Vec<StoredSubmission>, StoreError> {
+) -> Result<Vec<(Seq, usize)>, StoreError> {
     let ids: Vec<Option<Id>> = ids.iter().map(|id| Some(Id::from(*id))).collect();
-    let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+    let rows: Vec<(i64, i64)> = on_backend!(read.conn(), c => submissions::table
         .left_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
         .filter(submissions::record_id.eq_any(ids))
         .filter(submissions::unit_id.eq(Some(Id::from(unit))))
@@ -365,9 +430,23 @@ pub fn of_record(
         .filter(submissions::seq.gt(after.0))
         .order(submissions::seq)
         .limit(limit)
-        .select(Row::as_select())
+        .select((submissions::seq, dsl::sql::<BigInt>(BYTES)))
         .load(c))?;
-    open(read, rows)
+    Ok(rows.into_iter().map(|(seq, bytes)| (Seq(seq), usize::try_from(bytes).unwrap_or(usize::MAX))).collect())
+}
+
+/// The submissions that these entries recorded, in order.
+pub fn at(read: &mut impl Reading, entries: &[Seq]) -> Result<Vec<StoredSubmission>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in entries.chunks(BIND_CHUNK) {
+        let rows: Vec<Row> = on_backend!(read.conn(), c => submissions::table
+            .filter(among(submissions::seq, chunk.iter().map(|seq| seq.0)))
+            .select(Row::as_select())
+            .load(c))?;
+        found.extend(open(read, rows)?);
+    }
+    found.sort_unstable_by_key(|submission: &StoredSubmission| submission.seq);
+    Ok(found)
 }
 
 /// Who had said, before an entry, what has become part of a record; in order. `ids` are as for [`of_record`], and what counts is

@@ -7,11 +7,11 @@ use crate::columns::{Id, Instant};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::schema::{audit, audit_subjects, conflicts, decisions, log, quarantine, records, submissions};
-use crate::transaction::{LogRow, Reading};
+use crate::transaction::Reading;
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Bool, Nullable, Text};
 use muong_domain::id::{DeviceId, GrantId, RecordId, Seq, UnitId, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -73,7 +73,7 @@ pub struct Trace {
     pub grant: Option<GrantId>,
     /// Of a change: which submission, decision, unit, user … it is.
     pub reference: Option<Uuid>,
-    /// Of a change of reference data: the change itself.
+    /// Of a change of users, devices, sessions and grants: the change itself.
     pub command: Option<String>,
     /// The operation.
     pub what: Option<String>,
@@ -220,61 +220,88 @@ fn logged(read: &mut impl Reading, by: &By, window: Window) -> Result<Vec<Trace>
     Ok(rows.into_iter().map(of_entry).collect())
 }
 
-fn everything(read: &mut impl Reading, window: Window) -> Result<Vec<LogRow>, StoreError> {
+/// An entry of the log, as far as the trail tells it.
+type EntryRow = (i64, Instant, Option<Id>, Option<Id>, Option<Id>, String, Id, String, Option<String>);
+
+/// The change itself only where it says who may do what: it is short there. Of a form it is the whole of it, and of an erasure
+/// all that remains of somebody.
+const COMMAND: &str = "CASE WHEN log.kind IN ('user', 'device', 'session', 'grant') THEN log.command END";
+
+macro_rules! entry_columns {
+    () => {
+        (
+            log::seq,
+            log::received_at,
+            log::actor,
+            log::device_id,
+            log::grant_id,
+            log::kind,
+            log::reference,
+            log::outcome,
+            sql::<Nullable<Text>>(COMMAND),
+        )
+    };
+}
+
+fn everything(read: &mut impl Reading, window: Window) -> Result<Vec<EntryRow>, StoreError> {
     Ok(on_backend!(read.conn(), c => log::table
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(window.limit)
+        .select(entry_columns!())
         .load(c))?)
 }
 
 /// Most entries are of this kind, so it has no index of its own.
-fn received(read: &mut impl Reading, window: Window) -> Result<Vec<LogRow>, StoreError> {
+fn received(read: &mut impl Reading, window: Window) -> Result<Vec<EntryRow>, StoreError> {
     Ok(on_backend!(read.conn(), c => log::table
         .filter(log::kind.eq(SUBMISSION))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(window.limit)
+        .select(entry_columns!())
         .load(c))?)
 }
 
-fn by_actor(read: &mut impl Reading, user: UserId, window: Window) -> Result<Vec<LogRow>, StoreError> {
+fn by_actor(read: &mut impl Reading, user: UserId, window: Window) -> Result<Vec<EntryRow>, StoreError> {
     Ok(on_backend!(read.conn(), c => log::table
         .filter(log::actor.eq(Some(Id::from(user))))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(window.limit)
+        .select(entry_columns!())
         .load(c))?)
 }
 
-fn by_kind(read: &mut impl Reading, kind: &str, window: Window) -> Result<Vec<LogRow>, StoreError> {
+fn by_kind(read: &mut impl Reading, kind: &str, window: Window) -> Result<Vec<EntryRow>, StoreError> {
     Ok(on_backend!(read.conn(), c => log::table
         .filter(sql::<Bool>(IS_NO_SUBMISSION))
         .filter(log::kind.eq(kind))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(window.limit)
+        .select(entry_columns!())
         .load(c))?)
 }
 
 /// What was said about somebody, and what was decided about that. All of one person is little: it is sorted.
-fn about_person(read: &mut impl Reading, person: RecordId, window: Window) -> Result<Vec<LogRow>, StoreError> {
+fn about_person(read: &mut impl Reading, person: RecordId, window: Window) -> Result<Vec<EntryRow>, StoreError> {
     let (conn, id, limit) = (read.conn(), Some(Id::from(person)), window.limit);
-    let mut found: Vec<LogRow> = on_backend!(&mut *conn, c => submissions::table
+    let mut found: Vec<EntryRow> = on_backend!(&mut *conn, c => submissions::table
         .inner_join(log::table.on(log::seq.eq(submissions::seq)))
         .filter(submissions::subject.eq(id))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(limit)
-        .select(log::all_columns)
+        .select(entry_columns!())
         .load(c))?;
-    let decided: Vec<LogRow> = on_backend!(conn, c => decisions::table
+    let decided: Vec<EntryRow> = on_backend!(conn, c => decisions::table
         .inner_join(log::table.on(log::seq.eq(decisions::seq)))
         .filter(decisions::subject.eq(id))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(limit)
-        .select(log::all_columns)
+        .select(entry_columns!())
         .load(c))?;
     found.extend(decided);
     Ok(found)
@@ -282,34 +309,34 @@ fn about_person(read: &mut impl Reading, person: RecordId, window: Window) -> Re
 
 /// What was said about a record, and what was decided about its conflicts, about submissions to it that waited, and (of a
 /// person, to erase them) about itself.
-fn about_record(read: &mut impl Reading, record: RecordId, window: Window) -> Result<Vec<LogRow>, StoreError> {
+fn about_record(read: &mut impl Reading, record: RecordId, window: Window) -> Result<Vec<EntryRow>, StoreError> {
     let (conn, id, limit) = (read.conn(), Id::from(record), window.limit);
-    let mut found: Vec<LogRow> = on_backend!(&mut *conn, c => submissions::table
+    let mut found: Vec<EntryRow> = on_backend!(&mut *conn, c => submissions::table
         .inner_join(log::table.on(log::seq.eq(submissions::seq)))
         .filter(submissions::record_id.eq(Some(id)))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(limit)
-        .select(log::all_columns)
+        .select(entry_columns!())
         .load(c))?;
-    let resolved: Vec<LogRow> = on_backend!(&mut *conn, c => conflicts::table
+    let resolved: Vec<EntryRow> = on_backend!(&mut *conn, c => conflicts::table
         .inner_join(decisions::table.on(decisions::target.eq(conflicts::id)))
         .inner_join(log::table.on(log::seq.eq(decisions::seq)))
         .filter(conflicts::record_id.eq(id))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(limit)
-        .select(log::all_columns)
+        .select(entry_columns!())
         .load(c))?;
-    let erased: Vec<LogRow> = on_backend!(&mut *conn, c => decisions::table
+    let erased: Vec<EntryRow> = on_backend!(&mut *conn, c => decisions::table
         .inner_join(log::table.on(log::seq.eq(decisions::seq)))
         .filter(decisions::target.eq(id))
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(limit)
-        .select(log::all_columns)
+        .select(entry_columns!())
         .load(c))?;
-    let dealt_with: Vec<LogRow> = on_backend!(conn, c => submissions::table
+    let dealt_with: Vec<EntryRow> = on_backend!(conn, c => submissions::table
         .inner_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
         .inner_join(decisions::table.on(decisions::target.eq(quarantine::id)))
         .inner_join(log::table.on(log::seq.eq(decisions::seq)))
@@ -317,7 +344,7 @@ fn about_record(read: &mut impl Reading, record: RecordId, window: Window) -> Re
         .filter(entries!(window))
         .order((log::received_at.desc(), log::seq.desc()))
         .limit(limit)
-        .select(log::all_columns)
+        .select(entry_columns!())
         .load(c))?;
     found.extend(resolved);
     found.extend(dealt_with);
@@ -325,17 +352,18 @@ fn about_record(read: &mut impl Reading, record: RecordId, window: Window) -> Re
     Ok(found)
 }
 
-fn of_entry(row: LogRow) -> Trace {
+fn of_entry(row: EntryRow) -> Trace {
+    let (seq, received_at, actor, device, grant, kind, reference, outcome, command) = row;
     Trace {
-        place: Place { at: row.received_at.0, chain: Uuid::nil(), number: row.seq },
-        kind: row.kind,
-        user: row.actor.map(|id| UserId::new(id.0)),
-        device: row.device_id.map(|id| DeviceId::new(id.0)),
-        grant: row.grant_id.map(|id| GrantId::new(id.0)),
-        reference: Some(row.reference.0),
-        command: row.command,
+        place: Place { at: received_at.0, chain: Uuid::nil(), number: seq },
+        kind,
+        user: actor.map(|id| UserId::new(id.0)),
+        device: device.map(|id| DeviceId::new(id.0)),
+        grant: grant.map(|id| GrantId::new(id.0)),
+        reference: Some(reference.0),
+        command,
         what: None,
-        outcome: row.outcome,
+        outcome,
         reason: None,
         request: None,
         address: None,

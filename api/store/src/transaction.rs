@@ -1,7 +1,7 @@
 //! The only place that begins, takes the feed head, stamps, chains, commits and rolls back.
 //!
 //! Every write transaction first takes the one row of `feed_head`, and gives it back with the commit: so whoever sees
-//! seq n sees everything up to n, and nothing at or below n can appear later (see `sync.md`, "The cursor").
+//! seq n sees everything up to n, and nothing at or below n can appear later.
 
 use crate::columns::{Id, Instant, sql};
 use crate::connection::{Connection, Database};
@@ -486,6 +486,11 @@ impl Snapshot<'_> {
     /// The head as of this moment.
     pub fn head(&mut self) -> Result<Head, StoreError> {
         read_head(self.conn)
+    }
+
+    /// The same, and whether the database has been promoted since it was written, so that it is of another history by now.
+    pub fn look(&mut self) -> Result<(Head, bool), StoreError> {
+        look_at_head(self.conn)
     }
 }
 

@@ -162,6 +162,7 @@ pub fn list(r: &mut impl Reading, filter: &UserFilter, order: &UserOrder, limit:
                             .filter(
                                 any_role.into_sql::<Bool>().or(grants::role
                                     .eq(role)
+                                    .and(grants::ended.eq(false))
                                     .and(grants::valid_from.le(at))
                                     .and(grants::valid_to.is_null().or(grants::valid_to.gt(at).assume_not_null()))),
                             )

@@ -3,16 +3,17 @@
 use super::chance::Chance;
 use super::crew::{HURRY, Hand};
 use super::journal::{At, Delivered, Holding, Journal};
-use super::link::Answer;
+use super::link::{Answer, Silence};
 use super::tally::Event;
 use super::{COMMUNES, MEETING, MET, PERSON};
 use crate::Fallible;
 use crate::phones::branch;
 use crate::province::{self, PASSWORD};
-use muong_phone::wire::Pushed;
+use muong_phone::wire::{PushResult, Pushed};
 use muong_phone::{Draft, Moment, Next, Phone, Request, State, Thing};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -31,6 +32,9 @@ pub struct Carried {
     copy: Option<Vec<u8>>,
     /// What it heard last.
     heard: String,
+    /// What a server may have heard. With which kill it was, if that was once, and the server was killed before it answered:
+    /// when that is known there, it was recorded then.
+    sent: BTreeMap<Uuid, Option<usize>>,
 }
 
 /// A page, as far as it is looked at here.
@@ -76,6 +80,7 @@ impl Carried {
             journal: Journal::new(commune),
             copy: None,
             heard: String::new(),
+            sent: BTreeMap::new(),
         }
     }
 
@@ -105,11 +110,15 @@ impl Carried {
     }
 
     fn ask(&mut self, hand: &Hand, request: &Request, chance: &mut Chance) -> Fallible<()> {
-        let answer = hand.link.post(request.path(), Some(&self.token), request.body(), chance);
+        let answer = hand.link.tell(request.path(), &self.token, request.body(), chance);
         let moment = hand.moment(chance);
-        let Some(answer) = answer else {
-            self.phone.failed(moment);
-            return Ok(());
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(silence) => {
+                self.note_silence(hand, request, silence);
+                self.phone.failed(moment);
+                return Ok(());
+            }
         };
         let Answer { status, retry_after, ref body, .. } = answer;
         self.heard = format!("{}: {status} {}", request.path(), String::from_utf8_lossy(&body[..body.len().min(600)]));
@@ -118,14 +127,59 @@ impl Carried {
                 Request::Push { .. } => self.note_acknowledged(hand, serde_json::from_slice(body)?),
                 Request::Pull { .. } => self.note_delivered(hand, &answer)?,
             }
+        } else {
+            self.note_sent(request, None);
         }
         self.phone.answered(request, status, retry_after, &answer.body, moment);
         Ok(())
     }
 
+    /// The phone does not learn what came of a request.
+    fn note_silence(&mut self, hand: &Hand, request: &Request, silence: Silence) {
+        let killed = match silence {
+            Silence::Unasked => return,
+            Silence::Unanswered { killed } => killed,
+            Silence::Unheard(answer) => {
+                if let (Request::Push { .. }, Ok(Pushed { results, .. })) =
+                    (request, serde_json::from_slice(&answer.body))
+                {
+                    self.find_kills(hand, &results);
+                }
+                None
+            }
+        };
+        self.note_sent(request, killed);
+    }
+
+    /// A server may have heard this, and was perhaps killed meanwhile. Of what was said more than once nobody can tell when it
+    /// was recorded.
+    fn note_sent(&mut self, request: &Request, killed: Option<usize>) {
+        let Request::Push { ids, .. } = request else { return };
+        for id in ids {
+            self.sent.entry(*id).and_modify(|kill| *kill = None).or_insert(killed);
+        }
+    }
+
+    /// What was recorded before, and was said but once before, to a server that was killed, was committed and not answered.
+    fn find_kills(&mut self, hand: &Hand, results: &[PushResult]) {
+        for result in results {
+            let killed = self.sent.insert(result.id, None).flatten();
+            let was_recorded = result.original.as_ref().is_some_and(|original| original.v.is_some());
+            if let Some(kill) = killed.filter(|_| was_recorded) {
+                hand.link.stage.note_unanswered(kill);
+            }
+        }
+    }
+
+    /// Another phone may say what this one has: by that no kill can be told any more.
+    fn forget_kills(&mut self) {
+        self.sent.extend(self.phone.outbox().entries().map(|entry| (entry.id, None)));
+    }
+
     /// What the server says that it has recorded, it must have for ever.
     fn note_acknowledged(&mut self, hand: &Hand, pushed: Pushed) {
         let Pushed { epoch, results } = pushed;
+        self.find_kills(hand, &results);
         for result in results.into_iter().filter(|result| result.status != "deferred") {
             match result.status.as_str() {
                 "conflict" => hand.link.tally.count(Event::Conflict),
@@ -281,13 +335,15 @@ impl Carried {
         let copy: Phone = serde_json::from_slice(copy)?;
         self.journal.goes_back(&self.phone, &copy);
         self.phone = copy;
+        self.forget_kills();
         // It may have been another device then: it signs in as that one.
         self.token.clear();
         Ok(true)
     }
 
     /// Another phone that goes on as this one does. What this one was told is noted once.
-    pub fn twin(&self) -> Self {
+    pub fn twin(&mut self) -> Self {
+        self.forget_kills();
         let journal = Journal { delivered: Vec::new(), ..self.journal.clone() };
         Self { journal, ..self.clone() }
     }
@@ -342,4 +398,24 @@ fn somebody(record: Uuid, unit: Uuid, chance: &mut Chance) -> Draft {
         .to("birth_date", format!("{}-04-12", 1970 + chance.below(30)))
         .to("basis", "own_application")
         .to("consent_on", "2025-08-01")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_said_once_and_to_a_server_that_was_killed_tells_of_that_kill() {
+        let mut carried = Carried::new(0);
+        let ids = [1, 2].map(Uuid::from_u128);
+        let push = |ids: &[Uuid]| Request::Push { ids: ids.to_vec(), body: Value::Null };
+        carried.note_sent(&push(&ids[..1]), Some(3));
+        assert_eq!(carried.sent, BTreeMap::from([(ids[0], Some(3))]));
+        carried.note_sent(&push(&ids), Some(4));
+        assert_eq!(carried.sent, BTreeMap::from([(ids[0], None), (ids[1], Some(4))]));
+        carried.note_sent(&push(&ids), None);
+        assert_eq!(carried.sent, BTreeMap::from([(ids[0], None), (ids[1], None)]));
+        carried.note_sent(&Request::Pull { body: Value::Null }, Some(5));
+        assert_eq!(carried.sent.len(), 2);
+    }
 }

@@ -27,6 +27,19 @@ pub struct Answer {
     pub asked: Instant,
 }
 
+/// Why no answer is heard.
+pub enum Silence {
+    /// Nobody was asked.
+    Unasked,
+    /// This was answered, and nobody heard it.
+    Unheard(Answer),
+    /// None came.
+    Unanswered {
+        /// Which kill it was, if the server was killed meanwhile.
+        killed: Option<usize>,
+    },
+}
+
 /// The network, as one thread has it.
 pub struct Link {
     /// Where the servers are.
@@ -52,28 +65,42 @@ impl Link {
 
     /// POST; none when no answer is heard.
     pub fn post(&self, path: &str, token: Option<&str>, body: &Value, chance: &mut Chance) -> Option<Answer> {
-        self.ask("POST", path, token, body.to_string(), chance)
+        self.ask("POST", path, token, body.to_string(), chance).ok()
+    }
+
+    /// The same, for who wants to know why none is.
+    pub fn tell(&self, path: &str, token: &str, body: &Value, chance: &mut Chance) -> Result<Answer, Silence> {
+        self.ask("POST", path, Some(token), body.to_string(), chance)
     }
 
     /// GET; none when no answer is heard.
     pub fn get(&self, path: &str, token: Option<&str>, chance: &mut Chance) -> Option<Answer> {
-        self.ask("GET", path, token, String::new(), chance)
+        self.ask("GET", path, token, String::new(), chance).ok()
     }
 
-    fn ask(&self, method: &str, path: &str, token: Option<&str>, body: String, chance: &mut Chance) -> Option<Answer> {
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: String,
+        chance: &mut Chance,
+    ) -> Result<Answer, Silence> {
         let bad = !self.rests();
         if bad && chance.percent(REQUESTS_LOST) {
             self.tally.count(Event::RequestLost);
-            return None;
+            return Err(Silence::Unasked);
         }
-        let address = self.stage.address(chance)?;
-        let answer = self.ask_at(address, method, path, token, body)?;
+        let address = self.stage.address(chance).ok_or(Silence::Unasked)?;
+        let asked = Instant::now();
+        let answer = self.ask_at(address, method, path, token, body);
+        let answer = answer.ok_or_else(|| Silence::Unanswered { killed: self.stage.killed_since(address, asked) })?;
         // The server has done it all, and nobody hears of it.
         if bad && chance.percent(answers_lost(path)) {
             self.tally.count(Event::AnswerLost);
-            return None;
+            return Err(Silence::Unheard(answer));
         }
-        Some(answer)
+        Ok(answer)
     }
 
     /// POST to one server, whatever the link is like; none when there is no answer.

@@ -24,7 +24,7 @@ use cluster::Cluster;
 use crew::Crew;
 use muong_server::telemetry::with_causes;
 use oracle::Verdict;
-use stage::{Fault, Stage};
+use stage::{Fault, Stage, Unanswered};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ fn play(stage: &Arc<Stage>, plan: Plan, database: &str) -> Fallible<()> {
     let (begun, mut turn) = (Instant::now(), 0);
     let is_over = |turn: usize| {
         let lasted = begun.elapsed();
-        let all = turn >= faults.len() && tally.missing().is_empty();
+        let all = turn >= faults.len() && tally.missing().is_empty() && stage.has_suffered(&faults);
         lasted >= plan.lasts && (all || lasted >= plan.lasts + OVERTIME)
     };
     while !is_over(turn) && !crew.has_failed() {
@@ -98,7 +98,7 @@ fn play(stage: &Arc<Stage>, plan: Plan, database: &str) -> Fallible<()> {
     let (left, spare) = (stage.stop()?, stage.another_database()?);
     let verdict = oracle::judge(left, &spare, stage.cuts(), &notes)
         .map_err(|error| format!("the oracle: {}", with_causes(&*error)))?;
-    tell(database, &tally, &happened, &verdict);
+    tell(database, &tally, &happened, stage.unanswered(), &verdict);
     let mut missing = tally.missing();
     missing
         .extend(faults.iter().filter(|fault| !happened.iter().any(|(had, _)| had == *fault)).map(|fault| fault.name()));
@@ -109,7 +109,7 @@ fn play(stage: &Arc<Stage>, plan: Plan, database: &str) -> Fallible<()> {
     }
 }
 
-fn tell(database: &str, tally: &Tally, happened: &[(Fault, usize)], verdict: &Verdict) {
+fn tell(database: &str, tally: &Tally, happened: &[(Fault, usize)], unanswered: Unanswered, verdict: &Verdict) {
     let listed = |counts: &mut dyn Iterator<Item = (&str, usize)>| {
         counts.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(" · ")
     };
@@ -120,5 +120,6 @@ fn tell(database: &str, tally: &Tally, happened: &[(Fault, usize)], verdict: &Ve
     );
     println!("  events: {}", listed(&mut Event::ALL.into_iter().map(|event| (event.name(), tally.of(event)))));
     println!("  faults: {}", listed(&mut happened.iter().map(|(fault, times)| (fault.name(), *times))));
+    println!("  {unanswered}");
     println!("  found: {}", listed(&mut faults.named().into_iter()));
 }

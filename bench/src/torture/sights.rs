@@ -38,7 +38,7 @@ pub fn holds(conn: &mut Connection, commune: usize, now: DateTime<Utc>) -> Falli
     let from = format!(
         "records r WHERE r.state = 'live' AND EXISTS (SELECT 1 FROM unit_closure c \
          JOIN grants g ON g.unit_id = c.ancestor_id WHERE c.descendant_id = r.unit_id AND g.user_id = {user} \
-         AND g.valid_from <= {now} AND (g.valid_to IS NULL OR g.valid_to > {now}) \
+         AND NOT g.ended AND g.valid_from <= {now} AND (g.valid_to IS NULL OR g.valid_to > {now}) \
          AND (g.role = 'cadre' OR (g.role = 'liaison' AND r.form = '{MEETING}'))) \
          AND NOT EXISTS (SELECT 1 FROM data_keys k WHERE k.kind = 'person' AND k.owner = r.subject \
          AND k.wrapped IS NULL)"
@@ -137,12 +137,15 @@ impl Sights {
 }
 
 /// Whether a grant let its holder be told of records of a unit, when the server's clock said any of what it may have said.
+/// No clock excuses what was told after the entry that ended it at once.
 fn may_see(known: &KnownGrant, delivered: &Delivered, line: &BTreeSet<Uuid>, person: bool) -> bool {
-    let HeldGrant { role, unit, valid_from, valid_to, .. } = known.held;
+    let HeldGrant { role, unit, valid_from, valid_to, ended, .. } = known.held;
     // An end that was set after this page was not known to it.
-    let end = valid_to.filter(|_| known.changed <= Seq(delivered.at.seq));
+    let is_changed = known.changed <= Seq(delivered.at.seq);
+    let end = valid_to.filter(|_| is_changed);
     let held = |(from, to): &(DateTime<Utc>, DateTime<Utc>)| valid_from <= *to && end.is_none_or(|end| *from < end);
     known.given <= Seq(delivered.at.seq)
+        && !(ended && is_changed)
         && line.contains(&unit.uuid())
         && sees_persons(role).is_some_and(|persons| persons || !person)
         && delivered.clocks.iter().any(held)
@@ -158,10 +161,12 @@ mod tests {
     fn after_a_grant_has_ended_nothing_of_its_unit_may_be_told() {
         let (top, unit, epoch) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
         let at = |minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
-        let grant = |role, valid_to| KnownGrant {
-            held: HeldGrant { id: Uuid::from_u128(4).into(), role, unit: top.into(), valid_from: at(0), valid_to },
+        let (id, valid_from) = (Uuid::from_u128(4).into(), at(0));
+        let grant = |role, valid_to, ended| KnownGrant {
+            held: HeldGrant { id, role, unit: top.into(), valid_from, valid_to, ended },
             given: Seq(5),
             changed: Seq(9),
+            earlier: Vec::new(),
         };
         let told = |seq, minutes, person| Delivered {
             at: At { epoch, seq },
@@ -169,13 +174,16 @@ mod tests {
             told: BTreeSet::from([(unit, person)]),
         };
         let line = BTreeSet::from([unit, top]);
-        let ended = grant(Role::Cadre, Some(at(10)));
+        let dated = grant(Role::Cadre, Some(at(10)), false);
+        assert!(may_see(&dated, &told(8, 20, true), &line, true), "the end was set afterwards");
+        assert!(!may_see(&dated, &told(9, 10, true), &line, true));
+        assert!(may_see(&dated, &told(9, 9, true), &line, true), "by that clock the day had not come");
+        assert!(!may_see(&dated, &told(4, 5, true), &line, true), "it had not been given");
+        let ended = grant(Role::Cadre, Some(at(10)), true);
         assert!(may_see(&ended, &told(8, 20, true), &line, true), "it ended afterwards");
-        assert!(!may_see(&ended, &told(9, 10, true), &line, true));
-        assert!(may_see(&ended, &told(9, 9, true), &line, true), "by that clock it had not ended");
-        assert!(!may_see(&ended, &told(4, 5, true), &line, true), "it had not been given");
-        assert!(!may_see(&grant(Role::Liaison, None), &told(9, 5, true), &line, true));
-        assert!(may_see(&grant(Role::Liaison, None), &told(9, 5, false), &line, false));
-        assert!(!may_see(&grant(Role::Cadre, None), &told(9, 5, false), &BTreeSet::from([unit]), false));
+        assert!(!may_see(&ended, &told(9, 9, true), &line, true), "whatever that clock said");
+        assert!(!may_see(&grant(Role::Liaison, None, false), &told(9, 5, true), &line, true));
+        assert!(may_see(&grant(Role::Liaison, None, false), &told(9, 5, false), &line, false));
+        assert!(!may_see(&grant(Role::Cadre, None, false), &told(9, 5, false), &BTreeSet::from([unit]), false));
     }
 }

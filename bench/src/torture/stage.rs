@@ -2,6 +2,7 @@
 //! phones say.
 
 use super::COMMUNES;
+use super::asked::{Columns, rows};
 use super::chance::Chance;
 use super::cluster::Cluster;
 use super::disk::SmallDisk;
@@ -9,15 +10,17 @@ use super::journal::At;
 use crate::Fallible;
 use crate::database::{Place, Scratch};
 use crate::installation::Installation;
-use crate::process::Server;
+use crate::process::{Server, bare};
 use crate::province;
 use chrono::{DateTime, TimeDelta, Utc};
 use muong_server::archive::Manifest;
 use muong_server::clock::Clock;
+use muong_store::{Connection, DatabaseUrl};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -25,7 +28,8 @@ use std::time::{Duration, Instant};
 /// What can befall a server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fault {
-    /// SIGKILL, whatever it was doing, often between a commit and its answer; then a new process.
+    /// SIGKILL, whatever it was doing; half of the times as soon as it has committed what some phone said, before that is
+    /// answered or hardly after. Then a new process.
     Killed,
     /// SIGSTOP for a while, then SIGCONT: to its clients it hangs.
     Stopped,
@@ -37,6 +41,8 @@ pub enum Fault {
     DiskFull,
     /// PostgreSQL's primary is gone in the middle of what it did, and its synchronous standby is promoted.
     PrimaryLost,
+    /// What only tells that something is gone leaves the feed, also what is young: phones that have not been told begin anew.
+    Compacted,
 }
 
 impl Fault {
@@ -49,6 +55,7 @@ impl Fault {
             Self::Restored => "restored from a backup",
             Self::DiskFull => "disk full",
             Self::PrimaryLost => "primary lost",
+            Self::Compacted => "feed compacted",
         }
     }
 }
@@ -60,9 +67,47 @@ const FAKETIME: [&str; 2] =
 const CLOCK_S: i64 = 2 * 24 * 3600;
 /// Within so long everybody has noticed that it moved.
 const NOTICED: Duration = Duration::from_millis(2_500);
+/// The least that can be configured for how long the feed tells that something is gone, in days and in seconds.
+const TOMBSTONE: (&str, u64) = ("1", 24 * 3600);
+/// So long somebody who is about to kill a server waits for something to be said.
+const LULL: Duration = Duration::from_secs(1);
+
+/// A server that was killed.
+struct Kill {
+    address: SocketAddr,
+    at: Instant,
+    /// What turned out to be recorded there, although it was never answered.
+    unanswered: usize,
+}
+
+/// What kills did between a commit and its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unanswered {
+    /// How often a server was killed.
+    pub kills: usize,
+    /// After how many of these something turned out to be recorded that had never been answered.
+    pub told: usize,
+    /// How much that was.
+    pub submissions: usize,
+}
+
+/// As it is told in the end.
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kills, told, submissions } = self;
+        if *told == 0 {
+            return write!(
+                f,
+                "between commit and answer: NONE of {kills} kills came there, so nothing is shown of that"
+            );
+        }
+        write!(f, "between commit and answer: {told} of {kills} kills, found by {submissions} submissions said again")
+    }
+}
 
 /// The stage.
 pub struct Stage {
+    program: PathBuf,
     installation: Installation,
     /// Where an embedded database lies, if that disk can be full. After the installation: what is there goes first.
     disk: Mutex<Option<SmallDisk>>,
@@ -77,6 +122,7 @@ pub struct Stage {
     moves: Mutex<Vec<(Instant, i64)>>,
     /// Where restores cut the log.
     cuts: Mutex<Vec<At>>,
+    kills: Mutex<Vec<Kill>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -99,6 +145,7 @@ impl Stage {
         let clock = installation.folder().join("clock");
         std::fs::write(&clock, "+0")?;
         let stage = Self {
+            program: program.to_owned(),
             installation,
             disk: Mutex::new(disk),
             cluster: Mutex::new(cluster),
@@ -109,6 +156,7 @@ impl Stage {
             clock,
             moves: Mutex::new(vec![(Instant::now(), 0)]),
             cuts: Mutex::default(),
+            kills: Mutex::default(),
         };
         for _ in 0..processes {
             let server = stage.start()?;
@@ -127,8 +175,11 @@ impl Stage {
             (None, None) => eprintln!("no disk is full: only root can mount a small one, for an embedded database"),
         }
         match self.faketime {
-            Some(_) => faults.push(Fault::ClockMoved),
-            None => eprintln!("no clock is moved: libfaketime is not installed (Debian: apt-get install faketime)"),
+            Some(_) => faults.extend([Fault::ClockMoved, Fault::Compacted]),
+            None => eprintln!(
+                "no clock is moved, and nothing is old enough to be compacted: libfaketime is not installed (Debian: \
+                 apt-get install faketime)"
+            ),
         }
         faults
     }
@@ -165,29 +216,100 @@ impl Stage {
 
     /// Lets something happen.
     pub fn suffer(&self, fault: Fault, chance: &mut Chance) -> Fallible<()> {
-        *lock(&self.happened).entry(fault).or_default() += 1;
         match fault {
-            Fault::Killed => self.kill(chance),
-            Fault::Stopped => self.stop_for_a_while(chance),
-            Fault::ClockMoved => self.move_clock(chance),
-            Fault::Restored => self.restore(chance),
-            Fault::DiskFull => self.fill_disk(chance),
-            Fault::PrimaryLost => lock(&self.cluster).as_mut().ok_or("no primary to lose")?.lose_primary(),
+            Fault::Killed => self.kill(chance)?,
+            Fault::Stopped => self.stop_for_a_while(chance)?,
+            Fault::ClockMoved => self.move_clock(chance)?,
+            Fault::Restored => self.restore(chance)?,
+            Fault::DiskFull => self.fill_disk(chance)?,
+            Fault::PrimaryLost => lock(&self.cluster).as_mut().ok_or("no primary to lose")?.lose_primary()?,
+            Fault::Compacted => {
+                if self.compact(chance)? == 0 {
+                    return Ok(()); // nothing was gone, so nothing has happened
+                }
+            }
         }
+        *lock(&self.happened).entry(fault).or_default() += 1;
+        Ok(())
+    }
+
+    /// Whether all of these have happened.
+    pub fn has_suffered(&self, faults: &[Fault]) -> bool {
+        let happened = lock(&self.happened);
+        faults.iter().all(|fault| happened.contains_key(fault))
     }
 
     fn kill(&self, chance: &mut Chance) -> Fallible<()> {
+        if chance.percent(50) {
+            self.wait_for_a_commit()?;
+        }
         let victim = {
             let mut servers = lock(&self.servers);
             let at = usize::try_from(chance.below(servers.len() as u64))?;
             servers.swap_remove(at)
         };
+        lock(&self.kills).push(Kill { address: victim.address, at: Instant::now(), unanswered: 0 });
         // Dropping it is the SIGKILL.
         drop(victim);
         let next = self.start()?;
         lock(&self.servers).push(next);
         self.publish();
         Ok(())
+    }
+
+    /// Returns as soon as something that a phone has said is committed; after a while, when nobody says anything.
+    fn wait_for_a_commit(&self) -> Fallible<()> {
+        let mut conn = DatabaseUrl::parse(self.installation.database.url())?.open()?;
+        let (begun, before) = (Instant::now(), last_recorded(&mut conn)?);
+        while last_recorded(&mut conn)? == before && begun.elapsed() < LULL {}
+        Ok(())
+    }
+
+    /// Whether the server at an address was killed since a moment: as which kill of all.
+    pub fn killed_since(&self, address: SocketAddr, moment: Instant) -> Option<usize> {
+        lock(&self.kills).iter().rposition(|kill| kill.address == address && kill.at >= moment)
+    }
+
+    /// Something turned out to be recorded that was said once, to a server that was killed before it answered.
+    pub fn note_unanswered(&self, kill: usize) {
+        if let Some(kill) = lock(&self.kills).get_mut(kill) {
+            kill.unanswered += 1;
+        }
+    }
+
+    /// What kills did between a commit and its answer.
+    pub fn unanswered(&self) -> Unanswered {
+        let kills = lock(&self.kills);
+        let submissions: Vec<usize> = kills.iter().map(|kill| kill.unanswered).filter(|some| *some > 0).collect();
+        Unanswered { kills: kills.len(), told: submissions.len(), submissions: submissions.iter().sum() }
+    }
+
+    /// Compacts the feed beside the servers, by a clock by which all or some of what is gone has been so for long enough. How
+    /// many rows went.
+    fn compact(&self, chance: &mut Chance) -> Fallible<usize> {
+        let library = self.faketime.ok_or("no clock to move")?;
+        let (days, seconds) = TOMBSTONE;
+        // Beyond that as far as servers' clocks are ahead, and once more: half of the times, everything is old enough.
+        let ahead = seconds + chance.below(2 * CLOCK_S.unsigned_abs());
+        let ended = bare(&self.program)
+            .current_dir(self.installation.folder())
+            .env("MUONG_DATABASE_URL", self.installation.database.url())
+            .env("MUONG_SIGNING_KEY_FILE", self.installation.key())
+            .env("MUONG_MASTER_KEY_FILE", self.installation.master_key())
+            .env("MUONG_DATA_DIR", self.installation.folder())
+            .env("MUONG_TOMBSTONE_DAYS", days)
+            .env("LD_PRELOAD", library)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("FAKETIME", format!("+{ahead}"))
+            .arg("compact")
+            .stdin(Stdio::null())
+            .output()?;
+        if !ended.status.success() {
+            return Err(format!("muong compact: {}", String::from_utf8_lossy(&ended.stderr)).into());
+        }
+        let told = String::from_utf8(ended.stdout)?;
+        let removed = told.lines().find_map(|line| line.strip_prefix("Removed ")?.split(' ').next()?.parse().ok());
+        removed.ok_or_else(|| format!("muong compact tells not how many rows went: {told}").into())
     }
 
     fn stop_for_a_while(&self, chance: &mut Chance) -> Fallible<()> {
@@ -304,6 +426,12 @@ impl Stage {
     }
 }
 
+/// The last entry that recorded what a phone said; 0 for none.
+fn last_recorded(conn: &mut Connection) -> Fallible<i64> {
+    let columns = Columns { id: "epoch", n: "(SELECT max(seq) FROM submissions)", ..Columns::ID };
+    Ok(rows(conn, columns, "feed_head")?.first().map_or(0, |head| head.n))
+}
+
 /// The finished backups of a folder.
 fn backups_in(folder: &Path) -> Fallible<BTreeSet<PathBuf>> {
     if !folder.exists() {
@@ -316,4 +444,16 @@ fn backups_in(folder: &Path) -> Fallible<BTreeSet<PathBuf>> {
 fn signal(pid: u32, name: &str) -> Fallible<()> {
     let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status()?;
     if sent.success() { Ok(()) } else { Err(format!("SIG{name} could not be sent").into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_no_kill_came_between_a_commit_and_its_answer_is_said_plainly() {
+        let told = |told, submissions| Unanswered { kills: 4, told, submissions }.to_string();
+        assert!(told(0, 0).contains("NONE of 4 kills"), "{}", told(0, 0));
+        assert!(told(2, 3).contains("2 of 4 kills, found by 3 submissions"), "{}", told(2, 3));
+    }
 }

@@ -21,6 +21,8 @@ struct Spoken {
     said: Submission,
     seq: Seq,
     device: Uuid,
+    /// The device and the number of what it builds on, when that is another device's.
+    after: Option<(Uuid, i64)>,
     /// By path: from what to what, each as the fields that it names.
     changes: BTreeMap<Path, Changes>,
 }
@@ -31,10 +33,15 @@ impl Spoken {
         self.changes.get(path).is_some_and(|changes| changes.values().any(|change| change.from != change.to))
     }
 
+    /// Whether what another one said is an own earlier one: of the same device, or of the one that said what this builds on.
+    fn follows(&self, earlier: &Self) -> bool {
+        let is_built_on = |(device, n): (Uuid, i64)| earlier.device == device && earlier.said.n <= n;
+        (self.device == earlier.device && self.said.n > earlier.said.n) || self.after.is_some_and(is_built_on)
+    }
+
     /// Whether its author had certainly seen what another one said.
     fn had_seen(&self, earlier: &Self, history: &History) -> bool {
-        let is_own = self.device == earlier.device && self.said.n > earlier.said.n;
-        is_own || earlier.seq <= seen(&self.said, self.seq, history).0
+        self.follows(earlier) || earlier.seq <= seen(&self.said, self.seq, history).0
     }
 
     /// Whether it takes the place of what another one said at a path.
@@ -43,11 +50,10 @@ impl Spoken {
             return false;
         }
         let is_open = seen(&self.said, self.seq, history).1;
-        let own = self.device == earlier.device && self.said.n > earlier.said.n;
         let (mine, theirs) = (&self.changes[path], &earlier.changes[path]);
         let changes_theirs =
             mine.iter().all(|(field, change)| theirs.get(field).is_some_and(|their| their.to == change.from));
-        own || (changes_theirs && (is_open || self.had_seen(earlier, history)))
+        self.follows(earlier) || (changes_theirs && (is_open || self.had_seen(earlier, history)))
     }
 }
 
@@ -82,6 +88,7 @@ pub fn gone(read: &mut Snapshot<'_>, history: &History) -> Fallible<usize> {
             by_record.entry(record).or_default().push(spoken);
         }
     }
+    by_record.values_mut().for_each(|spoken| find_predecessors(spoken));
     let ids: Vec<RecordId> = by_record.keys().copied().collect();
     for chunk in ids.chunks(TOGETHER as usize) {
         let stored: HashMap<RecordId, Record> =
@@ -133,9 +140,20 @@ fn spoken(
             let form = stored.form.as_ref().and_then(|form| forms.get(form)).ok_or("a change of no known form")?;
             changes.entry(form.path_of(field)).or_default().insert(field.clone(), change.clone());
         }
-        all.push((record, Spoken { said, seq: stored.seq, device: stored.device.uuid(), changes }));
+        all.push((record, Spoken { said, seq: stored.seq, device: stored.device.uuid(), after: None, changes }));
     }
     Ok(all)
+}
+
+/// Tells each of what was said of a record what it builds on, when another device said that.
+fn find_predecessors(spoken: &mut [Spoken]) {
+    let numbers: HashMap<SubmissionId, (Uuid, i64)> =
+        spoken.iter().map(|one| (one.said.id, (one.device, one.said.n))).collect();
+    for one in spoken {
+        let after = one.said.base.as_ref().and_then(|base| base.after);
+        let said = after.and_then(|after| numbers.get(&after).copied());
+        one.after = said.filter(|(device, _)| *device != one.device);
+    }
 }
 
 /// What of a record's submissions is nowhere in it, and was taken away by nobody who had seen it.

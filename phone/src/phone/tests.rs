@@ -36,10 +36,15 @@ fn asks(phone: &Phone) -> Request {
 /// Answers the next push, every submission alike.
 #[track_caller]
 fn push(phone: &mut Phone, epoch: Uuid, status: &str, v: i64) -> Vec<Uuid> {
+    push_at(NOW, phone, epoch, status, v)
+}
+
+#[track_caller]
+fn push_at(now: Moment, phone: &mut Phone, epoch: Uuid, status: &str, v: i64) -> Vec<Uuid> {
     let request = asks(phone);
     let Request::Push { ids, .. } = &request else { panic!("no push: {request:?}") };
     let results: Vec<Value> = ids.iter().map(|id| json!({"id": id, "status": status, "v": v})).collect();
-    phone.answered(&request, 200, None, json!({"epoch": epoch, "results": results}).to_string().as_bytes(), NOW);
+    phone.answered(&request, 200, None, json!({"epoch": epoch, "results": results}).to_string().as_bytes(), now);
     ids.clone()
 }
 
@@ -131,6 +136,59 @@ fn what_is_deferred_is_sent_in_the_next_round_and_after_a_day_with_the_word_that
     push(&mut phone, EPOCH, "deferred", 0);
     phone.wake(Moment::at(24 * 3600 * 1_000));
     assert_eq!(asks(&phone).body()["submissions"][0]["after_lost"], true);
+}
+
+/// How the one thing that was said would be sent now: whether with the word that its base is lost.
+#[track_caller]
+fn has_given_up(phone: &Phone) -> bool {
+    asks(phone).body()["submissions"][0]["after_lost"] == true
+}
+
+#[test]
+fn what_was_deferred_once_and_recorded_waits_anew_for_its_base_after_a_restore() {
+    const NEW: Uuid = Uuid::from_u128(11);
+    let at = |hours: u64| Moment::at(hours * 3_600_000);
+    let mut phone = said(1);
+    push_at(at(0), &mut phone, EPOCH, "deferred", 0);
+    pull(&mut phone, page(EPOCH, false, 0, json!([])));
+    phone.wake(at(1));
+    push_at(at(1), &mut phone, EPOCH, "merged", 900);
+    pull(&mut phone, page(EPOCH, false, 0, json!([])));
+    // A week later an older backup is restored, and what it builds on is on another phone, which has yet to be heard.
+    phone.wake(at(168));
+    pull(&mut phone, json!({"reset": {"reason": "epoch"}}));
+    pull(&mut phone, page(NEW, false, 0, json!([])));
+    push_at(at(168), &mut phone, NEW, "deferred", 0);
+    pull(&mut phone, page(NEW, false, 0, json!([])));
+    phone.wake(at(169));
+    assert!(!has_given_up(&phone), "an hour is not too long");
+    push_at(at(169), &mut phone, NEW, "deferred", 0);
+    pull(&mut phone, page(NEW, false, 0, json!([])));
+    phone.wake(at(192));
+    assert!(has_given_up(&phone), "a day is");
+    // It was taken in for lost. Where that is gone again, what it builds on may come after all.
+    push_at(at(192), &mut phone, NEW, "conflict", 20);
+    pull(&mut phone, page(Uuid::from_u128(12), false, 0, json!([])));
+    assert!(!has_given_up(&phone));
+}
+
+#[test]
+fn a_new_epoch_gives_time_again_to_what_waits() {
+    const NEW: Uuid = Uuid::from_u128(11);
+    let at = |hours: u64| Moment::at(hours * 3_600_000);
+    for (hours, given_up) in [(23, false), (24, true)] {
+        let mut phone = said(1);
+        push_at(at(0), &mut phone, EPOCH, "deferred", 0);
+        pull(&mut phone, page(EPOCH, false, 0, json!([])));
+        phone.wake(at(hours));
+        assert_eq!(has_given_up(&phone), given_up);
+        for (waited, given_up) in [(0, false), (23, false), (24, true)] {
+            phone.wake(at(hours + waited));
+            assert_eq!(waited > 0 && has_given_up(&phone), given_up, "{waited} hours after the restore");
+            push_at(at(hours + waited), &mut phone, NEW, "deferred", 0);
+            pull(&mut phone, page(NEW, false, 0, json!([])));
+        }
+    }
 }
 
 #[test]

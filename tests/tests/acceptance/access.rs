@@ -119,6 +119,12 @@ fn a_grant_can_be_asked_about_for_another_time(app: &TestApp) {
         let answer = nobody.read(&format!("/v1/me/can?action=report&unit={NA_LONG}&at={at}"));
         assert_eq!(answer["allowed"], allowed, "{answer}");
     }
+    app.pass(TimeDelta::seconds(1));
+    app.revoke(NOBODY, Role::Cadre, NA_LONG);
+    for (at, allowed) in [("2026-03-09T02:11:00Z", true), ("2026-03-09T02:11:01Z", false)] {
+        let answer = nobody.read(&format!("/v1/me/can?action=report&unit={NA_LONG}&at={at}"));
+        assert_eq!(answer["allowed"], allowed, "what is past stays as it was: {answer}");
+    }
 }
 
 fn a_form_decides_whether_reading_means_persons(app: &TestApp) {

@@ -376,6 +376,18 @@ fn a_code_and_a_covered_village_are_dated(app: &TestApp) {
     let covered = admin.read(&format!("/v1/units/{HUOI_SANG}/coverage"));
     let expected = json!({"village": BAN_HUOI_SANG, "valid_from": "2025-07-01", "valid_to": "2026-03-01"});
     assert_eq!(covered["items"], json!([expected]));
+    let found = |query: &str| {
+        let page = admin.read(&format!("/v1/units/{HUOI_SANG}/coverage?{query}"));
+        page["items"].as_array().map_or(0, Vec::len)
+    };
+    cover(HUOI_SANG, BAN_HUOI_SANG, true, "2026-04-01").expect(204);
+    assert_eq!((found("on=2026-02-28"), found("on=2026-03-01"), found("on=2026-04-01")), (1, 0, 1));
+    assert_eq!((found(&format!("village={BAN_HUOI_SANG}")), found(&format!("village={NA_LONG}"))), (2, 0));
+    let down = format!("/v1/units/{HUOI_SANG}/coverage?sort=village_descending&limit=1");
+    let first = admin.read(&down);
+    let second = admin.read(&format!("{down}&cursor={}", text(&first["next"])));
+    let days = [&first, &second].map(|page| page["items"][0]["valid_from"].clone());
+    assert_eq!((days, &second["next"]), ([json!("2026-04-01"), json!("2025-07-01")], &Value::Null));
 }
 
 fn the_log_alone_rebuilds_the_trees(app: &TestApp) {

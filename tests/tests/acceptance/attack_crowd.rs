@@ -99,7 +99,7 @@ fn a_crowd_from_one_address_is_let_in_as_far_as_that_address_may_come() {
         config.http.connections_per_address = NonZeroUsize::MIN.saturating_add(MAY - 1);
     });
     let mut crowd = Crowd::gather(&app, 3 * MAY);
-    assert!(crowd.says("open") <= 3 * MAY);
+    crowd.says("open");
     let connections = &app.app().capacity.connections;
     // Connections are taken in the order in which they came: whoever is refused now has seen all the crowd before them.
     let refused = Socket::connect(&app).answer();

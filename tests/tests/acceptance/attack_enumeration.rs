@@ -4,7 +4,9 @@
 use chrono::TimeDelta;
 use muong_server::config::Config;
 use muong_store::users;
-use muong_tests::builders::meeting;
+use muong_tests::builders::{meeting, person};
+use muong_tests::client::text;
+use muong_tests::database::execute;
 use muong_tests::province::{self, COMMUNE, NEIGHBOUR, PASSWORD, PHIENG_SANG, SECRETARY, STRANGER};
 use muong_tests::{Answer, Backend, TestApp, id, on_both, on_each};
 use serde_json::{Value, json};
@@ -14,6 +16,7 @@ on_both!(
     patience_with_a_name_does_not_tell_whether_it_is_somebodys,
     a_name_that_nobody_has_is_answered_like_one_that_somebody_has_in_every_byte,
     what_is_out_of_scope_is_answered_like_what_is_not_there_in_every_byte,
+    what_is_out_of_scope_is_refused_before_anything_of_it_is_opened,
 );
 
 fn credentials(username: &str, password: &str) -> Value {
@@ -117,6 +120,26 @@ fn what_is_out_of_scope_is_answered_like_what_is_not_there_in_every_byte(app: &T
         alike(&answers);
     }
     stranger.get("/v1/me").expect(200);
+}
+
+/// Work, not time: with a key that cannot be had, whoever opens anything of the person fails.
+fn what_is_out_of_scope_is_refused_before_anything_of_it_is_opened(app: &TestApp) {
+    let (stranger, commune) = (app.sign_in(STRANGER), app.sign_in(COMMUNE));
+    let theirs = stranger.reports_as("accepted", person(PHIENG_SANG, "Vàng A Dơ", "1990-04-12"));
+    let existing = text(&theirs["record"]).to_owned();
+    execute(&mut app.database().connect(), "UPDATE data_keys SET master = 'gone' WHERE kind = 'person'");
+    for path in ["/v1/records/ID", "/v1/records/ID/submissions"] {
+        stranger.get(&path.replace("ID", &existing)).problem(500, "server.internal");
+        let answers = [existing.clone(), id().to_string()].map(|id| {
+            let mut answer = commune.get(&path.replace("ID", &id));
+            answer.body = hide(&answer.body, &id);
+            answer
+        });
+        answers[0].problem(404, "access.not_found");
+        alike(&answers);
+    }
+    let reason = json!({"reason": "Đơn rút lại sự đồng ý"});
+    commune.post(&format!("/v1/records/{existing}/erasure"), &reason).problem(404, "access.not_found");
 }
 
 /// What was asked for may be repeated; it must be all that differs.

@@ -173,7 +173,9 @@ fn a_part_of_the_wrong_shape_is_named(app: &TestApp) {
     let nothing: Vec<Vec<u8>> =
         ["42", "null", "\"x\"", "[]", "{}", "true"].map(|item| item.as_bytes().to_vec()).to_vec();
     let pushed = post(&secretary, raw(&secretary, &nothing)).expect(200);
-    for result in pushed["results"].as_array().expect("results") {
+    let results = pushed["results"].as_array().expect("results");
+    assert_eq!(results.len(), nothing.len());
+    for result in results {
         let empty = result["errors"][0]["pointer"] == "/id";
         assert_rejected(result, if empty { "submission.member_missing" } else { "submission.malformed" });
     }

@@ -21,6 +21,8 @@ on_both!(
     a_replay_of_the_log_makes_the_same_store_although_somebody_was_erased,
     a_step_that_was_once_another_persons_survives_the_erasure_of_either,
     what_could_not_be_read_goes_with_the_person_whom_its_correction_is_about,
+    what_a_released_correction_has_replaced_goes_with_its_person,
+    somebody_of_whom_much_is_said_is_erased_all_the_same,
 );
 
 const NAME: &str = "Vừ A Chá Quá Dài";
@@ -378,5 +380,36 @@ fn what_could_not_be_read_goes_with_the_person_whom_its_correction_is_about(app:
     }
     let again = secretary.push(&[&broken]).only();
     assert_eq!((&again["status"], &again["erased"]), (&json!("duplicate"), &json!(true)), "{again}");
+    survives_a_replay(app);
+}
+
+fn what_a_released_correction_has_replaced_goes_with_its_person(app: &TestApp) {
+    let (neighbour, commune) = (app.sign_in(NEIGHBOUR), app.sign_in(COMMUNE));
+    let broken = neighbour.says(person(HUOI_SANG, NAME, "1980-04-12").with("form_version", json!(99)));
+    let waiting = neighbour.push(&[&broken]).only()["quarantine"].clone();
+    let corrected = person(HUOI_SANG, NAME, "1980-04-12").with("replaces", json!([broken.id()]));
+    let corrected = neighbour.reports_as("forbidden", corrected);
+    assert!(quarantined(&neighbour, &waiting)["closing"].is_null());
+    let released = release(&commune, &corrected["quarantine"], "Đã hỏi lại chi bộ").expect(200);
+    let seen = quarantined(&neighbour, &waiting);
+    assert!(seen["closing"] == "replaced" && seen.to_string().contains(NAME), "{seen}");
+    survives_a_replay(app);
+    erase(&app.sign_in(DEPARTMENT), uuid(&released["results"][0]["record"])).expect(200);
+    let seen = quarantined(&neighbour, &waiting);
+    assert!(seen["closing"] == "replaced" && !seen.to_string().contains(NAME), "{seen}");
+    let again = neighbour.push(&[&broken]).only();
+    assert_eq!((&again["status"], &again["erased"]), (&json!("duplicate"), &json!(true)), "{again}");
+    survives_a_replay(app);
+}
+
+fn somebody_of_whom_much_is_said_is_erased_all_the_same(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let id = uuid(&secretary.reports_as("accepted", person(HUOI_SANG, NAME, "1980-04-12"))["record"]);
+    let wrong = |_| secretary.says(step(HUOI_SANG, id, "exempted", "2999-01-01").to("until", "2020-01-01"));
+    let said: Vec<Submission> = (0..30).map(wrong).collect();
+    assert_eq!(secretary.pushes_padded(&said, 250_000).statuses(), ["rejected"; 30]);
+    erase(&app.sign_in(DEPARTMENT), id).expect(200);
+    let closed = "SELECT count(*) AS n FROM quarantine WHERE closing = 'erased'";
+    assert_eq!(database::number(&mut app.database().connect(), closed), 30);
     survives_a_replay(app);
 }

@@ -64,6 +64,12 @@ fn a_list_of_forms_is_filtered_and_goes_on_where_its_page_ends(app: &TestApp) {
     assert_eq!(end, None);
     assert_eq!(of("/v1/forms?code=branch_meeting").0, ["branch_meeting 1", "branch_meeting 2"]);
     assert_eq!(of("/v1/forms?in_force=false").0, ["branch_meeting 2"]);
+    let mut all = of("/v1/forms").0;
+    all.reverse();
+    assert_eq!(of("/v1/forms?sort=code_descending").0, all);
+    let (first, next) = of("/v1/forms?sort=code_descending&limit=1");
+    let rest = of(&format!("/v1/forms?sort=code_descending&limit=100&cursor={}", next.expect("more"))).0;
+    assert_eq!([first, rest].concat(), all);
     assert_eq!(of("/v1/forms?in_force=true&code=branch_meeting").0, ["branch_meeting 1"]);
     assert_eq!(of("/v1/forms?code=no_such_form").0, Vec::<String>::new());
     let (first, next) = of("/v1/forms?limit=3");

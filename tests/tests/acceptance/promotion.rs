@@ -6,7 +6,7 @@ use muong_tests::builders::{meeting, person};
 use muong_tests::client::{number, uuid};
 use muong_tests::province::{ADMIN, DEPARTMENT, HUOI_SANG, NA_LONG, SECRETARY, found};
 use muong_tests::standby::Pair;
-use muong_tests::{Backend, TestApp, eventually, rebuilds_the_same_store};
+use muong_tests::{Backend, Phone, TestApp, eventually, rebuilds_the_same_store};
 use serde_json::json;
 use std::convert::Infallible;
 
@@ -74,6 +74,48 @@ fn postgres_what_the_standby_had_not_heard_of_is_forgotten_but_for_who_was_erase
     admin.post(&format!("/v1/units/{NA_LONG}/rename"), &json!({"name": "Chi bộ mới"})).expect(200);
     assert_eq!(name(), "Chi bộ mới");
     drop(rebuilds_the_same_store(&app.app().database, Backend::Postgres, "after the promotion"));
+}
+
+#[test]
+fn postgres_nobody_is_shown_anything_of_the_promoted_store_before_all_is_erased_that_the_ledger_tells_of() {
+    let pair = Pair::start(found);
+    let app = TestApp::serve(Backend::Postgres, pair.database(), |_| {});
+    let (secretary, department) = (app.sign_in(SECRETARY), app.sign_in(DEPARTMENT));
+    let id = uuid(&secretary.reports_as("accepted", person(HUOI_SANG, "Vừ A Chá", "1980-04-12"))["record"]);
+    let mut phone = Phone::default();
+    phone.pulls(&secretary);
+    assert!(phone.things().contains_key(&id));
+    pair.cut_off();
+    department.post(&format!("/v1/records/{id}/erasure"), &json!({"reason": "Đơn rút lại sự đồng ý"})).expect(200);
+    let ledger = app.app().ledger.path().to_owned();
+    let told = std::fs::read(&ledger).expect("a ledger");
+    // For a while it cannot be read, so that there is time to look.
+    std::fs::write(&ledger, "hỏng\n").expect("it is spoiled");
+    let old = head(&app);
+    pair.fail_over_with_a_loss();
+    let read = || secretary.get(&format!("/v1/records/{id}"));
+    let pull = || secretary.post("/v1/sync/pull", &json!({}));
+    eventually("it answers", || app.app().database.read(|read| read.head()).is_ok());
+    // Also before anybody has begun the new epoch.
+    let is_shown = || [read(), pull()].iter().any(|answer| answer.status == 200);
+    eventually("the new epoch", || {
+        assert!(!is_shown());
+        head(&app).epoch != old.epoch
+    });
+    // What phones have to say is taken.
+    let report = secretary.says(meeting(HUOI_SANG));
+    eventually("a phone is served", || secretary.tries_to_push(&[&report]).status == 200);
+    for _ in 0..20 {
+        for answer in [read(), pull()] {
+            answer.problem(503, "server.not_ready");
+            assert_eq!(answer.header("retry-after"), "5");
+        }
+    }
+    std::fs::write(&ledger, told).expect("it is put back");
+    eventually("both are answered again", || [read(), pull()].iter().all(|answer| answer.status == 200));
+    assert_eq!(read().expect(200)["erased"], json!(true));
+    phone.pulls(&secretary);
+    assert!(!phone.things().contains_key(&id));
 }
 
 #[test]

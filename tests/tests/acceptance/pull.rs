@@ -9,7 +9,7 @@ use muong_tests::province::{
     ADMIN, AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_NHE, NA_LONG, NEIGHBOUR, NOBODY, OFFICER, PROVINCE, SECRETARY,
 };
 use muong_tests::review::{discard, release};
-use muong_tests::{Backend, Phone, Reporter, Socket, Submission, TestApp, on_both};
+use muong_tests::{Backend, Phone, Reporter, Socket, Submission, TestApp, eventually, on_both};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -177,6 +177,7 @@ fn whoever_has_been_erased_is_purged(app: &TestApp) {
     let mut new = Phone::default();
     let told = new.pulls(&secretary);
     assert!(new.records().is_empty() && told.iter().all(|message| message["t"] == "put"), "{told:?}");
+    assert!(new.things().contains_key(&HUOI_SANG), "the rest is there");
 }
 
 fn a_liaison_gets_no_persons_an_administrator_no_content_and_the_province_no_copy_of_persons(app: &TestApp) {
@@ -311,6 +312,8 @@ fn another_epoch_a_compacted_log_and_a_cursor_from_the_future_reset_the_phone(ap
             Backend::Postgres => format!("UPDATE feed_head SET epoch = '{nobody}'::uuid"),
         },
     );
+    // Nobody is shown anything of another history before it has been compared with the ledger of erasures.
+    eventually("it has been compared", || secretary.post("/v1/sync/pull", &json!({})).status == 200);
     assert_eq!([&early, &half, &late].map(&reason), [json!("epoch"), json!("epoch"), json!("epoch")]);
     let mut anew = Phone::default();
     anew.pulls(&secretary);
@@ -350,8 +353,10 @@ fn a_pull_can_ask_for_an_entry_that_the_server_must_have_reached(app: &TestApp) 
     let page = phone.asks(&secretary, &json!({"at_least": v}));
     assert!(number(&page["head"]) >= v);
     let answer = secretary.post("/v1/sync/pull", &json!({"at_least": v + 1_000}));
-    answer.problem(409, "sync.behind");
+    let problem = answer.problem(409, "sync.behind");
     assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(problem["epoch"], page["epoch"]);
+    assert!((v..v + 1_000).contains(&number(&problem["head"])), "{problem}");
 }
 
 fn answers_are_compressed_as_the_phone_asks(app: &TestApp) {

@@ -1,12 +1,13 @@
 //! Random days of a province, over HTTP: reports, corrections, withdrawals, steps of people's development, decisions, an
-//! erasure, grants given and ended at once or by their dates, units and records that move; and phones that pull a page here
-//! and there. Owns what happens; what must hold of it is `pull_properties`.
+//! erasure, grants given and ended at once or by their dates, units and records that move, units called otherwise from a
+//! coming day; and phones that pull a page here and there. Owns what happens; what must hold of it is `pull_properties`.
 
 use super::pull_oracle::{Dialect, Seen};
 use super::pull_scopes::goes;
 use chrono::TimeDelta;
 use muong_domain::access::Role::{self, Cadre, CommuneReviewer, Liaison, ProvincialReviewer};
 use muong_domain::id::UserId;
+use muong_domain::time::local_date;
 use muong_store::{Connection, grants};
 use muong_tests::builders::{MEETING, PERSON, STEP, begin_numbering, meeting, object, person, step};
 use muong_tests::client::{number, uuid};
@@ -50,6 +51,8 @@ pub enum Step {
     Pass { who: usize, seconds: i64, limit: u16 },
     /// A branch moves to the other commune.
     Move { unit: usize },
+    /// A branch is called otherwise, so many days from now.
+    Rename { unit: usize, days: i64 },
     /// A record goes to a branch.
     Go { which: usize, to: usize },
     /// Somebody pulls a page.
@@ -98,9 +101,13 @@ fn who() -> impl Strategy<Value = usize> {
     prop_oneof![4 => Just(0_usize), 3 => Just(3_usize), 2 => 0..LOGINS.len()]
 }
 
-/// Seconds: within a minute nothing but the clock moves, within hours the log is anchored as well.
+/// Seconds: within a minute nothing but the clock moves, within hours the log is anchored as well, within days units turn.
 fn span() -> impl Strategy<Value = i64> {
-    prop_oneof![2 => (1..4_i64).prop_map(|tens| tens * 10), 1 => (1..4_i64).prop_map(|hours| hours * 3_600)]
+    prop_oneof![
+        4 => (1..4_i64).prop_map(|tens| tens * 10),
+        2 => (1..4_i64).prop_map(|hours| hours * 3_600),
+        1 => (1..3_i64).prop_map(|days| days * 86_400),
+    ]
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -120,6 +127,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, office, begins, lasts)| Step::GrantFor { who, office, begins, lasts }),
         3 => (who(), span(), limit()).prop_map(|(who, seconds, limit)| Step::Pass { who, seconds, limit }),
         2 => (0..BRANCHES.len()).prop_map(|unit| Step::Move { unit }),
+        1 => (0..BRANCHES.len(), 1..4_i64).prop_map(|(unit, days)| Step::Rename { unit, days }),
         2 => (0..64_usize, 0..BRANCHES.len()).prop_map(|(which, to)| Step::Go { which, to }),
         12 => (who(), limit()).prop_map(|(who, limit)| Step::Pull { who, limit }),
     ]
@@ -205,6 +213,7 @@ impl Days {
                 self.pull(LOGINS[who], limit);
             }
             Step::Move { unit } => self.move_unit(BRANCHES[unit]),
+            Step::Rename { unit, days } => self.rename(BRANCHES[unit], days),
             Step::Go { which, to } => self.go(which, BRANCHES[to]),
             Step::Pull { who, limit } => drop(self.pull(LOGINS[who], limit)),
         }
@@ -282,11 +291,24 @@ impl Days {
         }
     }
 
+    /// Unless it begins to be called otherwise today or later: what was said of those days stays.
     fn move_unit(&mut self, unit: Uuid) {
         self.app.pass(TimeDelta::days(1));
         let to = if self.above[&unit] == MUONG_NHE { MUONG_CHA } else { MUONG_NHE };
-        self.people[ADMIN].post(&format!("/v1/units/{unit}/move"), &json!({"parent": to})).expect(200);
-        self.above.insert(unit, to);
+        let moved = self.people[ADMIN].post(&format!("/v1/units/{unit}/move"), &json!({"parent": to}));
+        if moved.status == 200 {
+            self.above.insert(unit, to);
+        } else {
+            moved.problem(422, "unit.too_early");
+        }
+    }
+
+    /// Unless it is to be called otherwise later than that already.
+    fn rename(&self, unit: Uuid, days: i64) {
+        let on = local_date(self.app.now()) + TimeDelta::days(days);
+        let body = json!({"name": format!("Chi bộ từ {on}"), "on": on.to_string()});
+        let renamed = self.people[ADMIN].post(&format!("/v1/units/{unit}/rename"), &body);
+        assert!([200, 422].contains(&renamed.status), "{renamed:?}");
     }
 
     /// A live record without other ids, unless there is one like it already.
@@ -358,6 +380,9 @@ impl Days {
         for (kind, expected) in [("unit", &seen.units), ("grant", &seen.grants)] {
             let has: BTreeSet<Uuid> = phone.of_kind(kind).into_keys().collect();
             assert_eq!(has, *expected, "{login}, each {kind} as of {head}");
+        }
+        for (id, unit) in phone.of_kind("unit") {
+            assert_eq!(unit["data"], who.read(&format!("/v1/units/{id}")), "{login}, a unit as of {head}");
         }
         let (things, aliases) = (phone.things(), phone.aliases());
         for (id, thing) in

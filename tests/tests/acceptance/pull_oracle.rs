@@ -31,8 +31,9 @@ impl Seen {
     pub fn by(conn: &mut Connection, app: &TestApp, login: &str) -> Self {
         let of = Dialect(app.backend());
         let (user, now) = (of.uuid(user_id(login)), of.instant(app.now()));
-        let mine =
-            format!("g.user_id = {user} AND g.valid_from <= {now} AND (g.valid_to IS NULL OR g.valid_to > {now})");
+        let mine = format!(
+            "g.user_id = {user} AND NOT g.ended AND g.valid_from <= {now} AND (g.valid_to IS NULL OR g.valid_to > {now})"
+        );
         let mut ask = |select: String| texts(conn, &select);
         let ids =
             |names: Vec<String>| names.iter().map(|name| name.parse().expect("an id")).collect::<BTreeSet<Uuid>>();

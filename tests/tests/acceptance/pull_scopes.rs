@@ -6,7 +6,7 @@ use muong_domain::access::Role;
 use muong_tests::builders::{MEETING, PERSON, meeting, person};
 use muong_tests::client::{text, uuid};
 use muong_tests::database::execute;
-use muong_tests::phone::kinds;
+use muong_tests::phone::{kinds, messages};
 use muong_tests::province::{
     ADMIN, COMMUNE, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, OTHER_COMMUNE, PHIENG_SANG, SECRETARY,
     STRANGER,
@@ -21,6 +21,8 @@ on_both!(
     a_grant_begins_and_ends_by_its_dates_without_anybody_doing_anything,
     who_sees_less_of_a_unit_keeps_only_that,
     a_unit_that_moves_takes_what_it_holds_along,
+    a_unit_renamed_from_a_coming_day_is_told_on_that_day,
+    units_that_turn_on_the_same_day_are_told_page_by_page_and_each_once,
     a_record_that_has_gone_to_another_unit_is_purged_or_seen_there,
     scopes_that_change_in_the_middle_of_a_bootstrap_end_as_they_are,
     what_is_lost_in_the_middle_of_a_bootstrap_and_comes_back_is_not_missed,
@@ -127,6 +129,76 @@ fn a_unit_that_moves_takes_what_it_holds_along(app: &TestApp) {
     }
 }
 
+fn a_unit_renamed_from_a_coming_day_is_told_on_that_day(app: &TestApp) {
+    let (commune, other, admin) = (app.sign_in(COMMUNE), app.sign_in(OTHER_COMMUNE), app.sign_in(ADMIN));
+    let (mut phone, mut elsewhere) = (Phone::default(), Phone::default());
+    phone.pulls(&commune);
+    let renamed = json!({"name": "Chi bộ Huổi Sang mới", "on": "2026-03-12"});
+    let unit = admin.post(&format!("/v1/units/{HUOI_SANG}/rename"), &renamed).expect(200);
+    assert_eq!(kinds(&phone.pulls(&commune)), ["unit"], "it is told at once that it will be");
+    elsewhere.pulls(&other);
+    let known = |phone: &Phone| phone.of_kind("unit").remove(&HUOI_SANG).expect("the unit");
+    let before = known(&phone);
+    assert_eq!((&before["data"], &before["data"]["name"]), (&unit, &json!("Chi bộ bản Huổi Sang")));
+    // The last second of the day before, in Hanoi; then the first of the day.
+    app.set_clock("2026-03-11T16:59:59Z");
+    [&commune, &other].iter().for_each(|who| who.renew());
+    assert_eq!(phone.pulls(&commune), Vec::<Value>::new(), "a new day alone brings nothing");
+    app.set_clock("2026-03-11T17:00:00Z");
+    let told = phone.pulls(&commune);
+    assert_eq!((kinds(&told), &told[0]["id"], &told[0]["v"]), (vec!["unit"], &json!(HUOI_SANG), &before["v"]));
+    assert_eq!(known(&phone)["data"]["name"], "Chi bộ Huổi Sang mới");
+    assert_eq!(known(&phone)["data"], commune.read(&format!("/v1/units/{HUOI_SANG}")));
+    assert_eq!(phone.pulls(&commune), Vec::<Value>::new(), "once");
+    assert_eq!(elsewhere.pulls(&other), Vec::<Value>::new(), "whom it does not concern");
+    app.pass(TimeDelta::days(1));
+    commune.renew();
+    assert_eq!(phone.pulls(&commune), Vec::<Value>::new());
+    // A clock that was wrong is put right: it is not that day yet.
+    app.set_clock("2026-03-11T10:00:00Z");
+    let again = app.sign_in(COMMUNE);
+    assert_eq!(kinds(&phone.pulls(&again)), ["unit"]);
+    assert_eq!(known(&phone)["data"]["name"], "Chi bộ bản Huổi Sang");
+}
+
+fn units_that_turn_on_the_same_day_are_told_page_by_page_and_each_once(app: &TestApp) {
+    let (commune, admin) = (app.sign_in(COMMUNE), app.sign_in(ADMIN));
+    let unit = |id: Uuid, what: &str, body: &Value| admin.post(&format!("/v1/units/{id}/{what}"), body).expect(200);
+    unit(HUOI_SANG, "rename", &json!({"name": "Chi bộ Huổi Sang mới", "on": "2026-03-12"}));
+    unit(NA_LONG, "dissolve", &json!({"on": "2026-03-12"}));
+    let founded =
+        json!({"parent": MUONG_NHE, "kind": "branch", "name": "Chi bộ trường học", "valid_from": "2026-03-12"});
+    let founded = uuid(&admin.post("/v1/units", &founded).expect(201)["id"]);
+    let mut phone = Phone::default();
+    phone.pulls(&commune);
+    let before = phone.of_kind("unit");
+    let active = |phone: &Phone| {
+        let units = phone.of_kind("unit");
+        [HUOI_SANG, NA_LONG, founded].map(|unit| units[&unit]["data"]["active"].clone())
+    };
+    assert_eq!(active(&phone), [true, true, false].map(Value::from));
+    app.set_clock("2026-03-13T02:00:00Z");
+    commune.renew();
+    let mut told = messages(&phone.pulls_a_page(&commune, 1)).to_vec();
+    // A night passes in the middle.
+    app.pass(TimeDelta::days(1));
+    commune.renew();
+    told.extend(phone.pulls_by(&commune, 1));
+    let mut ids: Vec<Uuid> = told.iter().map(|message| uuid(&message["id"])).collect();
+    ids.sort_unstable();
+    let mut turned = vec![HUOI_SANG, NA_LONG, founded];
+    turned.sort_unstable();
+    assert_eq!(ids, turned, "{told:?}");
+    assert!(told.iter().all(|message| message["v"] == before[&uuid(&message["id"])]["v"]), "{told:?}");
+    assert_eq!(active(&phone), [true, false, true].map(Value::from));
+    assert_eq!(phone.pulls(&commune), Vec::<Value>::new());
+    let mut new = Phone::default();
+    new.pulls(&commune);
+    assert_eq!(new.things(), phone.things());
+    let (mine, theirs) = phone.checks(&commune);
+    assert_eq!(mine, theirs);
+}
+
 /// As a use case would that moves a record from one unit to another: a row of leave there, a row of entry here, and its key
 /// is one of the unit.
 pub fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
@@ -166,7 +238,8 @@ fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp)
     let told: Vec<Vec<Value>> = phones.iter_mut().zip(&people).map(|(phone, who)| phone.pulls(who)).collect();
     assert_eq!(kinds(&told[0]), ["purge"], "{told:?}");
     assert_eq!(kinds(&told[1]), [MEETING], "{told:?}");
-    assert!(told[2].iter().all(|message| message["t"] == "put" && message["unit"] == json!(NA_LONG)), "{told:?}");
+    let there = |message: &Value| message["t"] == "put" && message["unit"] == json!(NA_LONG);
+    assert!(!told[2].is_empty() && told[2].iter().all(there), "{told:?}");
     let has = phones.each_ref().map(|phone| phone.things().contains_key(&record));
     assert_eq!(has, [false, true, true]);
     goes(app, record, NA_LONG, HUOI_SANG);

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use muong_domain::access::Role;
 use muong_tests::builders::{MEETING, meeting, person, step};
-use muong_tests::client::{codes, text, uuid};
+use muong_tests::client::{codes, number, text, uuid};
 use muong_tests::province::{
     ADMIN, AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, OFFICER, OTHER_COMMUNE,
     PHIENG_SANG, PROVINCE, SECRETARY, STRANGER, XA_MUONG_NHE,
@@ -28,6 +28,8 @@ on_both!(
     a_date_is_written_with_a_year_of_four_digits,
     units_are_those_of_the_scope_and_those_above_them,
     a_cursor_is_of_no_use_for_another_reader,
+    a_page_of_long_submissions_ends_before_its_limit,
+    a_page_of_long_reasons_ends_before_its_limit,
 );
 
 fn ids(list: &Value) -> Vec<String> {
@@ -313,4 +315,50 @@ fn a_cursor_is_of_no_use_for_another_reader(app: &TestApp) {
     let page = stranger.get(&format!("/v1/records?limit=1&cursor={}", text(&next)));
     // It grants nothing: either it is refused, or what it leads to is empty.
     assert!(page.status == 400 || ids(&page.json()).is_empty(), "{page:?}");
+}
+
+/// The ids on all pages of a list that asks for as many at once as it may, and how many pages that are.
+fn all_pages(reader: &Reporter, list: &str) -> (Vec<String>, usize) {
+    let (mut found, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let page = reader.read(&format!("{list}?limit=500{cursor}"));
+        found.extend(ids(&page));
+        pages += 1;
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return (found, pages),
+        }
+    }
+}
+
+fn a_page_of_long_submissions_ends_before_its_limit(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let report = secretary.says(meeting(HUOI_SANG));
+    let seen = secretary.push(&[&report]).0;
+    let edit = || Submission::edit(MEETING, report.record(), HUOI_SANG).seen(&seen, number(&seen["head"]));
+    let said: Vec<Submission> =
+        (0..20).map(|n| secretary.says(edit().changes("place", json!(null), format!("Nhà {n}")))).collect();
+    // 5 MB, of which 4 MiB are a page: the report and sixteen of these, then the rest.
+    let pushed = secretary.pushes_padded(&said, 250_000);
+    assert!(pushed.statuses().iter().all(|status| ["merged", "conflict"].contains(status)), "{}", pushed.0);
+    let (found, pages) = all_pages(&secretary, &format!("/v1/records/{}/submissions", report.record()));
+    let expected: Vec<String> = [&report].into_iter().chain(&said).map(|said| said.id().to_string()).collect();
+    assert_eq!((found, pages), (expected, 2), "each once, in order");
+    let short = secretary.read(&format!("/v1/records/{}/submissions?limit=3", report.record()));
+    assert_eq!(ids(&short).len(), 3);
+    assert!(short["next"].is_string());
+}
+
+fn a_page_of_long_reasons_ends_before_its_limit(app: &TestApp) {
+    let secretary = app.sign_in(SECRETARY);
+    let long = "x".repeat(4_000);
+    let nonsense = |_| (0..50).fold(meeting(HUOI_SANG), |draft, n| draft.to(&format!("a{n}{long}"), 1));
+    // Fifty places are told of each, 200 KB.
+    let said: Vec<Submission> = (0..25).map(|n| secretary.says(nonsense(n))).collect();
+    let pushed = secretary.pushes_padded(&said, 0);
+    assert_eq!(pushed.statuses(), ["rejected"; 25]);
+    let (found, pages) = all_pages(&secretary, "/v1/quarantine");
+    assert!(found.is_sorted() && pages == 2, "{pages} pages");
+    let expected = pushed.results().iter().map(|result| text(&result["quarantine"]).to_owned());
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected.collect::<BTreeSet<_>>());
 }

@@ -29,6 +29,7 @@ on_both!(
     what_waited_unread_in_the_backup_goes_with_whom_it_turned_out_to_be_about,
     a_base_of_an_epoch_that_was_lost_proves_nothing_was_seen,
     a_phone_that_had_not_seen_more_than_the_backup_goes_on_pulling,
+    who_asks_for_an_entry_that_was_lost_learns_that_it_was,
 );
 
 const NAME: &str = "Vừ A Chá Quá Dài";
@@ -534,6 +535,33 @@ fn a_phone_that_had_not_seen_more_than_the_backup_goes_on_pulling(app: &TestApp)
     assert_eq!((&early.things(), &half.things()), (&new.things(), &new.things()));
     let epoch = again.app().database.read(|read| read.head()).expect("a head").epoch;
     assert_eq!(early.asks(&secretary, &json!({}))["epoch"], json!(epoch));
+}
+
+fn who_asks_for_an_entry_that_was_lost_learns_that_it_was(app: &TestApp) {
+    let folder = folder();
+    let secretary = app.sign_in(SECRETARY);
+    secretary.reports_as("accepted", meeting(HUOI_SANG));
+    let mut phone = muong_tests::Phone::default();
+    phone.pulls(&secretary);
+    let backup = app.back_up(folder.path());
+    let lost = secretary.push(&[&secretary.says(person(HUOI_SANG, NAME, "1980-04-12"))]);
+    // As if much more had been: here nothing comes so far while the test runs.
+    let at_least = number(&lost["head"]) + 1_000;
+    let again = app.restored(&backup);
+    let secretary = again.sign_in(SECRETARY);
+    // Its cursor goes on, and is of the history that was lost: so is the number.
+    let page = phone.asks(&secretary, &json!({"at_least": at_least}));
+    assert!(page["epoch"] != lost["epoch"] && number(&page["head"]) < at_least, "{page}");
+    phone.takes(&page);
+    let asks = |cursor: Option<String>| {
+        let answer = secretary.post("/v1/sync/pull", &json!({"cursor": cursor, "at_least": at_least}));
+        answer.problem(409, "sync.behind")
+    };
+    // Whose cursor is of this history waits for what is to come; who has none learns which history it is.
+    for problem in [asks(phone.cursor()), asks(None)] {
+        assert_eq!(problem["epoch"], page["epoch"], "{problem}");
+        assert!(number(&problem["head"]) < at_least, "{problem}");
+    }
 }
 
 #[test]

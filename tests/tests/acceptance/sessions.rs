@@ -8,7 +8,7 @@ use muong_tests::builders::meeting;
 use muong_tests::client::{text, uuid};
 use muong_tests::province::{ADMIN, COMMUNE, HUOI_SANG, NA_LONG, NOBODY, PASSWORD, SECRETARY, STRANGER, user_id};
 use muong_tests::socket::Socket;
-use muong_tests::{Backend, Client, Reporter, TestApp, on_both};
+use muong_tests::{Backend, Client, Reporter, TestApp, database, on_both};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ on_both!(
     a_token_whose_next_one_was_used_ends_the_session_within_the_minute_too,
     two_refreshes_at_once_leave_one_token_that_is_good,
     a_user_who_is_disabled_is_out_at_once_until_they_are_enabled,
+    a_session_is_refreshed_so_often_and_a_token_that_comes_back_is_found_out_all_the_same,
+    of_a_session_that_has_ended_only_the_last_tokens_are_remembered,
 );
 
 fn page(who: &Reporter, path: &str) -> Vec<Value> {
@@ -256,6 +258,47 @@ fn a_user_who_is_disabled_is_out_at_once_until_they_are_enabled(app: &TestApp) {
     secretary.get("/v1/me").problem(401, "auth.session_ended");
     app.sign_in(SECRETARY).get("/v1/me").expect(200);
     other.get("/v1/me").expect(200);
+}
+
+fn a_session_is_refreshed_so_often_and_a_token_that_comes_back_is_found_out_all_the_same(app: &TestApp) {
+    let (secretary, elsewhere) = (app.sign_in(SECRETARY), app.sign_in(SECRETARY));
+    let refresh = |body: &Value| app.anonymous().post("/v1/auth/refresh", body);
+    let first = refresh_body(&secretary);
+    (0..60).for_each(|_| secretary.renew());
+    let answer = refresh(&refresh_body(&secretary));
+    answer.problem(429, "request.throttled");
+    assert_eq!(answer.header("retry-after"), "15");
+    elsewhere.renew();
+    app.pass(TimeDelta::seconds(15));
+    // Whoever has stolen the token, and not the device, takes nothing of it.
+    let stolen = json!({"refresh_token": secretary.refresh_token(), "device": elsewhere.device});
+    refresh(&stolen).problem(401, "auth.refresh_invalid");
+    secretary.renew();
+    refresh(&refresh_body(&secretary)).problem(429, "request.throttled");
+    refresh(&first).problem(401, "auth.refresh_reused");
+    secretary.get("/v1/me").problem(401, "auth.session_ended");
+    elsewhere.get("/v1/me").expect(200);
+}
+
+fn of_a_session_that_has_ended_only_the_last_tokens_are_remembered(app: &TestApp) {
+    let (ends, stays) = (app.sign_in(SECRETARY), app.sign_in(SECRETARY));
+    for _ in 0..40 {
+        app.pass(TimeDelta::seconds(1));
+        ends.renew();
+    }
+    let refreshed_at = |list: &str| {
+        let sessions = page(&stays, list);
+        let of = sessions.iter().find(|session| uuid(&session["device"]) == ends.device).expect("it is listed");
+        text(&of["refreshed_at"]).to_owned()
+    };
+    let tokens = || database::number(&mut app.database().connect(), "SELECT count(*) AS n FROM refresh_tokens");
+    assert_eq!(tokens(), 41 + 1, "as long as it lives each may come back");
+    let last = refreshed_at("/v1/sessions");
+    assert_eq!(last, "2026-03-09T02:11:40Z");
+    ends.post("/v1/auth/sign-out", &json!({})).expect(204);
+    assert_eq!(tokens(), 16 + 1);
+    assert_eq!(refreshed_at("/v1/sessions?ended=true"), last);
+    app.anonymous().post("/v1/auth/refresh", &refresh_body(&ends)).problem(401, "auth.refresh_invalid");
 }
 
 /// Whatever ends here ends there, although the other process has believed the token a moment ago.

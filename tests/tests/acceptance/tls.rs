@@ -79,7 +79,7 @@ fn those_who_open_a_connection_and_say_nothing_keep_nobody_from_theirs() {
     eventually("all are let in", || app.app().capacity.connections.taken() == 300);
     let answer = ask(&app, &shown.certificate()).expect("it answers, long before they are given up");
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    assert_eq!(app.app().capacity.connections.taken(), 300);
+    assert!(app.app().capacity.connections.taken() >= 300, "they are still there");
 }
 
 #[test]

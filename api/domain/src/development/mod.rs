@@ -1,5 +1,5 @@
 //! Member development: dated steps about one person, folded into a state and checked against one another.
-//! Knows neither records nor submissions: whoever calls has made plain steps of them. See `domain.md`, Member development.
+//! Knows neither records nor submissions: whoever calls has made plain steps of them.
 
 pub mod check;
 pub mod code;

@@ -348,7 +348,7 @@ fn check_occurred_on(definition: &Definition) -> Checked<()> {
     Ok(())
 }
 
-/// Personal values are kept, encrypted and erased by the person whom they are about (`sync.md`, last section).
+/// Personal values are kept, encrypted and erased by the person whom they are about.
 fn check_subject(definition: &Definition) -> Checked<()> {
     let items = definition.items.iter().flat_map(|list| &list.fields);
     let personal = definition.fields.iter().chain(items).any(|field| field.personal);

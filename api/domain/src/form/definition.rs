@@ -87,7 +87,7 @@ pub struct Group {
     pub name: String,
     /// What people call it.
     pub label: Text,
-    /// Never merges by itself under concurrency (`sync.md`, Merge).
+    /// Never merges by itself under concurrency.
     #[serde(default, skip_serializing_if = "is_false")]
     pub guarded: bool,
 }

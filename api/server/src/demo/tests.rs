@@ -113,7 +113,8 @@ fn authors_hold_a_grant_over_what_they_report_except_where_they_are_meant_not_to
     for grant in &province.staff.grants {
         let actor = actors.entry(grant.user).or_insert(Actor { user: grant.user, grants: Vec::new() });
         let (valid_from, valid_to) = (grant.valid_from, grant.valid_to);
-        actor.grants.push(HeldGrant { id: grant.id, role: grant.role, unit: grant.unit, valid_from, valid_to });
+        let (id, role, unit, ended) = (grant.id, grant.role, grant.unit, false);
+        actor.grants.push(HeldGrant { id, role, unit, valid_from, valid_to, ended });
     }
     let mut forbidden = 0;
     for (batch, submission) in all(&province) {

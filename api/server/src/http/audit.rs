@@ -1,14 +1,15 @@
 //! `/v1/audit`: the audit trail, for inspection.
 
 use super::error::{Problem, ProblemBody};
+use super::held;
 use super::page::PageBody;
 use super::query::Params;
 use super::records::PersonBody;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::list_audit::{AuditQuery, list_audit};
-use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, get};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
 use muong_domain::id::UserId;
 use muong_store::trail::{Place, Trace};
@@ -150,11 +151,7 @@ fn place_of(bytes: &[u8]) -> Option<Place> {
     )
 )]
 #[get("/v1/audit")]
-pub async fn get_audit(
-    app: Data<App>,
-    who: Authenticated,
-    request: HttpRequest,
-) -> Result<Json<PageBody<TraceBody>>, Problem> {
+pub async fn get_audit(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut params = Params::read(&request)?;
     let (person, record, user) = (params.id("person"), params.id("record"), params.id("user"));
     let (kind, from, to) = (params.text("kind"), params.instant("from"), params.instant("to"));
@@ -162,8 +159,8 @@ pub async fn get_audit(
     let query = AuditQuery { person, record, user, kind, from, to, after, limit };
     let found = list_audit(&app, &who, query).await?;
     let next = found.page.next.map(|place| list.written(&bytes_of(place)));
-    let items = found.page.items.into_iter().map(|trace| TraceBody::of(trace, &found.names)).collect();
-    Ok(Json(PageBody { items, next }))
+    let items = found.page.items.into_iter().map(|trace| TraceBody::of(trace, &found.names));
+    held::json(&app, &PageBody { items: items.collect(), next })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `/v1/conflicts`: what a reviewer is asked, and what was answered. The decision itself is `decisions.rs`'s.
 
 use super::error::{Problem, ProblemBody, TextBody};
+use super::held;
 use super::page::PageBody;
 use super::query::Params;
 use super::reason::stated;
@@ -12,7 +13,7 @@ use crate::usecases::list_conflicts::{ConflictQuery, SeenConflict, list_conflict
 use crate::usecases::read_conflict::{Candidate, Concerned, ConflictDetail, SeenDecision, Voice, read_conflict};
 use crate::usecases::reader::Values;
 use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
 use muong_domain::id::{ConflictId, UserId};
 use serde::Serialize;
@@ -290,8 +291,8 @@ pub async fn get_conflict(
     who: Authenticated,
     id: Path<Uuid>,
     request: HttpRequest,
-) -> Result<Json<ConflictDetailBody>, Problem> {
+) -> Result<HttpResponse, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_conflict(&app, &who, reason, id.into_inner().into()).await?.into()))
+    held::json(&app, &ConflictDetailBody::from(read_conflict(&app, &who, reason, id.into_inner().into()).await?))
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// The media type of a problem document.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -33,15 +34,23 @@ pub struct Problem {
     code: &'static str,
     args: Args,
     findings: Vec<Finding>,
+    members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    context: Context,
+    /// In a box, like little else: a result is as large as the largest that it may be.
+    context: Option<Box<Context>>,
 }
 
 impl Problem {
     /// A problem of this code; the code decides the status.
     pub fn new(code: &'static str) -> Self {
-        let problem =
-            Self { code, args: Args::new(), findings: Vec::new(), headers: Vec::new(), context: Context::default() };
+        let problem = Self {
+            code,
+            args: Args::new(),
+            findings: Vec::new(),
+            members: Vec::new(),
+            headers: Vec::new(),
+            context: None,
+        };
         match code {
             "auth.required" => problem.header(header::WWW_AUTHENTICATE, "Bearer"),
             "auth.invalid_token" | "auth.expired_token" | "auth.session_ended" => {
@@ -68,6 +77,13 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.args.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a member of its own to the document (RFC 9457 §3.2), for programs.
+    #[must_use]
+    pub fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
         self
     }
 
@@ -104,7 +120,7 @@ impl Problem {
     /// Ties the problem to the request that it answers.
     #[must_use]
     pub fn within(mut self, context: Context) -> Self {
-        self.context = context;
+        self.context = Some(Box::new(context));
         self
     }
 
@@ -116,7 +132,7 @@ impl Problem {
     /// The answer, in the language and with the id of `context`.
     pub fn respond(&self, context: &Context) -> HttpResponse {
         let status = self.status_code();
-        let body = json!({
+        let mut body = json!({
             "type": format!("urn:muong:problem:{}", self.code),
             "title": messages::title(context.lang, self.code),
             "status": status.as_u16(),
@@ -125,6 +141,9 @@ impl Problem {
             "request_id": context.request_id,
             "errors": self.findings.iter().map(FindingBody::from).collect::<Vec<_>>(),
         });
+        for (name, value) in &self.members {
+            body[*name] = value.clone();
+        }
         let mut response = HttpResponse::build(status);
         response.content_type(PROBLEM_JSON);
         response.insert_header((header::CONTENT_LANGUAGE, context.lang.tag()));
@@ -153,6 +172,9 @@ impl From<Failure> for Problem {
                 Self { args, ..Self::new(code) }.findings(findings)
             }
             Failure::Throttled { code, wait } => Self::throttled(code, wait),
+            Failure::Behind { epoch, head } => {
+                Self::new("sync.behind").member("epoch", epoch.to_string()).member("head", head.0)
+            }
             Failure::Busy => Self::new("server.busy"),
             Failure::Unaudited => Self::new("server.unaudited"),
             Failure::Unledgered => Self::new("server.unledgered"),
@@ -173,7 +195,10 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        self.respond(&self.context)
+        match &self.context {
+            Some(context) => self.respond(context),
+            None => self.respond(&Context::default()),
+        }
     }
 }
 
@@ -252,6 +277,13 @@ pub struct ProblemBody {
     pub request_id: String,
     /// The places of the body that are at fault, if it is about the body.
     pub errors: Vec<FindingBody>,
+    /// Of `sync.behind` only: which history of the store this is. Another than that of the entry that was asked for: the
+    /// entry is lost or has another number here, so ask without `at_least`, and push again what is not yet in a backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Uuid>,
+    /// Of `sync.behind` only: the last entry of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<i64>,
 }
 
 /// One coded error or warning about one place of an input, with its text in both languages.
@@ -294,6 +326,8 @@ impl From<&Finding> for FindingBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::body::MessageBody;
+    use muong_domain::id::Seq;
 
     #[test]
     fn the_document_is_in_the_readers_language_and_carries_the_request_id() {
@@ -303,6 +337,15 @@ mod tests {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(response.headers().get(header::CONTENT_LANGUAGE).unwrap(), "en");
         assert_eq!(response.headers().get(header::WWW_AUTHENTICATE).unwrap(), "Bearer");
+    }
+
+    #[test]
+    fn whoever_asks_for_an_entry_that_is_not_there_is_told_how_far_which_history_has_come() {
+        let problem = Problem::from(Failure::Behind { epoch: Uuid::from_u128(7), head: Seq(1_200) });
+        let bytes = problem.respond(&Context::default()).into_body().try_into_bytes().unwrap_or_default();
+        let body: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!((&body["code"], &body["status"]), (&json!("sync.behind"), &json!(409)));
+        assert_eq!((&body["epoch"], &body["head"]), (&json!(Uuid::from_u128(7)), &json!(1_200)));
     }
 
     #[test]

@@ -96,6 +96,7 @@ fn answer<'a, T: Serialize>(
     params(
         ("code" = Option<String>, Query, description = "Only versions of this form.", example = "branch_meeting"),
         ("in_force" = Option<bool>, Query, description = "Only those that phones offer today, or only the others."),
+        ("sort" = Option<String>, Query, description = "`code` (and version), or `code_descending`.", example = "code"),
         ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; all unless said.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
         ("if-none-match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
@@ -111,9 +112,10 @@ fn answer<'a, T: Serialize>(
 pub async fn get_forms(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut params = Params::read(&request)?;
     let (code, in_force) = (params.text("code"), params.flag("in_force"));
+    let descending = params.descending("code");
     let limited = params.has("limit");
     let (limit, after, cursor) = params.finish_with(|place| serde_json::from_slice(place).ok())?;
-    let query = FormQuery { code, in_force, after, limit: limited.then_some(limit) };
+    let query = FormQuery { code, in_force, descending, after, limit: limited.then_some(limit) };
     let forms = list_forms(&app, &who, query).await?;
     let place = |(code, version): &Version| cursor.written(json!([code, version]).to_string().as_bytes());
     let next = forms.last.as_ref().map(place);

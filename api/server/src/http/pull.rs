@@ -53,7 +53,8 @@ pub struct PullBody {
     /// So many seconds, up to 25, the answer may wait for something new.
     #[serde(default)]
     wait_s: u16,
-    /// The answer must be as new as this entry of the log.
+    /// The answer must be as new as this entry of the log, of the history that the cursor is of. It is not looked at when the
+    /// store's is another one by now: the answer names its epoch.
     #[serde(default)]
     at_least: Option<i64>,
     /// Whether to answer, once there is no more, a hash of what the phone has then. It is answered at once whatever
@@ -294,7 +295,7 @@ fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
 }
 
 fn grant(held: &HeldGrant, v: Seq) -> Result<PutBody, Problem> {
-    let HeldGrant { id, role, unit, valid_from, valid_to } = held;
+    let HeldGrant { id, role, unit, valid_from, valid_to, .. } = held;
     let data = raw(&json!({"role": role, "unit": unit, "valid_from": valid_from, "valid_to": valid_to}))?;
     Ok(PutBody { unit: Some(unit.uuid()), ..PutBody::of("grant", id.uuid(), v, data) })
 }
@@ -356,7 +357,9 @@ fn pulled(pulled: Pulled) -> Result<PulledBody, Problem> {
 /// Without a cursor: everything that the caller may see, page by page; with the cursor of the last answer: what has
 /// changed since, also in what the caller may see. Ask again at once while `more` is true. Of records about persons a role
 /// that must state a reason to read them gets none here: those are read one by one. A page may be empty although there is
-/// more. With `hash` a phone checks what it has.
+/// more. A unit that is founded, called otherwise or dissolved from a coming day is told at once as it still is, with its
+/// `versions`, and on that day (of Hanoi) again as it is from then on, with the same `v`. With `hash` a phone checks what it
+/// has.
 #[utoipa::path(
     tag = "sync",
     request_body = PullBody,
@@ -367,8 +370,8 @@ fn pulled(pulled: Pulled) -> Result<PulledBody, Problem> {
         (status = 413, description = "Over the limits.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`request.throttled`: more than one device may pull; again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 409, description = "`sync.behind`: this server has not reached `at_least` yet; again after `Retry-After`, or elsewhere.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`server.busy`: too many wait; `server.unaudited`: the reading cannot be noted. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`sync.behind`: this server has not reached `at_least` yet; again after `Retry-After`, or elsewhere. Names `epoch` and `head`: in another epoch than that of the entry, ask without `at_least` and push again what is in no backup yet.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.busy`: too many wait; `server.unaudited`: the reading cannot be noted; `server.not_ready`: the database has just been changed over. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/sync/pull", wrap = "from_fn(visit::fitted)")]

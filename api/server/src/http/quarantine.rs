@@ -2,6 +2,7 @@
 
 use super::conflicts::DecisionBody;
 use super::error::{FindingBody, Problem, ProblemBody};
+use super::held;
 use super::page::PageBody;
 use super::push::ResultBody;
 use super::query::Params;
@@ -11,8 +12,8 @@ use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::list_quarantine::{QuarantineQuery, SeenQuarantine, list_quarantine};
 use crate::usecases::read_quarantined::{Content, QuarantinedDetail, read_quarantined};
-use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, get};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, Utc};
 use muong_domain::id::QuarantineId;
 use muong_store::quarantine::Closing;
@@ -189,11 +190,7 @@ impl From<QuarantinedDetail> for QuarantinedDetailBody {
     )
 )]
 #[get("/v1/quarantine")]
-pub async fn get_quarantine(
-    app: Data<App>,
-    who: Authenticated,
-    request: HttpRequest,
-) -> Result<Json<PageBody<QuarantinedBody>>, Problem> {
+pub async fn get_quarantine(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut params = Params::read(&request)?;
     let (mine, unit, form) = (params.flag("mine"), params.id("unit"), params.text("form"));
     let states = [("open", Some(true)), ("closed", Some(false)), ("all", None)];
@@ -202,7 +199,7 @@ pub async fn get_quarantine(
     let after = page.after.map(QuarantineId::new);
     let query = QuarantineQuery { mine, unit, form, open, after, limit: page.limit };
     let found = list_quarantine(&app, &who, stated(&request)?, query).await?.map(QuarantinedBody::from);
-    Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
+    held::json(&app, &PageBody { items: found.items, next: page.next(found.next) })
 }
 
 /// Read a quarantined submission
@@ -226,8 +223,9 @@ pub async fn get_quarantined(
     who: Authenticated,
     id: Path<Uuid>,
     request: HttpRequest,
-) -> Result<Json<QuarantinedDetailBody>, Problem> {
+) -> Result<HttpResponse, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_quarantined(&app, &who, reason, id.into_inner().into()).await?.into()))
+    let found = read_quarantined(&app, &who, reason, id.into_inner().into()).await?;
+    held::json(&app, &QuarantinedDetailBody::from(found))
 }

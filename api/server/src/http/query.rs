@@ -111,6 +111,12 @@ impl Params {
         self.one_of("sort", &[("added", false), ("newest", true)]).unwrap_or_default()
     }
 
+    /// From which end a list goes that is in order of something else: whether from the last.
+    pub fn descending(&mut self, by: &str) -> bool {
+        let down = format!("{by}_descending");
+        self.one_of("sort", &[(by, false), (&down, true)]).unwrap_or_default()
+    }
+
     /// A code in a scheme, `scheme:code`. The code is a text: its leading zeros count.
     pub fn code(&mut self, name: &str) -> Option<(String, String)> {
         self.parsed(name, json!("scheme:code"), |value| {

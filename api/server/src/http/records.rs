@@ -1,6 +1,7 @@
 //! `/v1/records`: what the store holds, and who said it.
 
 use super::error::{Problem, ProblemBody};
+use super::held;
 use super::page::{PageBody, position_of};
 use super::push::ResultBody;
 use super::query::Params;
@@ -10,8 +11,8 @@ use crate::usecases::authenticate::Authenticated;
 use crate::usecases::list_records::{RecordQuery, list_records};
 use crate::usecases::read_record::{SeenRecord, read_record};
 use crate::usecases::read_submissions::{SeenSubmission, read_submissions};
-use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpRequest, get};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, NaiveDate, Utc};
 use muong_domain::id::{RecordId, UserId};
 use muong_domain::record::OpenConflict;
@@ -234,11 +235,7 @@ impl SubmissionBehindBody {
     )
 )]
 #[get("/v1/records")]
-pub async fn get_records(
-    app: Data<App>,
-    who: Authenticated,
-    request: HttpRequest,
-) -> Result<Json<PageBody<RecordBody>>, Problem> {
+pub async fn get_records(app: Data<App>, who: Authenticated, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut params = Params::read(&request)?;
     let query = RecordQuery {
         form: params.text("form"),
@@ -254,7 +251,7 @@ pub async fn get_records(
     let page = params.finish()?;
     let query = RecordQuery { after: page.after.map(RecordId::new), limit: page.limit, ..query };
     let found = list_records(&app, &who, stated(&request)?, query).await?.map(RecordBody::from);
-    Ok(Json(PageBody { items: found.items, next: page.next(found.next) }))
+    held::json(&app, &PageBody { items: found.items, next: page.next(found.next) })
 }
 
 /// Read a record
@@ -278,16 +275,16 @@ pub async fn get_record(
     who: Authenticated,
     id: Path<Uuid>,
     request: HttpRequest,
-) -> Result<Json<RecordBody>, Problem> {
+) -> Result<HttpResponse, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    Ok(Json(read_record(&app, &who, reason, id.into_inner().into()).await?.into()))
+    held::json(&app, &RecordBody::from(read_record(&app, &who, reason, id.into_inner().into()).await?))
 }
 
 /// Read the submissions behind a record
 ///
 /// In order of receipt: who said what, captured when by the phone's clock, received when by the server's, and by how
-/// much the two differed.
+/// much the two differed. A page of long submissions holds fewer than `limit`: go on until `next` is null.
 #[utoipa::path(
     tag = "records",
     params(("id" = Uuid, Path, description = "The record, or an alias of it."), ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50), ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."), ("x-reason" = Option<String>, Header, description = "Why, percent-encoded UTF-8: asked of whoever reads persons with a stated reason only.", example = "Th%E1%BA%A9m%20tra%20h%E1%BB%93%20s%C6%A1")),
@@ -306,11 +303,11 @@ pub async fn get_submissions(
     who: Authenticated,
     id: Path<Uuid>,
     request: HttpRequest,
-) -> Result<Json<PageBody<SubmissionBehindBody>>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let page = Params::read(&request)?.finish()?;
     let reason = stated(&request)?;
     let found = read_submissions(&app, &who, reason, id.into_inner().into(), page.after_seq(), page.limit).await?;
     let next = page.next(found.page.next.map(position_of));
-    let items = found.page.items.into_iter().map(|seen| SubmissionBehindBody::of(seen, &found.names)).collect();
-    Ok(Json(PageBody { items, next }))
+    let items = found.page.items.into_iter().map(|seen| SubmissionBehindBody::of(seen, &found.names));
+    held::json(&app, &PageBody { items: items.collect(), next })
 }

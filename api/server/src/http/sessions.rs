@@ -240,7 +240,7 @@ pub async fn post_sign_in(
         (status = 403, description = "`auth.user_disabled`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "`auth.throttled`: too many wrong tokens; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`auth.throttled`: too many wrong tokens; `request.throttled`: this session is refreshed too often. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

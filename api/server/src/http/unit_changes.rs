@@ -9,7 +9,9 @@ use super::units::UnitBody;
 use super::users::label;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
-use crate::usecases::change_unit::{Covering, NewUnit, change_unit, cover_village, found_unit, list_coverage};
+use crate::usecases::change_unit::{
+    CoverageQuery, Covering, NewUnit, change_unit, cover_village, found_unit, list_coverage,
+};
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
@@ -324,6 +326,9 @@ pub async fn post_unit_code(
     tag = "units",
     params(
         ("id" = Uuid, Path, description = "The branch."),
+        ("village" = Option<Uuid>, Query, description = "Only this village."),
+        ("on" = Option<NaiveDate>, Query, description = "Only what it covers on this day.", example = "2026-03-01"),
+        ("sort" = Option<String>, Query, description = "`village` (and day), or `village_descending`.", example = "village"),
         ("limit" = Option<u16>, Query, description = "At most so many, 1 to 500; 50 unless said.", example = 50),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, with the same filters."),
     ),
@@ -343,8 +348,12 @@ pub async fn get_coverage(
     id: Path<Uuid>,
     request: HttpRequest,
 ) -> Result<Json<PageBody<CoverageBody>>, Problem> {
-    let (limit, after, cursor) = Params::read(&request)?.finish_with(position)?;
-    let found = list_coverage(&app, &who, id.into_inner().into(), after, limit).await?.map(CoverageBody::from);
+    let mut params = Params::read(&request)?;
+    let (village, on) = (params.id("village"), params.date("on"));
+    let descending = params.descending("village");
+    let (limit, after, cursor) = params.finish_with(position)?;
+    let query = CoverageQuery { branch: id.into_inner().into(), village, on, descending, after, limit };
+    let found = list_coverage(&app, &who, query).await?.map(CoverageBody::from);
     let next = found.next.map(|(village, day)| {
         cursor.written(&[village.uuid().as_bytes().as_slice(), day.to_string().as_bytes()].concat())
     });

@@ -5,7 +5,7 @@ use super::backoff::Backoff;
 use super::limiter::{Limiter, Quota};
 use crate::config;
 use chrono::{DateTime, TimeDelta, Utc};
-use muong_domain::id::{DeviceId, UserId};
+use muong_domain::id::{DeviceId, SessionId, UserId};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// How many addresses, and how many devices, are remembered. A budget is 24 bytes with its key; so this is a few MiB.
@@ -17,6 +17,11 @@ const SECOND_FACTOR: Backoff = Backoff { free: 5, longest: TimeDelta::minutes(15
 /// How often somebody may sign in whose password is right, at once and a minute: each time costs a hash, and a row or two
 /// that stay.
 const SIGN_INS: Quota = Quota::new(120, 6);
+
+/// How often a session may be refreshed, at once and a minute. A phone does so once in the life of an access token, which is
+/// half a minute at least; and each time leaves a token that must be known, should it come again, for as long as the session
+/// lives.
+const REFRESHES: Quota = Quota::new(60, 4);
 
 /// How many devices a user may register at once, and a minute.
 const DEVICES: Quota = Quota::new(20, 2);
@@ -36,6 +41,8 @@ pub struct Throttle {
     pub pull: Limiter<DeviceId>,
     /// Sessions that a user opens with the right password.
     pub sign_ins: Limiter<UserId>,
+    /// Pairs of tokens that a session is given.
+    pub refreshes: Limiter<SessionId>,
     /// Devices that a user registers without a password, from one that is signed in: each has budgets of its own for pushes and pulls.
     pub devices: Limiter<UserId>,
 }
@@ -51,6 +58,7 @@ impl Throttle {
             },
             second_factor: SECOND_FACTOR,
             sign_ins: Limiter::new(SIGN_INS, REMEMBERED),
+            refreshes: Limiter::new(REFRESHES, REMEMBERED),
             devices: Limiter::new(DEVICES, REMEMBERED),
             pull: Limiter::new(Quota::new(config.pull_requests_burst, config.pull_requests_per_minute), REMEMBERED),
             push: DeviceBudget::new(

@@ -230,16 +230,43 @@ fn end_all_coverage(tx: &mut Tx<'_>, authority: &Authority, branch: UnitId, on: 
 pub async fn list_coverage(
     app: &App,
     who: &Authenticated,
-    branch: UnitId,
-    after: Option<(UnitId, NaiveDate)>,
-    limit: usize,
+    query: CoverageQuery,
 ) -> Result<Page<Covered, (UnitId, NaiveDate)>, Failure> {
     look(app, who, move |snapshot, administrator| {
-        administrator.over_unit(branch)?;
+        administrator.over_unit(query.branch)?;
         let position = |covered: &Covered| (covered.coverage.village, covered.coverage.from);
-        let mut found = units::covered_by(snapshot, branch)?;
-        found.retain(|covered| administrator.covers(covered.coverage.village) && after < Some(position(covered)));
-        Ok(Page::new(found, limit, position))
+        let mut found = units::covered_by(snapshot, query.branch)?;
+        found.retain(|covered| {
+            let coverage = &covered.coverage;
+            administrator.covers(coverage.village)
+                && query.village.is_none_or(|village| village == coverage.village)
+                && query.on.is_none_or(|day| coverage.from <= day && covered.to.is_none_or(|to| day < to))
+        });
+        found.sort_by_key(position);
+        if query.descending {
+            found.reverse();
+        }
+        if let Some(after) = query.after {
+            found.retain(|covered| position(covered) != after && (position(covered) > after) != query.descending);
+        }
+        Ok(Page::new(found, query.limit, position))
     })
     .await
+}
+
+/// Which of what a branch covers.
+#[derive(Clone, Copy, Debug)]
+pub struct CoverageQuery {
+    /// The branch.
+    pub branch: UnitId,
+    /// Only this village.
+    pub village: Option<UnitId>,
+    /// Only what it covers on this day.
+    pub on: Option<NaiveDate>,
+    /// From the last village and day to the first.
+    pub descending: bool,
+    /// After this village and day.
+    pub after: Option<(UnitId, NaiveDate)>,
+    /// At most so many.
+    pub limit: usize,
 }

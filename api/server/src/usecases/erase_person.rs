@@ -17,10 +17,10 @@ use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::feed::{self, Before, FeedRow};
 use muong_store::quarantine::{self, Closing, StoredQuarantine};
-use muong_store::records::{self, RecordChange, StoredRecord};
+use muong_store::records::{self, Outline, RecordChange, StoredRecord};
 use muong_store::remains::{Absent, Family, Remains};
 use muong_store::seal::{self, Owner};
-use muong_store::submissions::{self, StoredSubmission};
+use muong_store::submissions::{self, Received};
 use muong_store::{Outcome, Reading, StoreError, Tx};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,15 +106,21 @@ fn allowed(
     let mut ids = vec![id];
     ids.extend(records::aliases(tx, &[id])?.into_iter().map(|(_, _, record)| record));
     let at = tx.received_at();
-    let visible =
-        |stored: &StoredRecord| review::may_see(actor, reference, &stored.record.form, stored.record.unit, at);
-    let Some(stored) = records::by_ids(tx, &ids)?.into_iter().find(visible) else {
+    let visible = |outline: &Outline| review::may_see(actor, reference, &outline.form, outline.unit, at);
+    // Asked before anything is opened, as whoever reads.
+    let Some(outline) = records::outlines(tx, &ids)?.into_iter().find(visible) else {
         return Ok(Err(ErasureRefusal::NotFound));
     };
-    let line = reference.units.ancestors(stored.record.unit);
-    let granted = authorize(actor, Action::ErasePersons, &line, at, true);
-    Ok(granted.map(|grant| (stored, grant)).map_err(|_denied| ErasureRefusal::Forbidden))
+    let line = reference.units.ancestors(outline.unit);
+    let Ok(grant) = authorize(actor, Action::ErasePersons, &line, at, true) else {
+        return Ok(Err(ErasureRefusal::Forbidden));
+    };
+    let stored = records::by_ids(tx, &[outline.id])?.pop();
+    Ok(Ok((stored.ok_or_else(|| review::not_loaded("a record"))?, grant)))
 }
+
+/// How many of what waited are closed together: how each was released may be long.
+const CLOSED_TOGETHER: usize = 100;
 
 /// An erasure under way.
 struct Erasing<'a> {
@@ -167,23 +173,19 @@ impl Erasing<'_> {
         self.reference.catalog.newest(form).is_none_or(|form| form.is_personal(path))
     }
 
-    /// What the family's submissions have replaced in quarantine, and (true) what of that the person's own ones have.
+    /// What the family's submissions have replaced in quarantine, and (true) what of that the person's own ones have. It left with
+    /// the entry that let in what replaced it: when that came, or when it was released. So nothing of what was said is read, of
+    /// which somebody who does not want this person to be erased may have sent any amount.
     fn replaced(&self, tx: &mut Tx<'_>) -> Result<BTreeMap<SubmissionId, bool>, StoreError> {
-        let mut named: BTreeMap<SubmissionId, bool> = BTreeMap::new();
-        for said in self.family.said.values() {
-            let body = said.told.as_ref().and_then(|told| json::parse(&told.body).ok()).unwrap_or_default();
-            let ids = body.get("replaces").and_then(Value::as_array).into_iter().flatten();
-            for id in ids.filter_map(|id| id.as_str()?.parse().ok()) {
-                *named.entry(id).or_default() |= said.subject == Some(self.person);
-            }
-        }
-        let waited = quarantine::of_submissions(tx, &named.keys().copied().collect::<Vec<_>>())?;
-        let replaced: BTreeSet<SubmissionId> = (waited.iter())
-            .filter(|waiting| waiting.closing == Some(Closing::Replaced))
-            .map(|waiting| waiting.submission)
-            .collect();
-        named.retain(|id, _| replaced.contains(id));
-        Ok(named)
+        let is_own = |said: &Received| said.subject == Some(self.person);
+        let said = &self.family.said;
+        let mut let_in: BTreeMap<Seq, bool> = said.values().map(|said| (said.seq, is_own(said))).collect();
+        let ids: Vec<SubmissionId> = said.keys().copied().collect();
+        let released = quarantine::released(tx, &ids)?;
+        let_in.extend(released.iter().filter_map(|(id, entry)| Some((*entry, is_own(said.get(id)?)))));
+        let entries: Vec<Seq> = let_in.keys().copied().collect();
+        let replaced = quarantine::replaced_at(tx, &entries)?;
+        Ok(replaced.into_iter().map(|(id, entry)| (id, let_in.get(&entry) == Some(&true))).collect())
     }
 
     /// What waited, or waits, under a key of its own, since nobody could be told whom it is about: but it names one of the
@@ -196,11 +198,9 @@ impl Erasing<'_> {
     ) -> Result<BTreeSet<SubmissionId>, StoreError> {
         let is_own = |record: RecordId| own.iter().any(|stored| stored.record.id == record);
         let naming = self.family.said.values().filter(|said| self.family.record_of(said).is_some_and(is_own));
-        let mut orphans: BTreeSet<SubmissionId> = naming.filter(|said| is_alone(said)).map(|said| said.id).collect();
-        let corrected: Vec<SubmissionId> = replaced.iter().filter(|(_, own)| **own).map(|(id, _)| *id).collect();
-        let corrected = submissions::by_ids(tx, &corrected)?;
-        orphans.extend(corrected.iter().filter(|said| is_alone(said)).map(|said| said.id));
-        Ok(orphans)
+        let corrected = replaced.iter().filter(|(_, own)| **own).map(|(id, _)| *id);
+        let ids: BTreeSet<SubmissionId> = naming.map(|said| said.id).chain(corrected).collect();
+        seal::alone(tx, &ids)
     }
 
     /// What the ledger names and the store does not have. What it has, but only under a key of its own, joins `orphans`: that
@@ -208,13 +208,12 @@ impl Erasing<'_> {
     fn absent(&self, tx: &mut Tx<'_>, orphans: &mut BTreeSet<SubmissionId>) -> Result<Absent, StoreError> {
         let Some(ledger) = self.ledger else { return Ok(Absent::default()) };
         let ids: Vec<SubmissionId> = ledger.submissions.iter().map(|(id, _)| *id).collect();
-        let there = submissions::by_ids(tx, &ids)?;
-        orphans.extend(there.iter().filter(|said| is_alone(said)).map(|said| said.id));
-        let there: BTreeSet<SubmissionId> = there.into_iter().map(|said| said.id).collect();
+        let there: BTreeSet<SubmissionId> = submissions::received(tx, &ids)?.into_iter().map(|said| said.id).collect();
+        orphans.extend(seal::alone(tx, &there)?);
         let ids: Vec<RecordId> = ledger.records.iter().map(|(id, _)| *id).collect();
         let mut names: BTreeSet<(RecordId, UnitId)> =
             records::aliases(tx, &ids)?.into_iter().map(|(alias, unit, _)| (alias, unit)).collect();
-        names.extend(records::by_ids(tx, &ids)?.into_iter().map(|stored| (stored.record.id, stored.record.unit)));
+        names.extend(records::outlines(tx, &ids)?.into_iter().map(|outline| (outline.id, outline.unit)));
         let submissions = ledger.submissions.iter().filter(|(id, _)| !there.contains(id)).copied().collect();
         let records = ledger.records.iter().filter(|name| !names.contains(name)).copied().collect();
         Ok(Absent { submissions, records })
@@ -236,14 +235,17 @@ impl Erasing<'_> {
     fn close_quarantine(&self, tx: &mut Tx<'_>, orphans: &BTreeSet<SubmissionId>) -> Result<(), StoreError> {
         let about = self.family.said.values().filter(|said| said.subject == Some(self.person)).map(|said| said.id);
         let ids: BTreeSet<SubmissionId> = about.chain(orphans.iter().copied()).collect();
-        let found = quarantine::of_submissions(tx, &ids.into_iter().collect::<Vec<_>>())?;
         let closed = |waiting: StoredQuarantine| StoredQuarantine {
             closed: waiting.closed.or(Some(self.v)),
             closing: waiting.closing.or(Some(Closing::Erased)),
             outcome: None,
             ..waiting
         };
-        quarantine::save(tx, &found.into_iter().map(closed).collect::<Vec<_>>())
+        for ids in ids.into_iter().collect::<Vec<_>>().chunks(CLOSED_TOGETHER) {
+            let found = quarantine::of_submissions(tx, ids)?;
+            quarantine::save(tx, &found.into_iter().map(closed).collect::<Vec<_>>())?;
+        }
+        Ok(())
     }
 
     fn forget(&self, tx: &mut Tx<'_>, mut own: Vec<StoredRecord>) -> Result<(), StoreError> {
@@ -316,11 +318,6 @@ impl Erasing<'_> {
         decisions::insert(tx, &self.grant, &decision)?;
         Ok(v)
     }
-}
-
-/// Whether a submission is kept under a key of its own.
-fn is_alone(submission: &StoredSubmission) -> bool {
-    submission.owner == Owner::Submission(submission.id)
 }
 
 fn texts_of(value: &Value, texts: &mut BTreeSet<String>) {

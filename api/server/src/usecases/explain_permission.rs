@@ -10,6 +10,7 @@ use muong_domain::access::{Action, Denied, Grant, HeldGrant, authorize};
 use muong_domain::id::UnitId;
 use muong_domain::refusal::Finding;
 use muong_store::grants::{self, UnitName};
+use std::sync::Arc;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -48,8 +49,9 @@ pub struct Permission {
 
 /// Explains.
 pub async fn explain_permission(app: &App, who: &Authenticated, question: Question) -> Result<Explanation, Failure> {
-    let actor = who.actor.clone();
-    let at = question.at.unwrap_or_else(|| app.clock.now());
+    let now = app.clock.now();
+    let at = question.at.unwrap_or(now);
+    let actor = if at < now { Arc::new(who.actor.in_retrospect()) } else { Arc::clone(&who.actor) };
     let explained = read(app, move |app, snapshot| {
         let Some(action) = action(app, snapshot, &question)? else { return Ok(None) };
         let line = grants::line(snapshot, question.unit)?;

@@ -5,9 +5,11 @@ use crate::security::password::{MAX_BYTES, MIN_CHARS, PasswordError};
 use crate::security::token::TokenError;
 use crate::state::App;
 use chrono::TimeDelta;
+use muong_domain::id::Seq;
 use muong_domain::refusal::Finding;
 use muong_store::{AuditError, Database, Outcome, Snapshot, StoreError, Tx, WriterError};
 use tracing::Span;
+use uuid::Uuid;
 
 /// Why not.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,14 @@ pub enum Failure {
         code: &'static str,
         /// How long to wait.
         wait: TimeDelta,
+    },
+    /// The log has not come to the entry that is asked for, or is another one.
+    #[error("the log has not come to that entry")]
+    Behind {
+        /// Which history it is.
+        epoch: Uuid,
+        /// Its last entry.
+        head: Seq,
     },
     /// Too much waits already: to be tried again.
     #[error("too much waits already")]

@@ -104,7 +104,9 @@ pub fn give(
     let valid_from = from.unwrap_or(now);
     let new = NewGrant { id, user, role, unit, valid_from, valid_to: to };
     match grants::add(tx, &authority, &new).map_err(|error| (error.into(), ""))? {
-        Ok(()) => Ok(SeenGrant { user, held: HeldGrant { id, role, unit, valid_from, valid_to: to }, now }),
+        Ok(()) => {
+            Ok(SeenGrant { user, held: HeldGrant { id, role, unit, valid_from, valid_to: to, ended: false }, now })
+        }
         Err(refusal) => Err(refused(refusal)),
     }
 }

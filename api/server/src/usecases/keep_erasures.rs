@@ -1,5 +1,6 @@
 //! Keeps the ledger of erasures and the store in step: what was erased here is written down there before it is answered,
-//! and what stands there and is not known here, since an older copy was restored or a standby promoted, is erased again.
+//! and what stands there and is not known here, since an older copy was restored or a standby promoted, is erased again;
+//! nothing is shown before it has been.
 
 use super::erase_person::erase_again;
 use super::failure::{Failure, work};
@@ -9,9 +10,42 @@ use crate::state::App;
 use muong_domain::id::{GrantId, Seq, UserId};
 use muong_store::log::{self, StoredEntry};
 use muong_store::remains::Remains;
-use muong_store::{Reading, StoreError, Tx, decisions, submissions};
+use muong_store::{Head, Reading, Snapshot, StoreError, Tx, decisions, submissions};
 use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
 use uuid::Uuid;
+
+/// How whoever wants to see anything is refused until all that the ledger tells of has been erased.
+pub const OUT_OF_STEP: &str = "server.not_ready";
+
+/// In which history of the store all is erased that the ledger tells of. What is read of another one, such as that of a
+/// standby that has just been promoted and may lack erasures, is shown to nobody.
+#[derive(Debug, Default)]
+pub struct InStep(RwLock<Option<Uuid>>);
+
+impl InStep {
+    /// Notes that it is so in an epoch.
+    pub fn reach(&self, epoch: Uuid) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(epoch);
+    }
+
+    /// Whether it was so in an epoch, and that is another one.
+    pub fn is_behind(&self, epoch: Uuid) -> bool {
+        self.epoch().is_some_and(|reached| reached != epoch)
+    }
+
+    /// The head as of a snapshot from which nothing has been read yet; none, if nothing in it may be shown.
+    pub fn head(&self, snapshot: &mut Snapshot<'_>) -> Result<Option<Head>, StoreError> {
+        // Before the look, with which the snapshot is taken: what was erased until then is gone from it.
+        let reached = self.epoch();
+        let (head, is_of_another_history) = snapshot.look()?;
+        Ok((!is_of_another_history && reached == Some(head.epoch)).then_some(head))
+    }
+
+    fn epoch(&self) -> Option<Uuid> {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Whether an erasure could be written down now: otherwise nobody is erased.
 pub async fn make_ready(app: &App) -> Result<(), Failure> {
@@ -63,7 +97,7 @@ fn described(read: &mut impl Reading, entry: &StoredEntry) -> Result<Erased, Sto
         .map_err(|error| StoreError::corrupt("an erasure", error))?;
     let mut said = submissions::about(read, &[remains.person])?;
     said.retain(|submission| submission.seq < entry.seq());
-    said.extend(submissions::by_ids(read, &remains.orphans())?);
+    said.extend(submissions::received(read, &remains.orphans())?);
     let mut authors: Vec<_> = said.into_iter().map(|submission| (submission.id, submission.author)).collect();
     authors.extend(remains.absent().submissions.iter().copied());
     authors.sort_unstable();
@@ -91,16 +125,25 @@ pub fn erase_all_again(tx: &mut Tx<'_>, cache: &ReferenceCache, ledger: &[Erased
     Ok(count)
 }
 
+/// The same as a change of the writer's; answers as well in which epoch the store knows of all of it now.
+pub fn come_into_step(tx: &mut Tx<'_>, cache: &ReferenceCache, ledger: &[Erased]) -> Result<(usize, Uuid), StoreError> {
+    let count = erase_all_again(tx, cache, ledger)?;
+    Ok((count, tx.head().epoch))
+}
+
 /// Reads the ledger, erases again what the store does not know of, and writes down what the ledger does not.
 pub fn catch_up(app: &App) -> Result<(), CatchUpError> {
     let ledger = app.ledger.read()?;
     let (told, cache) = (ledger.clone(), std::sync::Arc::clone(&app.reference));
     let again = app.writer.write::<_, std::convert::Infallible>(1, move |tx| {
-        erase_all_again(tx, &cache, &told).map(muong_store::Outcome::Commit)
+        come_into_step(tx, &cache, &told).map(muong_store::Outcome::Commit)
     })?;
-    if let muong_store::Outcome::Commit(count) = again
-        && count > 0
-    {
+    let (count, epoch) = match again {
+        muong_store::Outcome::Commit(done) => done,
+        muong_store::Outcome::Refuse(never) => match never {},
+    };
+    app.in_step.reach(epoch);
+    if count > 0 {
         tracing::warn!(
             count,
             "erased again, by the ledger, people whom this copy of the store did not know to be erased"

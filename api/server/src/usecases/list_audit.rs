@@ -7,7 +7,7 @@
 use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::read_submissions::names;
-use super::reader::{Page, Reader, read_as};
+use super::reader::{Page, Reader, fitting, read_as};
 use crate::state::App;
 use chrono::{DateTime, Utc};
 use muong_domain::id::{RecordId, UnitId, UserId};
@@ -20,8 +20,10 @@ use uuid::Uuid;
 /// How many items one page looks at, at most: where much is not for this auditor, or does not fit the filters, a page is
 /// short, and the next one goes on from there.
 const LOOK_AT: usize = 5_000;
-/// How many are read at once, at least.
+/// How many are read at once.
 const STRIDE: usize = 100;
+/// How much a page tells, at most: items, and what they concern. Who reads a page of records is told of a thousand things.
+const TELL: usize = 20_000;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -72,21 +74,21 @@ fn look(
     query: &AuditQuery,
 ) -> Result<Page<Trace, Place>, StoreError> {
     let (by, mut items, mut looked_at) = (query.begins_by(), Vec::new(), 0);
-    let stride = STRIDE.max(query.limit + 1);
     let mut window = Window {
         after: query.first_place(),
         from: query.from.unwrap_or(DateTime::UNIX_EPOCH),
-        limit: i64::try_from(stride).unwrap_or(i64::MAX),
+        limit: i64::try_from(STRIDE).unwrap_or(i64::MAX),
     };
     loop {
         let found = trail::page(read, &by, window)?;
-        let (full, last) = (found.len() == stride, found.last().map(|trace| trace.place));
+        let (full, last) = (found.len() == STRIDE, found.last().map(|trace| trace.place));
         looked_at += found.len();
         // Scope first: what lies elsewhere must not be found by asking for it.
         let mine = found.into_iter().filter_map(|trace| scope.shows(reader, trace));
         items.extend(mine.filter(|trace| query.keeps(trace)));
+        let limit = query.limit.min(fitting(items.iter().map(|trace: &Trace| 1 + trace.subjects.len()), TELL));
         match last {
-            _ if items.len() > query.limit => return Ok(Page::new(items, query.limit, |trace: &Trace| trace.place)),
+            _ if items.len() > limit => return Ok(Page::new(items, limit, |trace: &Trace| trace.place)),
             Some(last) if full && looked_at < LOOK_AT => window.after = last,
             // Short, although there is more.
             Some(last) if full => return Ok(Page { items, next: Some(last) }),

@@ -39,6 +39,8 @@ pub struct FormQuery {
     pub code: Option<String>,
     /// Only those that phones offer today, or only the others.
     pub in_force: Option<bool>,
+    /// From the last code and version to the first.
+    pub descending: bool,
     /// After this version.
     pub after: Option<Version>,
     /// At most so many; none: all.
@@ -56,9 +58,15 @@ pub async fn list_forms(app: &App, who: &Authenticated, query: FormQuery) -> Res
         found.forms.retain(|(form, in_force)| {
             query.code.as_deref().is_none_or(|code| code == form.code())
                 && query.in_force.is_none_or(|wanted| wanted == *in_force)
-                && query.after.as_ref().is_none_or(|after| place(form) > *after)
+                && query
+                    .after
+                    .as_ref()
+                    .is_none_or(|after| (place(form) > *after) != query.descending && place(form) != *after)
         });
         found.forms.sort_by_key(|(form, _)| place(form));
+        if query.descending {
+            found.forms.reverse();
+        }
         let limit = query.limit.filter(|limit| *limit < found.forms.len());
         found.forms.truncate(limit.unwrap_or(usize::MAX));
         found.last = found.forms.last().filter(|_| limit.is_some()).map(|(form, _)| place(form));

@@ -58,15 +58,19 @@ pub async fn list_quarantine(
         if !mine {
             reader.require_reason_for(query.form.as_deref(), None)?;
         }
-        let mut found = Vec::new();
+        let mut ids = Vec::new();
         for (whose, forms, formless) in views(reader, &query, mine)? {
             let filter = QuarantineFilter { whose, forms, formless, open: query.open, after: query.after };
-            found.extend(quarantine::list(snapshot, &filter, one_more(query.limit))?);
+            ids.extend(quarantine::list(snapshot, &filter, one_more(query.limit))?);
         }
+        ids.sort_unstable();
+        ids.truncate(query.limit.saturating_add(1));
+        // The reasons may quote much of what was said.
+        let page = Page::bounded(quarantine::sizes(snapshot, &ids)?, query.limit, |id: &QuarantineId| *id);
+        let mut found = quarantine::by_ids(snapshot, &page.items)?;
         found.sort_unstable_by_key(|waiting| waiting.id);
-        let page = Page::new(found, query.limit, |waiting: &StoredQuarantine| waiting.id);
-        note(reader, &page.items);
-        let (items, next) = (see(snapshot, page.items)?, page.next);
+        note(reader, &found);
+        let (items, next) = (see(snapshot, found)?, page.next);
         Ok(Page { items, next })
     })
     .await

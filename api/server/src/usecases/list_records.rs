@@ -6,7 +6,7 @@
 use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::read_record::{SeenRecord, see};
-use super::reader::{Page, Reader, Values, one_more, read_as};
+use super::reader::{MOST_BYTES, Page, Reader, Values, fitting, one_more, read_as};
 use super::review::Reason;
 use crate::reference::is_about_person;
 use crate::state::App;
@@ -112,7 +112,16 @@ fn by_id(
         ids.extend(records::list(snapshot, &filter, one_more(query.limit))?);
     }
     ids.sort_unstable();
-    let page = Page::new(ids, query.limit, |id| *id);
+    ids.truncate(query.limit.saturating_add(1));
+    let page = Page::bounded(records::sizes(snapshot, &ids)?, query.limit, |id: &RecordId| *id);
+    of_page(snapshot, page)
+}
+
+/// Reads what a page holds, in its order.
+fn of_page(
+    snapshot: &mut Snapshot<'_>,
+    page: Page<RecordId, RecordId>,
+) -> Result<Page<StoredRecord, RecordId>, Failure> {
     let found = records::by_ids(snapshot, &page.items)?;
     let mut found: HashMap<RecordId, StoredRecord> = found.into_iter().map(|s| (s.record.id, s)).collect();
     let items = page.items.iter().filter_map(|id| found.remove(id)).collect();
@@ -130,25 +139,43 @@ fn by_name(
     if reader.may_read_below(true, Some(branch)).is_none_or(|scope| !scope.tops.contains(&branch)) {
         return Ok(Page { items: Vec::new(), next: None });
     }
-    let wanted = query.name.as_deref().map(search_key);
-    let mut people: Vec<(Place, String, StoredRecord)> = (records::below(snapshot, form.code(), branch)?.into_iter())
-        .map(|stored| {
-            let name = name_of(form, &stored);
-            (Place::of(&name, stored.record.id), name, stored)
-        })
-        .collect();
-    let place_of = |id: RecordId| people.iter().find(|(place, _, _)| place.id == id).map(|(place, _, _)| place.clone());
+    let sizes = records::below(snapshot, form.code(), branch)?;
+    let people = called(snapshot, query, form, &sizes)?;
+    let place_of = |id: RecordId| people.iter().find(|(place, _)| place.id == id).map(|(place, _)| place.clone());
     let after = (query.after)
         .map(|last| place_of(last).ok_or_else(|| Failure::refused("request.cursor_invalid")))
         .transpose()?;
-    people.retain(|(place, name, stored)| {
-        after.as_ref().is_none_or(|after| place > after)
-            && wanted.as_ref().is_none_or(|wanted| is_called(name, wanted))
-            && query.keeps(stored)
-    });
-    people.sort_by(|(a, _, _), (b, _, _)| a.cmp(b));
-    let people = people.into_iter().map(|(_, _, stored)| stored).collect();
-    Ok(Page::new(people, query.limit, |stored: &StoredRecord| stored.record.id))
+    let mut places: Vec<Place> = (people.into_iter())
+        .filter(|(place, kept)| *kept && after.as_ref().is_none_or(|after| place > after))
+        .map(|(place, _)| place)
+        .collect();
+    places.sort();
+    let sizes: HashMap<RecordId, usize> = sizes.into_iter().collect();
+    let sized = |place: &Place| (place.id, sizes.get(&place.id).copied().unwrap_or_default());
+    of_page(snapshot, Page::bounded(places.iter().map(sized).collect(), query.limit, |id: &RecordId| *id))
+}
+
+/// Where people stand, and whether each is asked for. All have to be opened for that: some at a time, so that not all of what
+/// is said of them is in memory at once.
+fn called(
+    snapshot: &mut Snapshot<'_>,
+    query: &RecordQuery,
+    form: &Form,
+    sizes: &[(RecordId, usize)],
+) -> Result<Vec<(Place, bool)>, Failure> {
+    let wanted = query.name.as_deref().map(search_key);
+    let (mut people, mut rest) = (Vec::with_capacity(sizes.len()), sizes);
+    while !rest.is_empty() {
+        let (some, later) = rest.split_at(fitting(rest.iter().map(|(_, bytes)| *bytes), MOST_BYTES));
+        let ids: Vec<RecordId> = some.iter().map(|(id, _)| *id).collect();
+        for stored in records::by_ids(snapshot, &ids)? {
+            let name = name_of(form, &stored);
+            let is_wanted = wanted.as_ref().is_none_or(|wanted| is_called(&name, wanted)) && query.keeps(&stored);
+            people.push((Place::of(&name, stored.record.id), is_wanted));
+        }
+        rest = later;
+    }
+    Ok(people)
 }
 
 impl RecordQuery {

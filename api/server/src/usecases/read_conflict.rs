@@ -15,7 +15,7 @@ use muong_domain::validate::concerned;
 use muong_store::conflicts::{self, StoredConflict};
 use muong_store::decisions::{self, StoredDecision};
 use muong_store::records;
-use muong_store::submissions::{self, StoredSubmission};
+use muong_store::submissions::{self, Received};
 use muong_store::{Reading, Snapshot, StoreError, receipts};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -204,8 +204,8 @@ impl Voices {
         // A reviewer's word has the decision's id where a submission's would stand; ids tell them apart.
         let ids: Vec<SubmissionId> = seqs.iter().filter_map(|seq| Some(record.writers.get(seq)?.submission)).collect();
         let decided: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-        let submissions: HashMap<SubmissionId, StoredSubmission> =
-            submissions::by_ids(read, &ids)?.into_iter().map(|submission| (submission.id, submission)).collect();
+        let submissions: HashMap<SubmissionId, Received> =
+            submissions::received(read, &ids)?.into_iter().map(|submission| (submission.id, submission)).collect();
         let decisions: HashMap<Uuid, StoredDecision> =
             decisions::by_ids(read, &decided)?.into_iter().map(|decision| (decision.id, decision)).collect();
         let at = receipts::of(read, seqs.iter().copied())?;

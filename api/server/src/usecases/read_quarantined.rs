@@ -64,17 +64,18 @@ pub async fn read_quarantined(
     id: QuarantineId,
 ) -> Result<QuarantinedDetail, Failure> {
     read_as(app, who, reason, move |snapshot, reader| {
-        let found = quarantine::find(snapshot, id)?;
-        let own = found.as_ref().is_some_and(|stored| stored.author == reader.actor().user);
+        let outline = quarantine::outline(snapshot, id)?;
+        let own = outline.as_ref().is_some_and(|outline| outline.author == reader.actor().user);
         if !own {
             // What somebody has sent stays theirs to see, also when they may read nothing else any more.
             reader.require_content()?;
         }
-        let stored = found.ok_or_else(|| Failure::refused("access.not_found"))?;
+        let outline = outline.ok_or_else(|| Failure::refused("access.not_found"))?;
         let values = match own {
             true => Values::Whole,
-            false => reader.sees_quarantined(stored.form.as_deref(), stored.unit)?,
+            false => reader.sees_quarantined(outline.form.as_deref(), outline.unit)?,
         };
+        let stored = quarantine::find(snapshot, id)?.ok_or_else(|| Failure::refused("access.not_found"))?;
         let form = stored.form.as_deref().and_then(|code| reader.form(code)).map(AsRef::as_ref);
         let submission = submissions::by_ids(snapshot, &[stored.submission])?.pop();
         let submission = submission.ok_or_else(|| StoreError::corrupt("a quarantine", "no submission"))?;

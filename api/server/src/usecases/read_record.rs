@@ -7,7 +7,7 @@ use super::reader::{Reader, Values, read_as};
 use super::review::Reason;
 use crate::state::App;
 use muong_domain::id::RecordId;
-use muong_store::records::{self, StoredRecord};
+use muong_store::records::{self, Outline, StoredRecord};
 use muong_store::seal::{self, Owner};
 use muong_store::{Reading, Snapshot, StoreError};
 use serde_json::Value;
@@ -41,18 +41,24 @@ pub async fn read_record(
     .await
 }
 
-/// The record that exists under this id for the reader.
+/// The record that exists under this id for the reader. Asked before anything of it is read: what lies elsewhere costs no more
+/// than what is not there.
 pub fn find(snapshot: &mut Snapshot<'_>, reader: &Reader, id: RecordId) -> Result<(StoredRecord, Values), Failure> {
     reader.require_content()?;
     let mut ids = vec![id];
     ids.extend(records::aliases(snapshot, &[id])?.into_iter().map(|(_, _, record)| record));
+    let (id, values) = seen_as(reader, id, records::outlines(snapshot, &ids)?)?;
+    let stored = records::by_ids(snapshot, &[id])?.pop();
+    Ok((stored.ok_or_else(|| StoreError::corrupt("a record", "lost"))?, values))
+}
+
+fn seen_as(reader: &Reader, id: RecordId, mut meant: Vec<Outline>) -> Result<(RecordId, Values), Failure> {
     let mut denied = Failure::refused("access.not_found");
-    let mut meant = records::by_ids(snapshot, &ids)?;
     // An id may be one record's own and another's alias in another unit, and a reader may see both: its own comes first.
-    meant.sort_unstable_by_key(|stored| (stored.record.id != id, stored.record.unit));
-    for stored in meant {
-        match reader.sees(&stored.record.form, stored.record.unit) {
-            Ok(values) => return Ok((stored, values)),
+    meant.sort_unstable_by_key(|outline| (outline.id != id, outline.unit));
+    for outline in meant {
+        match reader.sees(&outline.form, outline.unit) {
+            Ok(values) => return Ok((outline.id, values)),
             Err(why @ Failure::Refused { code: "access.reason_required", .. }) => denied = why,
             Err(_) => {}
         }

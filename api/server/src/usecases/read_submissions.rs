@@ -86,9 +86,10 @@ pub async fn read_submissions(
         let mut ids = vec![stored.record.id];
         ids.extend(records::aliases_of(snapshot, stored.record.id)?);
         let found = submissions::of_record(snapshot, &ids, stored.record.unit, after, one_more(limit))?;
-        let page = Page::new(found, limit, |submission: &StoredSubmission| submission.seq);
+        let page = Page::bounded(found, limit, |entry: &Seq| *entry);
         let form = reader.form(&stored.record.form).map(AsRef::as_ref);
-        let (items, next) = (see(snapshot, form, page.items, values)?, page.next);
+        let found = submissions::at(snapshot, &page.items)?;
+        let (items, next) = (see(snapshot, form, found, values)?, page.next);
         let names = names(snapshot, items.iter().flat_map(people))?;
         Ok(Submissions { page: Page { items, next }, names })
     })

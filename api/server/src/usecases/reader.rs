@@ -6,6 +6,7 @@
 use super::account_for::account_for;
 use super::authenticate::Authenticated;
 use super::failure::{Failure, read};
+use super::keep_erasures::OUT_OF_STEP;
 use super::mask::has_personal;
 use super::review::Reason;
 use crate::reference::{Reference, is_about_person};
@@ -73,10 +74,29 @@ impl<T, P> Page<T, P> {
         Self { items, next }
     }
 
+    /// The same of things that may be large, each with its size: a page also ends when it has come to [`MOST_BYTES`].
+    pub fn bounded(found: Vec<(T, usize)>, limit: usize, position: impl Fn(&T) -> P) -> Self {
+        let limit = limit.min(fitting(found.iter().map(|(_, bytes)| *bytes), MOST_BYTES));
+        Self::new(found.into_iter().map(|(item, _)| item).collect(), limit, position)
+    }
+
     /// The same page, its items turned into something else.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U, P> {
         Page { items: self.items.into_iter().map(f).collect(), next: self.next }
     }
+}
+
+/// How much of what phones say, or what comes of it, a page is made of, in bytes of the database. One thing may be larger.
+pub const MOST_BYTES: usize = 4 << 20;
+
+/// How many of the first of some things come to no more than `most` together; one at least, if there is one.
+pub fn fitting(sizes: impl IntoIterator<Item = usize>, most: usize) -> usize {
+    let mut whole = 0_usize;
+    let fits = |(at, size): &(usize, usize)| {
+        whole = whole.saturating_add(*size);
+        *at == 0 || whole <= most
+    };
+    sizes.into_iter().enumerate().take_while(fits).count()
 }
 
 /// How many rows to ask for so that it shows whether there are more.
@@ -94,8 +114,8 @@ pub async fn read_as<T: Send + 'static>(
 ) -> Result<T, Failure> {
     let (actor, now) = (Arc::clone(&who.actor), app.clock.now());
     let (done, note) = read(app, move |app, snapshot| {
-        let as_of = snapshot.head()?.reference_as_of();
-        let reference = app.reference.get(snapshot, as_of)?;
+        let Some(head) = app.in_step.head(snapshot)? else { return Ok(Err(Failure::refused(OUT_OF_STEP))) };
+        let reference = app.reference.get(snapshot, head.reference_as_of())?;
         let (actor, reason) = (Arc::clone(&actor), reason.clone());
         let reader = Reader::new(actor, reference, now, reason);
         match reading(snapshot, &reader) {
@@ -348,6 +368,24 @@ fn refused(denied: Denied) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_ends_when_it_is_large_and_holds_one_thing_however_large_that_is() {
+        assert_eq!(fitting([1, 2, 3], 6), 3);
+        assert_eq!(fitting([1, 2, 3], 5), 2);
+        assert_eq!(fitting([9, 1], 5), 1);
+        assert_eq!(fitting([0, usize::MAX, usize::MAX], 5), 1);
+        assert_eq!(fitting([], 5), 0);
+        let page = |sizes: &[usize], limit| {
+            let page = Page::bounded(sizes.iter().copied().enumerate().collect(), limit, |at: &usize| *at);
+            (page.items, page.next)
+        };
+        assert_eq!(page(&[1, 1, 1], 2), (vec![0, 1], Some(1)));
+        assert_eq!(page(&[1, 1], 2), (vec![0, 1], None));
+        assert_eq!(page(&[1, MOST_BYTES, 1], 3), (vec![0], Some(0)));
+        assert_eq!(page(&[MOST_BYTES + 1], 3), (vec![0], None));
+        assert_eq!(page(&[], 3), (vec![], None));
+    }
 
     #[test]
     fn a_reason_is_kept_without_the_values_that_were_shown() {

@@ -15,11 +15,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use muong_domain::account::{Device, Session, SessionEnd, User};
 use muong_domain::id::DeviceId;
 use muong_store::sessions::{Presented, Used};
-use muong_store::{Outcome, devices, sessions, users};
+use muong_store::{Outcome, Reading, StoreError, devices, sessions, users};
 use std::net::IpAddr;
 
 /// What a device presents.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Refresh {
     /// SHA-256 of the refresh token.
     pub hash: [u8; 32],
@@ -53,17 +53,43 @@ enum Verdict {
 /// How it ended: the ending of a family is committed, although the request is refused.
 type Settled = Result<(Session, Device, User), &'static str>;
 
-/// Refreshes. A token that nobody has been given costs its address an attempt, and no place in the writer's queue.
+/// Refreshes. What is refused costs no place in the writer's queue. A token that nobody has been given costs its address an
+/// attempt; how often another one is given is counted for each session. Whoever is found out is so however much that is.
 pub async fn refresh_session(app: &App, refresh: Refresh) -> Result<SignedIn, Failure> {
-    let hash = refresh.hash;
-    if read(app, move |_, snapshot| sessions::presented(snapshot, &hash)).await?.is_some() {
-        return exchange(app, refresh).await;
+    let Some(foreseen) = read(app, move |app, snapshot| look(snapshot, &refresh, app.clock.now())).await? else {
+        if let Some(network) = refresh.address.map(Network::from) {
+            let taken = app.throttle.addresses.take(network, 1, app.clock.now());
+            taken.map_err(|wait| Failure::throttled("auth.throttled", wait))?;
+        }
+        return Err(Failure::refused(INVALID));
+    };
+    match foreseen.verdict {
+        Verdict::Refuse(code) => return Err(Failure::refused(code)),
+        Verdict::EndFamily => {}
+        Verdict::Rotate | Verdict::ReplaceLost(_) => {
+            let taken = app.throttle.refreshes.take(foreseen.session.id, 1, app.clock.now());
+            taken.map_err(|wait| Failure::throttled("request.throttled", wait))?;
+        }
     }
-    if let Some(network) = refresh.address.map(Network::from) {
-        let taken = app.throttle.addresses.take(network, 1, app.clock.now());
-        taken.map_err(|wait| Failure::throttled("auth.throttled", wait))?;
-    }
-    Err(Failure::refused(INVALID))
+    exchange(app, refresh).await
+}
+
+/// What a token that was presented comes to, and whose it is.
+struct Looked {
+    session: Session,
+    user: User,
+    device: Device,
+    verdict: Verdict,
+}
+
+/// None: nobody has been given that token.
+fn look(r: &mut impl Reading, refresh: &Refresh, now: DateTime<Utc>) -> Result<Option<Looked>, StoreError> {
+    let Some(presented) = sessions::presented(r, &refresh.hash)? else { return Ok(None) };
+    let user = users::find(r, presented.session.user)?;
+    let device = devices::find(r, presented.session.device)?;
+    let (Some(user), Some(device)) = (user, device) else { return Ok(None) };
+    let verdict = judge(&presented, refresh.device, &user, &device, now);
+    Ok(Some(Looked { session: presented.session, user, device, verdict }))
 }
 
 /// Of two that present the same token, the first in the writer's order gets the next one.
@@ -71,21 +97,20 @@ async fn exchange(app: &App, refresh: Refresh) -> Result<SignedIn, Failure> {
     let draft = Draft::new(app);
     let next = draft.token();
     let outcome: Outcome<Settled, &'static str> = write(app, move |tx| {
-        let Some(presented) = sessions::presented(tx, &refresh.hash)? else { return Ok(Outcome::Refuse(INVALID)) };
-        let user = users::find(tx, presented.session.user)?;
-        let device = devices::find(tx, presented.session.device)?;
-        let (Some(user), Some(device)) = (user, device) else { return Ok(Outcome::Refuse(INVALID)) };
-        match judge(&presented, refresh.device, &user, &device, tx.received_at()) {
+        let now = tx.received_at();
+        let Some(looked) = look(tx, &refresh, now)? else { return Ok(Outcome::Refuse(INVALID)) };
+        let Looked { session, user, device, verdict } = looked;
+        match verdict {
             Verdict::Rotate => {
-                sessions::rotate(tx, presented.session.id, &refresh.hash, next)?;
-                Ok(Outcome::Commit(Ok((presented.session, device, user))))
+                sessions::rotate(tx, session.id, &refresh.hash, next)?;
+                Ok(Outcome::Commit(Ok((session, device, user))))
             }
             Verdict::ReplaceLost(lost) => {
-                sessions::replace_lost(tx, presented.session.id, &refresh.hash, &lost, next)?;
-                Ok(Outcome::Commit(Ok((presented.session, device, user))))
+                sessions::replace_lost(tx, session.id, &refresh.hash, &lost, next)?;
+                Ok(Outcome::Commit(Ok((session, device, user))))
             }
             Verdict::EndFamily => {
-                sessions::end(tx, &presented.session, None, SessionEnd::RefreshReused)?;
+                sessions::end(tx, &session, None, SessionEnd::RefreshReused)?;
                 Ok(Outcome::Commit(Err(REUSED)))
             }
             Verdict::Refuse(code) => Ok(Outcome::Refuse(code)),

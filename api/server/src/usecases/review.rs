@@ -84,12 +84,16 @@ pub fn waiting_for_decision(
     reference: &Reference,
     id: QuarantineId,
 ) -> Result<Result<(StoredQuarantine, Grant), ReviewRefusal>, StoreError> {
-    let Some(waiting) = quarantine::find(tx, id)? else { return Ok(Err(ReviewRefusal::NotFound)) };
-    Ok(match authorize_review(actor, reference, waiting.unit, tx.received_at()) {
-        Err(_) if waiting.author == actor.user => Err(ReviewRefusal::Forbidden),
-        Err(_) => Err(ReviewRefusal::NotFound),
-        Ok(_) if waiting.closed.is_some() => Err(ReviewRefusal::AlreadyClosed { what: "quarantine" }),
-        Ok(grant) => Ok((waiting, grant)),
+    let Some(outline) = quarantine::outline(tx, id)? else { return Ok(Err(ReviewRefusal::NotFound)) };
+    let grant = match authorize_review(actor, reference, outline.unit, tx.received_at()) {
+        Ok(grant) => grant,
+        Err(_) if outline.author == actor.user => return Ok(Err(ReviewRefusal::Forbidden)),
+        Err(_) => return Ok(Err(ReviewRefusal::NotFound)),
+    };
+    let waiting = quarantine::find(tx, id)?.ok_or_else(|| not_loaded("a quarantined submission"))?;
+    Ok(match waiting.closed {
+        Some(_) => Err(ReviewRefusal::AlreadyClosed { what: "quarantine" }),
+        None => Ok((waiting, grant)),
     })
 }
 

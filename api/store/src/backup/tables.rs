@@ -184,6 +184,8 @@ carried! {
         valid_to: Option<Instant>, Nullable<sql::Instant>, "timestamptz";
         seq: i64, BigInt, "bigint";
         given_seq: i64, BigInt, "bigint";
+        ended: bool, Bool, "boolean";
+        earlier_ends: Option<String>, Nullable<Text>, "text";
     }
     forms "forms" {
         code: String, Text, "text";

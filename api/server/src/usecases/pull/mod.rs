@@ -12,6 +12,7 @@ pub mod sight;
 use super::account_for::account_for;
 use super::authenticate::{Authenticated, actor_within, authenticate_again};
 use super::failure::Failure;
+use super::keep_erasures::OUT_OF_STEP;
 use super::reader::Reader;
 use crate::standby::read_up_to_date;
 use crate::state::App;
@@ -44,7 +45,7 @@ pub struct Asking {
     pub limit: usize,
     /// How long to wait until there is something new.
     pub wait: Duration,
-    /// The answer must be as new as this entry.
+    /// The answer must be as new as this entry, of the history that the cursor is of.
     pub at_least: Option<Seq>,
     /// Whether it wants to check what it has. Then it does not wait for something new.
     pub hash: bool,
@@ -85,6 +86,13 @@ pub struct Told {
     pub messages: Vec<Message>,
     /// What it has then, if it asked and there is no more.
     pub hash: Option<Hash>,
+}
+
+/// How far the log has come, where that is not as far as the entry that is asked for.
+#[derive(Clone, Copy)]
+struct Behind {
+    epoch: Uuid,
+    head: Seq,
 }
 
 /// One look at the store.
@@ -128,8 +136,8 @@ pub async fn pull_changes(
         drop(turn.take());
         let is_over = Instant::now() >= until || app.head.waiting().is_closed();
         let is_enough = |looked: &Looked| waits == Duration::ZERO || looked.is_worth_telling();
-        let (is_behind, due) = (looked.is_none(), looked.as_ref().and_then(|looked| looked.due));
-        let goes_on = !is_over && !looked.as_ref().is_some_and(is_enough);
+        let (is_behind, due) = (looked.is_err(), looked.as_ref().ok().and_then(|looked| looked.due));
+        let goes_on = !is_over && !looked.as_ref().is_ok_and(is_enough);
         // What nothing has changed meanwhile, and what nobody waits for, is not looked at again.
         let looks_again = goes_on
             && tokio::select! {
@@ -137,7 +145,8 @@ pub async fn pull_changes(
                 () = &mut left => false,
             };
         if !looks_again {
-            return Box::pin(answer(app, &who, looked.ok_or_else(|| Failure::refused("sync.behind"))?)).await;
+            let looked = looked.map_err(|Behind { epoch, head }| Failure::Behind { epoch, head })?;
+            return Box::pin(answer(app, &who, looked)).await;
         }
         // Woken with many others: they look a few at a time, and leave the other readers to the rest.
         turn = Some(app.capacity.woken.enter().await?);
@@ -179,8 +188,8 @@ async fn wait(app: &App, waiter: Option<&Waiter>, until: Instant, due: Option<Da
     }
 }
 
-/// None: the log has not come to the entry that is asked for.
-async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Option<Looked>, Failure> {
+/// Looks once, in the newest snapshot that there is.
+async fn look(app: &App, who: &Authenticated, asking: &Asking) -> Result<Result<Looked, Behind>, Failure> {
     let (who, asking) = (who.clone(), asking.clone());
     read_up_to_date(app, move |app, snapshot| match look_once(app, snapshot, &who, &asking) {
         Err(Failure::Store(error)) => Err(error),
@@ -194,23 +203,24 @@ fn look_once(
     snapshot: &mut Snapshot<'_>,
     who: &Authenticated,
     asking: &Asking,
-) -> Result<Option<Looked>, Failure> {
-    let head = snapshot.head()?;
-    let cursor = match &asking.cursor {
-        None => None,
+) -> Result<Result<Looked, Behind>, Failure> {
+    let head = app.in_step.head(snapshot)?.ok_or_else(|| Failure::refused(OUT_OF_STEP))?;
+    let (cursor, at_least) = match &asking.cursor {
+        None => (None, asking.at_least),
         Some(text) => {
             let cursor = Cursor::read(snapshot, who.user, text)?;
             let cursor = cursor.ok_or_else(|| Failure::refused("request.cursor_invalid").at("/cursor"))?;
-            Some(carried_over(snapshot, cursor, head.epoch)?)
+            // Who comes from another history has the number from there: here it means something else, and may never come.
+            let at_least = asking.at_least.filter(|_| cursor.epoch == head.epoch);
+            (Some(carried_over(snapshot, cursor, head.epoch)?), at_least)
         }
     };
     let (epoch, at) = (head.epoch, app.clock.now());
     if let Some(reset) = cursor.and_then(|cursor| reset(&cursor, &head)) {
-        // Also when it asks for an entry: in another history the number means nothing.
-        return Ok(Some(Looked { pulled: Pulled { epoch, head: head.seq, told: Err(reset) }, note: None, due: None }));
+        return Ok(Ok(Looked { pulled: Pulled { epoch, head: head.seq, told: Err(reset) }, note: None, due: None }));
     }
-    if asking.at_least > Some(head.seq) {
-        return Ok(None);
+    if at_least > Some(head.seq) {
+        return Ok(Err(Behind { epoch, head: head.seq }));
     }
     if let Err(code) = actor_within(app, snapshot, head.access_as_of(), who)? {
         return Err(Failure::refused(code));
@@ -223,7 +233,7 @@ fn look_once(
     let reader = Reader::new(Arc::new(actor), reference, at, None);
     let told = tell(snapshot, &reader, who, &known, (&head, at), (cursor, asking))?;
     let pulled = Pulled { epoch, head: head.seq, told: Ok(told) };
-    Ok(Some(Looked { pulled, note: reader.account(), due }))
+    Ok(Ok(Looked { pulled, note: reader.account(), due }))
 }
 
 fn tell(

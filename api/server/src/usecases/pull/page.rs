@@ -1,4 +1,5 @@
-//! One page of a pull, within one snapshot: first the way to the scopes as they are now, then what has changed in them.
+//! One page of a pull, within one snapshot: first the way to the scopes as they are now, and to the units as they are today,
+//! then what has changed in them.
 
 use super::cursor::{AsOf, Cursor, Cut, Moving, Scopes};
 use super::hash::{Counting, Hash};
@@ -8,6 +9,7 @@ use super::sight::{Change, Had, Level, Sight};
 use crate::usecases::reader::Reader;
 use chrono::{DateTime, Utc};
 use muong_domain::id::{Seq, UnitId, UserId};
+use muong_domain::time::local_date;
 use muong_store::feed::{self, FeedRow, Place};
 use muong_store::grants::KnownGrant;
 use muong_store::{Head, Snapshot, StoreError};
@@ -96,8 +98,28 @@ impl<'a> Pulling<'a> {
     fn has_other_scopes(&self, read: &mut Snapshot<'_>) -> Result<bool, StoreError> {
         let now = Scopes::whole(self.now);
         let Some(scopes) = self.cursor.scopes.filter(|scopes| *scopes != now) else { return Ok(false) };
-        let had = self.had(read, Some(scopes))?;
-        Ok(!self.sight.changes_from(&had, read)?.is_empty())
+        Ok(!self.on_the_way(read, Some(scopes), &self.sight, self.now.at)?.is_empty())
+    }
+
+    /// What lies between the scopes that a phone has and those as of a moment, in order. A unit that is founded, called
+    /// otherwise or dissolved from a day on is another on that day without anybody writing it: it is told again.
+    fn on_the_way(
+        &self,
+        read: &mut Snapshot<'_>,
+        scopes: Option<Scopes>,
+        to: &Sight<'_>,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<Change>, StoreError> {
+        let mut changes = to.changes_from(&self.had(read, scopes)?, read)?;
+        let Some(Scopes { as_of, .. }) = scopes else { return Ok(changes) };
+        let turned = self.reader.reference().units.turned_between(local_date(as_of.at), local_date(at));
+        if !turned.is_empty() {
+            changes.extend(turned.into_iter().filter_map(|unit| Some(Change::of_unit(unit, to.level(unit)?))));
+            // Of a scope of which more or less is seen, the unit is told with the rest.
+            changes.sort_by_key(|change| change.scope);
+            changes.dedup_by_key(|change| change.scope);
+        }
+        Ok(changes)
     }
 
     // --- the way to other scopes --------------------------------------------------------------------------
@@ -106,7 +128,7 @@ impl<'a> Pulling<'a> {
     /// that is noted; the next way leads on from there.
     fn go(&mut self, read: &mut Snapshot<'_>, moving: Moving) -> Result<Filled, StoreError> {
         let to = Sight::as_of(read, self.reader.reference(), self.head, (self.user, self.grants), moving.to.as_of)?;
-        let mut changes = to.changes_from(&self.had(read, self.cursor.scopes)?, read)?;
+        let mut changes = self.on_the_way(read, self.cursor.scopes, &to, moving.to.as_of.at)?;
         if let Some(at) = moving.at {
             let is_left = |scope: uuid::Uuid| scope > at.scope || (scope == at.scope && at.seq != END);
             changes.retain(|change| is_left(change.scope.uuid()));
@@ -142,16 +164,17 @@ impl<'a> Pulling<'a> {
     /// Notes whether less is seen now of what is left of the way than was known: the phone will lack that.
     fn note_cut(&mut self, read: &mut Snapshot<'_>, to: Scopes, left: &[Change]) -> Result<(), StoreError> {
         let known = self.had(read, Some(to))?;
-        let sees_less = left.iter().any(|change| self.sight.level(change.scope) < known.least(change.scope));
+        let lacks = |change: &Change| self.sight.level(change.scope) < known.least(change.scope).min(Some(change.told));
+        let sees_less = left.iter().any(lacks);
         if let (true, Some(moving)) = (sees_less, &mut self.cursor.moving) {
             moving.to.cut = if to.cut == Cut::Nothing { Cut::AsOf(self.now) } else { Cut::Everything };
         }
         Ok(())
     }
 
-    /// What is shown of a scope on the way: what was seen at its end, and is seen now.
+    /// What is shown of a scope on the way: what was seen at its end, and is seen now, and has to be told.
     fn shown(&self, to: &Sight<'_>, change: &Change) -> Option<Level> {
-        to.level(change.scope).min(self.sight.level(change.scope))
+        to.level(change.scope).min(self.sight.level(change.scope)).min(Some(change.told))
     }
 
     fn arrive(&mut self, place: Place) {

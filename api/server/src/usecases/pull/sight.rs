@@ -149,7 +149,7 @@ impl<'a> Sight<'a> {
         }
         let change = |scope| {
             let (from, to) = (had.most(scope), self.level(scope));
-            ((had.least(scope), from) != (to, to)).then_some(Change { scope, from, to })
+            ((had.least(scope), from) != (to, to)).then_some(Change { scope, from, to, told: Level::Persons })
         };
         Ok(scopes.into_iter().filter_map(change).collect())
     }
@@ -194,7 +194,8 @@ impl<'a> Had<'a> {
     }
 }
 
-/// A scope of which another amount is seen than before, or of which something may be lacking.
+/// A scope of which another amount is seen than before, or of which something may be lacking; or a unit that is another by
+/// now, since the day has come on which it is called otherwise, begins or ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Change {
     /// The scope.
@@ -203,9 +204,16 @@ pub struct Change {
     pub from: Option<Level>,
     /// What is seen.
     pub to: Option<Level>,
+    /// No more than this of it is told.
+    pub told: Level,
 }
 
 impl Change {
+    /// Of a unit that is another by now, and seen as before: nothing but the unit is told.
+    pub fn of_unit(scope: UnitId, seen: Level) -> Self {
+        Self { scope, from: Some(seen), to: Some(seen), told: Level::Unit }
+    }
+
     /// Whether something must go.
     pub fn takes(&self) -> bool {
         self.to < self.from

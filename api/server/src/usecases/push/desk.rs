@@ -303,7 +303,8 @@ impl Desk<'_> {
             }),
         };
         let (digest, author, recorded) = (content_hash.to_vec(), self.origin.user, Arc::new(recorded));
-        self.set.receive(stored, Known { digest, owner, author, result: Some(Arc::clone(&recorded)) });
+        let said = stored.n.map(|n| (stored.device, n));
+        self.set.receive(stored, Known { digest, owner, author, said, result: Some(Arc::clone(&recorded)) });
         ItemResult::Recorded(recorded)
     }
 }

@@ -7,7 +7,7 @@ use super::outcome::Recorded;
 use super::said::Said;
 use crate::reference::Reference;
 use muong_domain::access::Grant;
-use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId, UserId};
+use muong_domain::id::{ConflictId, DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use muong_domain::record::{OpenConflict, Record};
 use muong_domain::submission::{Kind, Submission};
 use muong_store::conflicts::StoredConflict;
@@ -37,6 +37,8 @@ pub struct Known {
     pub owner: Owner,
     /// Who said it.
     pub author: UserId,
+    /// On which device, and its number there, when that could be read.
+    pub said: Option<(DeviceId, i64)>,
     /// How it was answered; none when whom it was about has been erased.
     pub result: Option<Arc<Recorded>>,
 }
@@ -132,7 +134,8 @@ impl WorkingSet {
         if has_turned(tx) {
             let absent: Vec<SubmissionId> = new.iter().copied().filter(|id| !self.known.contains_key(id)).collect();
             for (id, author) in remains::erased_submissions(tx, &absent)? {
-                self.known.insert(id, Known { digest: Vec::new(), owner: Owner::Store, author, result: None });
+                let (digest, owner) = (Vec::new(), Owner::Store);
+                self.known.insert(id, Known { digest, owner, author, said: None, result: None });
             }
         }
         let found: Vec<SubmissionId> = new.into_iter().filter(|id| self.known.contains_key(id)).collect();
@@ -435,6 +438,7 @@ fn known(stored: &StoredSubmission) -> Result<Known, StoreError> {
         digest: stored.content_hash.clone(),
         owner: stored.owner,
         author: stored.author,
+        said: stored.n.map(|n| (stored.device, n)),
         result: result.map_err(|error| StoreError::corrupt("a result", error))?,
     })
 }

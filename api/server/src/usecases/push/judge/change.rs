@@ -98,6 +98,7 @@ impl Trial<'_> {
         record
     }
 
+    /// Who says it, and what they had seen of the record that it meets.
     pub(super) fn author(&self, set: &WorkingSet, existing: bool) -> Author {
         let Submission { id, n, .. } = *self.submission;
         let seen = match &self.submission.base {
@@ -105,7 +106,8 @@ impl Trial<'_> {
             None if self.submission.kind == Kind::Create || !existing => Seen::UpTo(Seq::ZERO),
             None => Seen::Unknown,
         };
-        Author { submission: id, device: self.device, n, seen }
+        let after = existing.then(|| self.predecessor(set)).flatten();
+        Author { submission: id, device: self.device, n, seen, after }
     }
 
     pub(super) fn merge(

@@ -15,6 +15,7 @@ use super::working_set::WorkingSet;
 use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
 use muong_domain::development::Basis;
 use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UserId};
+use muong_domain::merge::Predecessor;
 use muong_domain::record::Path;
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
@@ -195,6 +196,14 @@ impl Trial<'_> {
                 .filter(|waiting| waiting.closed.is_none())
                 .map(|_| Exclusion::waits(after, "/base/after")),
         }
+    }
+
+    /// The own submission that this one builds on, if another device said it.
+    fn predecessor(&self, set: &WorkingSet) -> Option<Predecessor> {
+        let after = self.submission.base.as_ref()?.after?;
+        let known = set.known(after).filter(|known| known.author == self.author)?;
+        let (device, n) = known.said.filter(|(device, _)| *device != self.device)?;
+        Some(Predecessor { device, n })
     }
 
     /// What the rules about persons rest on.
