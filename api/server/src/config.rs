@@ -179,6 +179,15 @@ pub struct Throttle {
     pub address_burst: u32,
     /// The same a minute. Default 60.
     pub address_per_minute: u32,
+    /// Sessions that one user opens with the right password: each costs a hash, and a row or two that stay. Default 120.
+    pub session_burst: u32,
+    /// The same a minute. Default 6.
+    pub session_per_minute: u32,
+    /// Refreshes of one session. A phone makes one in the life of an access token, which is half a minute at least; each
+    /// leaves a token that must be known, should it come again, for as long as the session lives. Default 60.
+    pub refresh_burst: u32,
+    /// The same a minute. Default 4.
+    pub refresh_per_minute: u32,
     /// Pushes of one device. Default 1000.
     pub push_requests_burst: u32,
     /// The same a minute. Default 1200.
@@ -201,6 +210,10 @@ impl Default for Throttle {
             sign_in_longest_wait_seconds: 60,
             address_burst: 100,
             address_per_minute: 60,
+            session_burst: 120,
+            session_per_minute: 6,
+            refresh_burst: 60,
+            refresh_per_minute: 4,
             push_requests_burst: 1_000,
             push_requests_per_minute: 1_200,
             pull_requests_burst: 3_000,

@@ -187,7 +187,7 @@ impl Stage {
     fn start(&self) -> Fallible<Server> {
         self.installation.serve_as(|command| {
             command.env("MUONG_LOG__LEVEL", "warn");
-            for budget in ["ADDRESS", "PUSH_REQUESTS", "PUSH_SUBMISSIONS", "PULL_REQUESTS"] {
+            for budget in ["ADDRESS", "SESSION", "REFRESH", "PUSH_REQUESTS", "PUSH_SUBMISSIONS", "PULL_REQUESTS"] {
                 command.env(format!("MUONG_THROTTLE__{budget}_PER_MINUTE"), "0");
             }
             command.env("MUONG_THROTTLE__SIGN_IN_FREE", "1000000");

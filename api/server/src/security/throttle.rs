@@ -14,15 +14,6 @@ const REMEMBERED: usize = 50_000;
 /// Codes of six digits are few, so that pauses grow longer than those of passwords: about a hundred tries a day.
 const SECOND_FACTOR: Backoff = Backoff { free: 5, longest: TimeDelta::minutes(15) };
 
-/// How often somebody may sign in whose password is right, at once and a minute: each time costs a hash, and a row or two
-/// that stay.
-const SIGN_INS: Quota = Quota::new(120, 6);
-
-/// How often a session may be refreshed, at once and a minute. A phone does so once in the life of an access token, which is
-/// half a minute at least; and each time leaves a token that must be known, should it come again, for as long as the session
-/// lives.
-const REFRESHES: Quota = Quota::new(60, 4);
-
 /// How many devices a user may register at once, and a minute.
 const DEVICES: Quota = Quota::new(20, 2);
 
@@ -57,8 +48,8 @@ impl Throttle {
                 longest: TimeDelta::seconds(i64::from(config.sign_in_longest_wait_seconds)),
             },
             second_factor: SECOND_FACTOR,
-            sign_ins: Limiter::new(SIGN_INS, REMEMBERED),
-            refreshes: Limiter::new(REFRESHES, REMEMBERED),
+            sign_ins: Limiter::new(Quota::new(config.session_burst, config.session_per_minute), REMEMBERED),
+            refreshes: Limiter::new(Quota::new(config.refresh_burst, config.refresh_per_minute), REMEMBERED),
             devices: Limiter::new(DEVICES, REMEMBERED),
             pull: Limiter::new(Quota::new(config.pull_requests_burst, config.pull_requests_per_minute), REMEMBERED),
             push: DeviceBudget::new(
