@@ -60,6 +60,8 @@ pub fn grow(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Growth> {
         std::mem::take(&mut province.phones).into_iter().map(|phone| phone.at(Pace::Steady)).collect();
     let server = province.installation.serve_as(|command| {
         command.env("MUONG_HTTP__CONNECTIONS_PER_ADDRESS", "4000");
+        // A device stands for many phones that wait.
+        command.env("MUONG_HTTP__WAITING_PULLS_PER_DEVICE", "4000");
         // One phone pulls everything: of ten million records that is more pages than a device may ask for at once.
         command.env("MUONG_THROTTLE__PULL_REQUESTS_PER_MINUTE", "0");
     })?;

@@ -181,8 +181,6 @@ impl<K: Copy + Eq + Hash> Drop for Place<K> {
 const STRANGERS: usize = 4;
 /// And how many of those one network may have.
 const STRANGERS_OF_A_NETWORK: usize = 4;
-/// How many pulls of one device may wait at once: one, and those whose client has left without a word.
-const WAITING_OF_A_DEVICE: usize = 8;
 
 /// Everything that is bounded in a serving process, but for the writer's queue and the hashing of passwords, which keep
 /// their own bounds.
@@ -218,7 +216,7 @@ impl Capacity {
             requests: Budget::new(http.requests.get()),
             strangers: Budget::new(strangers),
             strangers_of: Each::new(strangers.div_ceil(STRANGERS_OF_A_NETWORK)),
-            waiting_of: Each::new(WAITING_OF_A_DEVICE),
+            waiting_of: Each::new(http.waiting_pulls_per_device.get()),
             bodies: Budget::new(http.body_bytes),
             reads: Gate::new(config.readers, http.waiting),
             woken: Gate::new(half(config.readers), http.waiting_pulls),

@@ -110,13 +110,12 @@ pub fn register(
     Ok(Device { id, user, name: name.as_str().to_owned(), registered_at: at, revoked_at: None })
 }
 
-/// Gives a device that has no secret yet the one that it will be known by. False when it has one.
-pub fn give_secret(tx: &mut Tx<'_>, id: DeviceId, secret_hash: &[u8; 32]) -> Result<bool, StoreError> {
-    let given = on_backend!(tx.conn(), c => diesel::update(devices::table.find(Id::from(id)))
-        .filter(devices::secret_hash.is_null())
+/// Gives a device the secret that it will be known by, in place of any that it had.
+pub fn give_secret(tx: &mut Tx<'_>, id: DeviceId, secret_hash: &[u8; 32]) -> Result<(), StoreError> {
+    on_backend!(tx.conn(), c => diesel::update(devices::table.find(Id::from(id)))
         .set(devices::secret_hash.eq(secret_hash.as_slice()))
         .execute(c))?;
-    Ok(given > 0)
+    Ok(())
 }
 
 /// Revokes a device from now on (a lost phone) and ends its sessions. False when there is no such device; one that is

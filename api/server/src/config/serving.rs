@@ -88,6 +88,8 @@ pub struct Http {
     /// Pulls that wait for something new; more are answered 503. Default 2,500, and always fewer than `requests`, so that
     /// others find a place.
     pub waiting_pulls: usize,
+    /// Of one device, which needs one, and has perhaps left others without a word; more are answered 429. Default 8.
+    pub waiting_pulls_per_device: NonZeroUsize,
     /// Reads, and pushes to be assessed, that wait for their turn; more are answered 503. Default 1,000.
     pub waiting: usize,
     /// Bytes of all bodies in memory at once, as they came and as they were inflated; more are answered 503.
@@ -119,6 +121,7 @@ impl Default for Http {
             backlog: 1_024,
             requests: at_least_one(4_000),
             waiting_pulls: 2_500,
+            waiting_pulls_per_device: at_least_one(8),
             waiting: 1_000,
             body_bytes: 64 << 20,
             head_seconds: 30,

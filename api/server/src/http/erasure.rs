@@ -65,12 +65,13 @@ pub async fn post_erasure(
         id: app.entropy.uuid(app.clock.now()),
         reason: reason(given.text(), "person.reason_required")?,
     };
+    let decision = erasure.id;
     keep_erasures::make_ready(&app).await?;
     let shared = app.as_ref().clone();
     let erased = write_as(&app, &who, move |tx, actor| erase_person(tx, &shared.reference, actor, &erasure));
     match erased.await? {
         Outcome::Commit(v) => {
-            keep_erasures::write_down(&app, v).await?;
+            keep_erasures::write_down(&app, v, decision).await?;
             Ok(Json(ErasedBody { v: v.0 }))
         }
         // Perhaps that time it could not be written down.

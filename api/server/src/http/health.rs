@@ -5,7 +5,7 @@ use super::error::{Problem, ProblemBody};
 use crate::state::App;
 use actix_web::web::{Data, Json, block};
 use actix_web::{HttpResponse, get};
-use muong_store::MigrationStatus;
+use muong_store::{MigrationStatus, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,7 +31,8 @@ pub async fn healthz() -> Json<Health> {
 
 /// Can the process serve?
 ///
-/// For the load balancer: whether the database answers and is up to date with this program. Needs no sign-in.
+/// For the load balancer: whether the database answers, is up to date with this program, and may be read (after a
+/// promotion: once all is erased again that the ledger tells of). Needs no sign-in.
 #[utoipa::path(
     tag = "operation",
     security(()),
@@ -63,10 +64,21 @@ async fn ready(app: &App) -> Result<(), Problem> {
 }
 
 async fn look(app: &App) -> Result<(), &'static str> {
-    let database = app.database.clone();
-    match block(move || database.status()).await {
-        Ok(Ok(MigrationStatus::Current)) => Ok(()),
-        Ok(Ok(MigrationStatus::Pending(missing))) => {
+    let asked = app.clone();
+    let look = move || match asked.database.status()? {
+        MigrationStatus::Current => {
+            let head = asked.database.read(|snapshot| asked.in_step.head(snapshot))?;
+            Ok::<_, StoreError>((MigrationStatus::Current, head.is_some()))
+        }
+        pending @ MigrationStatus::Pending(_) => Ok((pending, false)),
+    };
+    match block(look).await {
+        Ok(Ok((MigrationStatus::Current, true))) => Ok(()),
+        Ok(Ok((MigrationStatus::Current, false))) => {
+            tracing::warn!("not all is erased that the ledger of erasures tells of");
+            Err("server.not_ready")
+        }
+        Ok(Ok((MigrationStatus::Pending(missing), _))) => {
             tracing::warn!(missing, "migrations are missing");
             Err("server.not_ready")
         }

@@ -114,8 +114,8 @@ pub struct SignedInBody {
     refresh_expires_at: DateTime<Utc>,
     /// The device that the tokens belong to.
     device: DeviceBody,
-    /// Only when its user signs in with a password on a device that had none yet: to be kept, and sent as `device.secret`
-    /// when they sign in on it again.
+    /// Only when its user signs in with a password on a device that is not known by one: to be kept, and sent as
+    /// `device.secret` when they sign in on it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "VniQq83vEjRWeJA0q83vEjRWeJCrze8SNFZ4kKvN7xI")]
     device_secret: Option<String>,
@@ -199,7 +199,7 @@ fn label(name: &str, platform: Option<&str>, pointer: &str) -> Result<Label, Pro
         (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.not_registered`: sign in without the device's id. `device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "`auth.throttled`: too many attempts have failed; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`auth.throttled`: too many attempts, also of those that succeed; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

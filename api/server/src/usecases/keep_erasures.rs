@@ -53,16 +53,22 @@ pub async fn make_ready(app: &App) -> Result<(), Failure> {
     work(app, move || shared.ledger.make_ready().map_err(unwritten)).await?
 }
 
-/// Writes down the erasure of that entry. Until it has, nobody may be told that it is done.
-pub async fn write_down(app: &App, entry: Seq) -> Result<(), Failure> {
+/// Writes down the erasure of that entry, which that decision made. Until it has, nobody may be told that it is done. It may
+/// be there no more: the primary that took it in may have given way to a standby that lacks it.
+pub async fn write_down(app: &App, entry: Seq, decision: Uuid) -> Result<(), Failure> {
     let shared = app.clone();
     let write = move || {
         let before = Seq(entry.0 - 1);
+        let is_it = |found: &StoredEntry| (found.seq(), found.kind(), found.reference()) == (entry, "erase", decision);
         let erased = shared.database.read(|snapshot| {
-            let entries = log::page(snapshot, before, 1)?;
-            entries.iter().map(|entry| described(snapshot, entry)).collect::<Result<Vec<_>, _>>()
+            let found = log::page(snapshot, before, 1)?.pop().filter(is_it);
+            found.map(|found| described(snapshot, &found)).transpose()
         })?;
-        shared.ledger.append(&erased).map_err(unwritten)
+        let erased = erased.ok_or_else(|| {
+            tracing::error!(entry = entry.0, "an erasure is not in the log any more, and is not answered");
+            Failure::Unledgered
+        })?;
+        shared.ledger.append(&[erased]).map_err(unwritten)
     };
     work(app, write).await?
 }

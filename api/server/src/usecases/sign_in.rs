@@ -168,7 +168,8 @@ async fn try_to(app: &App, input: SignIn, known: Known) -> Result<SignedIn, Fail
     costly.spend();
     let draft = Draft::new(app);
     let factor = Budget::of_second_factor(app, proven.user.id, known_device);
-    let opening = Opening { input, proven, budget, factor, session: draft.session, token: draft.token() };
+    let is_known = known_device.is_some();
+    let opening = Opening { input, proven, budget, factor, is_known, session: draft.session, token: draft.token() };
     let fresh = draft.fresh_device();
     match write(app, move |tx| opening.open(tx, fresh)).await? {
         Outcome::Commit(Ok((session, device, user, secret))) => {
@@ -181,7 +182,8 @@ async fn try_to(app: &App, input: SignIn, known: Known) -> Result<SignedIn, Fail
 }
 
 /// One of the times that somebody may sign in with the right password. Taken before it is known whether it is right, since
-/// what it costs comes then; and given back when dropped unspent, so that nobody uses up somebody else's.
+/// what it costs comes then; and given back when dropped unspent, so that nobody uses up somebody else's. Who has none left is
+/// told what a guesser is told: another answer would tell that there is such an account.
 struct Costly<'a> {
     app: &'a App,
     user: Option<UserId>,
@@ -216,6 +218,8 @@ struct Opening {
     proven: Credentials,
     budget: Budget,
     factor: Budget,
+    /// Whether the device has proved to be one of theirs.
+    is_known: bool,
     session: SessionId,
     token: NewToken,
 }
@@ -236,8 +240,11 @@ impl Opening {
         }
         let (device, secret) = match device {
             Some(device) => {
-                let is_given = devices::give_secret(tx, device.id, &fresh.secret_hash)?;
-                (device, if is_given { Secret::Told } else { Secret::Untold })
+                // Also when it had one that it does not know: the answer that told it may have been lost.
+                if !self.is_known {
+                    devices::give_secret(tx, device.id, &fresh.secret_hash)?;
+                }
+                (device, if self.is_known { Secret::Untold } else { Secret::Told })
             }
             None => {
                 let (name, hash) = (&self.input.device_name, Some(&fresh.secret_hash));

@@ -260,11 +260,13 @@ impl<'a> Pulling<'a> {
 
     fn backfill(&mut self, read: &mut Snapshot<'_>, to: &Sight<'_>, rows: &[FeedRow]) -> Result<Filled, StoreError> {
         let mut rest = rows;
+        let leads_to = self.cursor.moving.map_or(self.now.at, |moving| moving.to.as_of.at);
+        let purpose = Purpose::Backfill(local_date(leads_to));
         while !rest.is_empty() {
             let (rows, later) = rest.split_at(rest.len().min(self.page.within(LOOKED_AT)));
             let told = {
                 let level = |scope: UnitId| to.level(scope).min(self.sight.level(scope));
-                let loaded = Rows::load(read, self.reader, self.grants, Purpose::Backfill, (rows, &level))?;
+                let loaded = Rows::load(read, self.reader, self.grants, purpose, (rows, &level))?;
                 messages(&loaded, rows, &level, &mut self.page)?
             };
             if let Some(last) = told.delivered {

@@ -5,6 +5,7 @@ use super::sight::Level;
 use crate::usecases::mask;
 use crate::usecases::read_unit::SeenUnit;
 use crate::usecases::reader::{Reader, Values};
+use chrono::NaiveDate;
 use muong_domain::form::Form;
 use muong_domain::id::{ConflictId, GrantId, QuarantineId, RecordId, Seq, UnitId, derived};
 use muong_store::conflicts::{self, StoredConflict};
@@ -22,8 +23,9 @@ use uuid::Uuid;
 /// Why rows are looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Purpose {
-    /// The phone has nothing of the scope yet: it is told what is there.
-    Backfill,
+    /// The phone has nothing of the scope yet: it is told what is there, and units as of this day, which the way leads to:
+    /// by it is judged later which of them have become others.
+    Backfill(NaiveDate),
     /// It has what was there: it is told what has changed.
     Follow,
 }
@@ -113,7 +115,11 @@ impl<'a> Rows<'a> {
 
     fn unit(&self, unit: UnitId, v: Seq) -> Option<Message> {
         let unit = self.reader.reference().units.get(unit)?.clone();
-        Some(Message::Unit(SeenUnit { unit, today: self.reader.today() }, v))
+        let today = match self.purpose {
+            Purpose::Backfill(day) => day,
+            Purpose::Follow => self.reader.today(),
+        };
+        Some(Message::Unit(SeenUnit { unit, today }, v))
     }
 
     /// A record that the phone may know of, unless whom it is about has been erased.
