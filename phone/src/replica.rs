@@ -94,13 +94,15 @@ impl Replica {
     }
 
     /// What is here as one number, and what is in each unit, as the server makes it of what should be: the XOR of the SHA-256
-    /// of a line for each thing and for each other id of a record that is here.
+    /// of a line for each thing and for each other id of a record that is here, in the unit in which it is one.
     pub fn hash(&self) -> Hash {
         let things = self.things.iter().map(|(id, thing)| {
             // A grant names a unit, and lies in its holder's scope.
             (thing.unit.filter(|_| thing.kind != GRANT), format!("{} {id} {}", thing.kind, thing.v))
         });
-        let held = self.aliases().filter(|(_, _, record)| self.things.contains_key(record));
+        let is_there =
+            |unit: &Uuid, record: &Uuid| self.things.get(record).is_some_and(|thing| thing.unit == Some(*unit));
+        let held = self.aliases().filter(|(unit, _, record)| is_there(unit, record));
         let aliases = held.map(|(unit, id, record)| (Some(unit), format!("alias {id} {unit} {record}")));
         let (mut all, mut count, mut units) = (Sum::default(), 0, BTreeMap::<Uuid, Sum>::new());
         for (unit, line) in things.chain(aliases) {

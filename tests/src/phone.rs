@@ -112,11 +112,13 @@ impl Phone {
         records.map(|(id, thing)| format!("{}:{}", id.simple(), thing.v)).collect()
     }
 
-    /// Other ids of records that are here: by (id, unit) the record. Of one that was purged a phone may know them still, which
-    /// one that begins anew is not told of; nobody can tell the difference, and the hash does not.
+    /// Other ids of records that are here, in the unit in which they are used: by (id, unit) the record. Of one that was purged,
+    /// or has gone to another unit, a phone may know them still, which one that begins anew is not told of; nobody can tell
+    /// the difference, and the hash does not.
     pub fn aliases(&self) -> BTreeMap<(Uuid, Uuid), Uuid> {
         let replica = self.0.replica();
-        let held = replica.aliases().filter(|(_, _, record)| replica.thing(*record).is_some());
+        let is_there = |unit, record| replica.thing(record).is_some_and(|thing| thing.unit == Some(unit));
+        let held = replica.aliases().filter(|(unit, _, record)| is_there(*unit, *record));
         held.map(|(unit, id, record)| ((id, unit), record)).collect()
     }
 

@@ -3,7 +3,7 @@
 
 use crate::database::{Backend, texts};
 use muong_domain::id::{RecordId, Seq, SubmissionId};
-use muong_store::{Database, Reading, Snapshot, StoreError, conflicts, log, quarantine, records, submissions};
+use muong_store::{Database, Reading, Snapshot, StoreError, conflicts, log, names, quarantine, records, submissions};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -34,7 +34,7 @@ pub fn what_was_said(database: &Database, backend: Backend) -> BTreeMap<String, 
         tell_records(read, &all, &entries, &mut out)?;
         tell_submissions(read, &said, &mut out)?;
         let ids: Vec<RecordId> = aliases.iter().copied().map(RecordId::new).collect();
-        for (alias, unit, record) in records::aliases(read, &ids)? {
+        for (alias, unit, record) in names::aliases(read, &ids)? {
             out.insert(format!("alias {alias} {unit}"), json!(record));
         }
         Ok(out)

@@ -37,6 +37,7 @@ mod acceptance {
     mod ids_in_use;
     mod metrics;
     mod migrations;
+    mod moving;
     mod openapi;
     mod operations;
     mod overload;

@@ -218,6 +218,20 @@ sync-behind = This server has not yet received what you ask for. Ask again in a 
 quarantine-reason_required = A decision needs a reason. Give a short one and send it again.
     .title = Reason required
 
+## Moving a record
+
+record-moved = What you report on has gone to another unit, so your report waits for a reviewer. Nothing of it is lost; sync, and report for the unit where it is now if that is yours.
+record-reason_required = A move needs a reason. Give a short one and send it again.
+    .title = Reason required
+record-goes_with_its_person = What has happened to a person goes with that person. Move the person's own record.
+    .title = Goes with its person
+record-already_there = The record is in this unit already. There is nothing more to do.
+    .title = There already
+record-unfit_there = The record would break a rule in that unit. Correct what is named, or choose another unit.
+    .title = Does not fit there
+record-taken_there = That unit has this already: a record of the same meeting, or another one under the same id. Look at both; withdraw one of them if they are the same.
+    .title = Already in that unit
+
 ## People
 
 person-name_needs_branch = Searching by name needs one branch: people are looked up by name within a branch only. Give the id of a branch as “unit”, and the form of persons.

@@ -218,6 +218,20 @@ sync-behind = Máy chủ này chưa nhận được dữ liệu mà đồng chí
 quarantine-reason_required = Quyết định phải có lý do. Hãy ghi lý do ngắn gọn rồi gửi lại.
     .title = Cần nêu lý do
 
+## Chuyển bản ghi
+
+record-moved = Nội dung bạn báo cáo đã chuyển sang đơn vị khác nên báo cáo đang chờ người xét. Không có gì bị mất; hãy đồng bộ, và báo cáo cho đơn vị hiện tại nếu đơn vị đó thuộc phạm vi của bạn.
+record-reason_required = Việc chuyển phải có lý do. Hãy ghi lý do ngắn gọn rồi gửi lại.
+    .title = Thiếu lý do
+record-goes_with_its_person = Các bước của một người đi cùng hồ sơ của người đó. Hãy chuyển chính hồ sơ của người đó.
+    .title = Đi cùng hồ sơ của người
+record-already_there = Bản ghi đã ở đơn vị này. Không cần làm gì thêm.
+    .title = Đã ở đơn vị này
+record-unfit_there = Ở đơn vị đó bản ghi sẽ vi phạm quy tắc. Hãy sửa nội dung được nêu, hoặc chọn đơn vị khác.
+    .title = Không phù hợp với đơn vị đó
+record-taken_there = Đơn vị đó đã có nội dung này: một bản ghi của cùng cuộc họp, hoặc một bản ghi khác mang cùng mã. Hãy xem cả hai; nếu trùng nhau thì rút một bản.
+    .title = Đơn vị đó đã có
+
 ## People
 
 person-name_needs_branch = Tìm theo tên cần một chi bộ: chỉ tra cứu người theo tên trong phạm vi một chi bộ. Hãy nêu mã chi bộ ở “unit” và biểu mẫu về người.

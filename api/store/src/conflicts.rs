@@ -8,7 +8,7 @@ use crate::feed::{self, FeedRow};
 use crate::schema::{conflicts, unit_closure};
 use crate::scope::Scope;
 use crate::transaction::{Reading, Tx};
-use crate::{records, submissions};
+use crate::{names, submissions};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::upsert::excluded;
@@ -129,12 +129,8 @@ pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> 
 
 /// Tells everybody who has said something of a record that a question about it was decided, by entry `v`.
 pub fn tell_decided(tx: &mut Tx<'_>, conflict: ConflictId, record: RecordId, v: Seq) -> Result<(), StoreError> {
-    let Some(row) = records::rows(tx, [record])?.pop() else { return Ok(()) };
-    let unit = UnitId::new(row.unit_id.0);
-    let aliases = records::alias_rows(tx, [record])?;
-    let aliases = aliases.iter().map(records::AliasRow::ids).filter(|(_, of, _)| *of == unit).map(|(alias, ..)| alias);
-    let ids: Vec<RecordId> = aliases.chain([record]).collect();
-    let authors = submissions::authors_of(tx, &ids, unit, v)?;
+    let names = names::by_unit(tx, record)?;
+    let authors = submissions::authors_of(tx, &names, v)?;
     let told = |author: UserId| FeedRow {
         id: conflict.uuid(),
         scope: UnitId::new(author.uuid()),

@@ -1,11 +1,11 @@
-//! The merged current state: records, their other ids, and values that must be unique among people.
+//! The merged current state: records, and values that must be unique among people.
 
 use crate::among::among;
 use crate::columns::{Id, Json, hex, sql};
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::feed::Before;
-use crate::schema::{personal_keys, record_aliases, records, unit_closure};
+use crate::schema::{personal_keys, records, unit_closure};
 use crate::scope::Scope;
 use crate::seal::{self, Keyring, Owner};
 use crate::transaction::{Reading, Tx};
@@ -179,7 +179,7 @@ pub(crate) fn rows(read: &mut impl Reading, ids: impl IntoIterator<Item = Record
 }
 
 /// Which records are about these people, of whatever form.
-pub(crate) fn ids_about(read: &mut impl Reading, people: &[RecordId]) -> Result<Vec<RecordId>, StoreError> {
+pub fn ids_about(read: &mut impl Reading, people: &[RecordId]) -> Result<Vec<RecordId>, StoreError> {
     let mut found: Vec<Id> = Vec::new();
     for chunk in people.chunks(BIND_CHUNK) {
         let ids: Vec<Option<Id>> = chunk.iter().map(|id| Some(Id::from(*id))).collect();
@@ -290,91 +290,6 @@ pub fn about(read: &mut impl Reading, form: &str, people: &[RecordId]) -> Result
     Ok(found)
 }
 
-/// What these ids stand for, each in the unit that it was used in.
-pub fn aliases(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<(RecordId, UnitId, RecordId)>, StoreError> {
-    let mut found = Vec::new();
-    for chunk in ids.chunks(BIND_CHUNK) {
-        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
-        let rows: Vec<(Id, Id, Id)> = on_backend!(read.conn(), c => record_aliases::table
-            .filter(among(record_aliases::alias, ids))
-            .select((record_aliases::alias, record_aliases::unit_id, record_aliases::record_id))
-            .load(c))?;
-        found.extend(rows.into_iter().map(|(a, u, r)| (RecordId::new(a.0), UnitId::new(u.0), RecordId::new(r.0))));
-    }
-    Ok(found)
-}
-
-/// The other ids of a record.
-pub fn aliases_of(read: &mut impl Reading, record: RecordId) -> Result<Vec<RecordId>, StoreError> {
-    let rows: Vec<Id> = on_backend!(read.conn(), c => record_aliases::table
-        .filter(record_aliases::record_id.eq(Id::from(record)))
-        .order(record_aliases::alias)
-        .select(record_aliases::alias)
-        .load(c))?;
-    Ok(rows.into_iter().map(|id| RecordId::new(id.0)).collect())
-}
-
-/// Another id of a record, as it stands in its row.
-#[derive(Clone, Copy, Debug, Insertable, Queryable, Selectable, Serialize, Deserialize)]
-#[diesel(table_name = record_aliases, treat_none_as_default_value = false)]
-pub(crate) struct AliasRow {
-    pub alias: Id,
-    pub unit_id: Id,
-    pub record_id: Id,
-    pub seq: i64,
-}
-
-impl AliasRow {
-    /// The alias, the unit that it was used in, and the record.
-    pub fn ids(&self) -> (RecordId, UnitId, RecordId) {
-        (RecordId::new(self.alias.0), UnitId::new(self.unit_id.0), RecordId::new(self.record_id.0))
-    }
-}
-
-/// The rows of the other ids of these records.
-pub(crate) fn alias_rows(
-    read: &mut impl Reading,
-    records: impl IntoIterator<Item = RecordId>,
-) -> Result<Vec<AliasRow>, StoreError> {
-    let ids: Vec<Id> = records.into_iter().map(Id::from).collect();
-    let mut found = Vec::new();
-    for chunk in ids.chunks(BIND_CHUNK) {
-        found.extend(on_backend!(read.conn(), c => record_aliases::table
-            .filter(among(record_aliases::record_id, chunk.iter().copied()))
-            .order((record_aliases::record_id, record_aliases::alias, record_aliases::unit_id))
-            .select(AliasRow::as_select())
-            .load::<AliasRow>(c))?);
-    }
-    Ok(found)
-}
-
-/// Puts rows of other ids back; those that are there stay.
-pub(crate) fn put_back_aliases(tx: &mut Tx<'_>, rows: &[AliasRow]) -> Result<(), StoreError> {
-    for chunk in rows.chunks(BIND_CHUNK) {
-        on_backend!(tx.conn(), c => diesel::insert_into(record_aliases::table)
-            .values(chunk)
-            .on_conflict_do_nothing()
-            .execute(c))?;
-    }
-    Ok(())
-}
-
-/// Notes other ids of records.
-pub fn insert_aliases(tx: &mut Tx<'_>, aliases: &[(RecordId, UnitId, RecordId, Seq)]) -> Result<(), StoreError> {
-    let rows: Vec<AliasRow> = (aliases.iter())
-        .map(|(alias, unit, record, seq)| AliasRow {
-            alias: (*alias).into(),
-            unit_id: (*unit).into(),
-            record_id: (*record).into(),
-            seq: seq.0,
-        })
-        .collect();
-    for chunk in rows.chunks(BIND_CHUNK) {
-        on_backend!(tx.conn(), c => diesel::insert_into(record_aliases::table).values(chunk).execute(c))?;
-    }
-    Ok(())
-}
-
 /// Writes records, new and changed. All of those in `rekeyed`, which are among them, let go of their natural key before any
 /// takes one: in one batch a key may go from one record to another.
 pub fn save(tx: &mut Tx<'_>, rekeyed: &[RecordId], changes: Vec<RecordChange>) -> Result<(), StoreError> {
@@ -438,21 +353,6 @@ pub fn hold(tx: &mut Tx<'_>, kind: &str, held: &[(Grant, RecordId, Option<String
         on_backend!(&mut *conn, c => diesel::insert_into(personal_keys::table).values(chunk).execute(c))?;
     }
     Ok(())
-}
-
-/// The other ids of these records, as (record, alias).
-pub fn aliases_of_all(read: &mut impl Reading, records: &[RecordId]) -> Result<Vec<(RecordId, RecordId)>, StoreError> {
-    let mut found = Vec::new();
-    for chunk in records.chunks(BIND_CHUNK) {
-        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
-        let rows: Vec<(Id, Id)> = on_backend!(read.conn(), c => record_aliases::table
-            .filter(among(record_aliases::record_id, ids))
-            .order((record_aliases::record_id, record_aliases::alias))
-            .select((record_aliases::record_id, record_aliases::alias))
-            .load(c))?;
-        found.extend(rows.into_iter().map(|(record, alias)| (RecordId::new(record.0), RecordId::new(alias.0))));
-    }
-    Ok(found)
 }
 
 /// What a list of records of one form is to hold.

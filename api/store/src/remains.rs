@@ -7,11 +7,12 @@ use crate::columns::Id;
 use crate::dialect::BIND_CHUNK;
 use crate::error::StoreError;
 use crate::feed::{self, Before, FeedRow};
+use crate::names::Name;
 use crate::quarantine::Closing;
 use crate::schema::{erased_records, erased_submissions};
 use crate::submissions::{self, Received, StoredSubmission};
 use crate::transaction::{Reading, Tx};
-use crate::{conflicts, quarantine, records};
+use crate::{conflicts, names, quarantine, records};
 use diesel::prelude::*;
 use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub struct Family {
     /// What was said of them, accepted or not; not what it says, of which there may be any amount.
     pub said: BTreeMap<SubmissionId, Received>,
     /// Under which ids their records are known, each in its unit.
-    names: BTreeMap<(RecordId, UnitId), RecordId>,
+    names: BTreeMap<Name, RecordId>,
 }
 
 impl Family {
@@ -49,16 +50,13 @@ impl Family {
 
     /// The records of which submissions speak, each of the unit that the submission names.
     fn spoken_of(&self, read: &mut impl Reading, said: &[Received]) -> Result<Vec<RecordId>, StoreError> {
-        let named: BTreeSet<(RecordId, UnitId)> = said.iter().filter_map(|s| Some((s.record?, s.unit?))).collect();
+        let named: BTreeSet<Name> = said.iter().filter_map(|s| Some((s.record?, s.unit?))).collect();
         let ids: Vec<RecordId> = named.iter().map(|(id, _)| *id).collect();
-        let aliases = records::aliases(read, &ids)?;
-        let aliases: BTreeMap<_, _> =
-            aliases.into_iter().map(|(alias, unit, record)| ((alias, unit), record)).collect();
-        let meant: BTreeSet<(RecordId, UnitId)> =
-            named.iter().map(|name| (aliases.get(name).copied().unwrap_or(name.0), name.1)).collect();
-        let ids: Vec<RecordId> = meant.iter().map(|(id, _)| *id).collect();
-        let there = records::outlines(read, &ids)?.into_iter().map(|outline| (outline.id, outline.unit));
-        Ok(there.filter(|record| meant.contains(record)).map(|(id, _)| id).collect())
+        let aliases = names::aliases(read, &ids)?;
+        let ids: Vec<RecordId> = aliases.iter().map(|(_, _, record)| *record).chain(ids).collect();
+        let outlines = records::outlines(read, &ids)?;
+        let names = names::of(read, &outlines)?;
+        Ok(named.iter().filter_map(|name| names.get(name).copied()).collect())
     }
 
     /// Adds records, and what was said to them. Answers the people who are new by that.
@@ -66,13 +64,7 @@ impl Family {
         let found: BTreeSet<RecordId> = found.into_iter().filter(|id| !self.records.contains(id)).collect();
         let outlines = records::outlines(read, &found.iter().copied().collect::<Vec<_>>())?;
         let mut people: BTreeSet<RecordId> = outlines.iter().filter_map(|outline| outline.subject).collect();
-        let mut names: BTreeMap<(RecordId, UnitId), RecordId> =
-            outlines.iter().map(|outline| ((outline.id, outline.unit), outline.id)).collect();
-        for (alias, unit, record) in
-            records::alias_rows(read, found.iter().copied())?.iter().map(records::AliasRow::ids)
-        {
-            names.insert((alias, unit), record);
-        }
+        let names = names::of(read, &outlines)?;
         let ids: BTreeSet<RecordId> = names.keys().map(|(id, _)| *id).collect();
         for submission in submissions::naming(read, &ids.into_iter().collect::<Vec<_>>())? {
             if is_of(&submission, &names) {
@@ -91,7 +83,7 @@ impl Family {
     }
 }
 
-fn is_of(submission: &Received, names: &BTreeMap<(RecordId, UnitId), RecordId>) -> bool {
+fn is_of(submission: &Received, names: &BTreeMap<Name, RecordId>) -> bool {
     submission.record.zip(submission.unit).is_some_and(|name| names.contains_key(&name))
 }
 
@@ -106,7 +98,10 @@ pub struct Remains {
     /// Submissions that could not be told to be about them but were, and whose own keys have been destroyed.
     submissions: BTreeSet<SubmissionId>,
     records: Vec<records::Row>,
-    aliases: Vec<records::AliasRow>,
+    aliases: Vec<names::AliasRow>,
+    /// Which units their records have left. Before there was a way to, none had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moves: Vec<names::MoveRow>,
     conflicts: Vec<conflicts::Row>,
     quarantine: Vec<quarantine::Row>,
     /// What had been said of them after the backup that this store was restored from.
@@ -188,13 +183,14 @@ pub fn erased_records(read: &mut impl Reading, ids: &[RecordId]) -> Result<Vec<(
 
 impl Remains {
     /// Under which ids the records of the person are known, each in its unit.
-    pub fn own_names(&self) -> Vec<(RecordId, UnitId)> {
+    pub fn own_names(&self) -> Vec<Name> {
         let person = Some(Id::from(self.person));
         let own: BTreeSet<Id> = self.records.iter().filter(|row| row.subject == person).map(|row| row.id).collect();
         let records = self.records.iter().filter(|row| own.contains(&row.id)).map(|row| (row.id, row.unit_id));
         let aliases =
             self.aliases.iter().filter(|row| own.contains(&row.record_id)).map(|row| (row.alias, row.unit_id));
-        let names = records.chain(aliases).map(|(id, unit)| (RecordId::new(id.0), UnitId::new(unit.0)));
+        let left = self.moves.iter().filter(|row| own.contains(&row.record_id)).map(|row| (row.record_id, row.unit_id));
+        let names = records.chain(aliases).chain(left).map(|(id, unit)| (RecordId::new(id.0), UnitId::new(unit.0)));
         names.chain(self.absent.records.iter().copied()).collect()
     }
 
@@ -238,7 +234,8 @@ impl Remains {
             people: family.people.clone(),
             submissions,
             records: records::rows(read, records.iter().copied())?,
-            aliases: records::alias_rows(read, records.iter().copied())?,
+            aliases: names::alias_rows(read, records.iter().copied())?,
+            moves: names::move_rows(read, records.iter().copied())?,
             conflicts: conflicts::rows(read, &records)?,
             quarantine,
             absent: Absent::default(),
@@ -251,8 +248,11 @@ impl Remains {
         let records: Vec<records::Row> =
             self.records.iter().filter(|row| row.created_seq == seq.0).map(keyless).collect();
         records::put_back(tx, &records)?;
-        let aliases: Vec<records::AliasRow> = self.aliases.iter().filter(|row| row.seq == seq.0).copied().collect();
-        records::put_back_aliases(tx, &aliases)?;
+        // They stand as where they are now; so it is known at once that they were elsewhere.
+        let is_new = |row: &&names::MoveRow| records.iter().any(|record| record.id == row.record_id);
+        names::put_back_moves(tx, &self.moves.iter().filter(is_new).copied().collect::<Vec<_>>())?;
+        let aliases: Vec<names::AliasRow> = self.aliases.iter().filter(|row| row.seq == seq.0).copied().collect();
+        names::put_back_aliases(tx, &aliases)?;
         let waits = |row: &&quarantine::Row| row.opened_seq == seq.0;
         quarantine::put_back(tx, &self.quarantine.iter().filter(waits).map(still_open).collect::<Vec<_>>())?;
         let leaves = |row: &&quarantine::Row| row.closed_seq == Some(seq.0);
@@ -265,7 +265,8 @@ impl Remains {
         // No natural key is taken before all have been let go of: among them one may have gone from one to another.
         records::put_back(tx, &self.records.iter().map(keyless).collect::<Vec<_>>())?;
         records::put_back(tx, &self.records)?;
-        records::put_back_aliases(tx, &self.aliases)?;
+        names::put_back_aliases(tx, &self.aliases)?;
+        names::put_back_moves(tx, &self.moves)?;
         conflicts::put_back(tx, &self.conflicts)?;
         quarantine::put_back(tx, &self.quarantine)?;
         let stamp = |id: Id, unit: Id, kind: &str, seq: i64, present: bool| FeedRow {
@@ -278,11 +279,20 @@ impl Remains {
         let records =
             self.records.iter().map(|row| stamp(row.id, row.unit_id, &row.form, row.version, row.state == "live"));
         let aliases = self.aliases.iter().map(|row| stamp(row.alias, row.unit_id, "alias", row.seq, true));
+        let left = self.left().map(|(row, form)| stamp(row.record_id, row.unit_id, form, row.seq, false));
         // What has been compacted stays away.
         let floor = tx.head().floor;
-        let records = records.filter(|row| row.present || row.seq > floor);
+        let records = records.chain(left).filter(|row| row.present || row.seq > floor);
         feed::stamp_records(tx, records.map(|row| (row, Before::Unknown)).collect())?;
         feed::stamp(tx, aliases.collect())
+    }
+
+    /// The units that records have left and are not in again, with the records' forms.
+    fn left(&self) -> impl Iterator<Item = (&names::MoveRow, &str)> {
+        self.moves.iter().filter_map(|row| {
+            let record = self.records.iter().find(|record| record.id == row.record_id)?;
+            (record.unit_id != row.unit_id).then_some((row, record.form.as_str()))
+        })
     }
 
     fn seqs(&self) -> BTreeSet<Seq> {
@@ -323,7 +333,8 @@ impl Erasures {
     pub fn learn(&mut self, seq: Seq, remains: Remains) {
         self.people.extend(remains.people.iter().map(|person| (*person, seq)));
         let records = remains.records.iter().map(|row| (row.id, row.unit_id));
-        let names = records.chain(remains.aliases.iter().map(|row| (row.alias, row.unit_id)));
+        let left = remains.moves.iter().map(|row| (row.record_id, row.unit_id));
+        let names = records.chain(remains.aliases.iter().map(|row| (row.alias, row.unit_id))).chain(left);
         self.names.extend(names.map(|(id, unit)| ((id.0, unit.0), seq)));
         self.submissions.extend(remains.submissions.iter().map(|submission| (*submission, seq)));
         let targets = remains.conflicts.iter().map(|row| row.id).chain(remains.quarantine.iter().map(|row| row.id));

@@ -286,6 +286,17 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql;
 
+    record_moves (record_id, unit_id) {
+        record_id -> sql::Id,
+        unit_id -> sql::Id,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql;
+
     personal_keys (kind, digest) {
         kind -> Text,
         digest -> Binary,
@@ -452,6 +463,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     submissions,
     records,
     record_aliases,
+    record_moves,
     personal_keys,
     conflicts,
     quarantine,

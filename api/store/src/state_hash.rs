@@ -7,8 +7,8 @@ use crate::error::StoreError;
 use crate::quarantine::Closing;
 use crate::records::StoredRecord;
 use crate::schema::{
-    conflicts, erased_records, erased_submissions, feed, forms, personal_keys, record_aliases, unit_codes,
-    unit_coverage, unit_versions,
+    conflicts, erased_records, erased_submissions, feed, forms, personal_keys, record_aliases, record_moves,
+    unit_codes, unit_coverage, unit_versions,
 };
 use crate::transaction::Reading;
 use crate::{decisions, quarantine, records, submissions};
@@ -134,16 +134,18 @@ fn hash_decisions(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), Stor
 
 fn hash_feed(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
     type Row = (Id, Id, String, i64, bool);
-    let mut after = Some((i64::MIN, Uuid::nil()));
-    while let Some((seq, id)) = after {
-        // Several things may carry one seq (a record and its alias), so the position is (seq, id).
+    let mut after = Some((i64::MIN, Uuid::nil(), Uuid::nil()));
+    while let Some((seq, id, scope)) = after {
+        // Several things may carry one seq (a record and its alias), and one thing in several scopes (where it has left, and
+        // where it is now).
+        let later = feed::id.gt(Id(id)).or(feed::id.eq(Id(id)).and(feed::scope.gt(Id(scope))));
         let rows: Vec<Row> = on_backend!(read.conn(), c => feed::table
-            .filter(feed::seq.gt(seq).or(feed::seq.eq(seq).and(feed::id.gt(Id(id)))))
+            .filter(feed::seq.gt(seq).or(feed::seq.eq(seq).and(later)))
             .order((feed::seq, feed::id, feed::scope))
             .limit(PAGE)
             .select((feed::id, feed::scope, feed::kind, feed::seq, feed::present))
             .load(c))?;
-        after = rows.last().map(|row| (row.3, row.0.0));
+        after = rows.last().map(|row| (row.3, row.0.0, row.1.0));
         for (id, scope, kind, seq, present) in rows {
             feed_hash(hash, &("feed", id.0, scope.0, kind, seq, present));
         }
@@ -151,13 +153,18 @@ fn hash_feed(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Aliases, cards and forms: few beside what they belong to.
+/// Aliases, units that were left, cards and forms: few beside what they belong to.
 fn hash_small_tables(read: &mut impl Reading, hash: &mut Sha256) -> Result<(), StoreError> {
     let conn = read.conn();
     let aliases: Vec<(Id, Id, Id, i64)> =
         on_backend!(conn, c => record_aliases::table.order((record_aliases::alias, record_aliases::unit_id)).load(c))?;
     for (alias, unit, record, seq) in aliases {
         feed_hash(hash, &("alias", alias.0, unit.0, record.0, seq));
+    }
+    let moves: Vec<(Id, Id, i64)> =
+        on_backend!(conn, c => record_moves::table.order((record_moves::record_id, record_moves::unit_id)).load(c))?;
+    for (record, unit, seq) in moves {
+        feed_hash(hash, &("left", record.0, unit.0, seq));
     }
     let keys: Vec<(String, Id)> = on_backend!(conn, c => personal_keys::table
         .order((personal_keys::kind, personal_keys::record_id))

@@ -16,6 +16,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A received submission.
@@ -412,27 +413,31 @@ const BYTES: &str = "CAST(octet_length(submissions.body) + octet_length(submissi
      + coalesce(octet_length(quarantine.outcome), 0) AS BIGINT)";
 
 /// The entries of the submissions that have become part of a record, in order of receipt after `after`, with how many bytes
-/// there are of each; `ids` are the record's own and its aliases. What waits in quarantine is no part of it, whatever record
-/// it names; what was released from there is.
+/// there are of each; `names` are the ids by which it is and was known, by unit. What waits in quarantine is no part of it,
+/// whatever record it names; what was released from there is.
 pub fn of_record(
     read: &mut impl Reading,
-    ids: &[RecordId],
-    unit: UnitId,
+    names: &BTreeMap<UnitId, BTreeSet<RecordId>>,
     after: Seq,
     limit: i64,
 ) -> Result<Vec<(Seq, usize)>, StoreError> {
-    let ids: Vec<Option<Id>> = ids.iter().map(|id| Some(Id::from(*id))).collect();
-    let rows: Vec<(i64, i64)> = on_backend!(read.conn(), c => submissions::table
-        .left_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
-        .filter(submissions::record_id.eq_any(ids))
-        .filter(submissions::unit_id.eq(Some(Id::from(unit))))
-        .filter(quarantine::id.nullable().is_null().or(quarantine::closing.eq(Some("released"))))
-        .filter(submissions::seq.gt(after.0))
-        .order(submissions::seq)
-        .limit(limit)
-        .select((submissions::seq, dsl::sql::<BigInt>(BYTES)))
-        .load(c))?;
-    Ok(rows.into_iter().map(|(seq, bytes)| (Seq(seq), usize::try_from(bytes).unwrap_or(usize::MAX))).collect())
+    let mut found: Vec<(i64, i64)> = Vec::new();
+    // Nearly always one unit: a record rarely moves.
+    for (unit, ids) in names {
+        found.extend(on_backend!(read.conn(), c => submissions::table
+            .left_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
+            .filter(submissions::record_id.eq_any(ids.iter().map(|id| Some(Id::from(*id)))))
+            .filter(submissions::unit_id.eq(Some(Id::from(*unit))))
+            .filter(quarantine::id.nullable().is_null().or(quarantine::closing.eq(Some("released"))))
+            .filter(submissions::seq.gt(after.0))
+            .order(submissions::seq)
+            .limit(limit)
+            .select((submissions::seq, dsl::sql::<BigInt>(BYTES)))
+            .load::<(i64, i64)>(c))?);
+    }
+    found.sort_unstable();
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(found.into_iter().map(|(seq, bytes)| (Seq(seq), usize::try_from(bytes).unwrap_or(usize::MAX))).collect())
 }
 
 /// The submissions that these entries recorded, in order.
@@ -449,24 +454,25 @@ pub fn at(read: &mut impl Reading, entries: &[Seq]) -> Result<Vec<StoredSubmissi
     Ok(found)
 }
 
-/// Who had said, before an entry, what has become part of a record; in order. `ids` are as for [`of_record`], and what counts is
-/// the same.
+/// Who had said, before an entry, what has become part of a record; in order. `names` are as for [`of_record`], and what counts
+/// is the same.
 pub(crate) fn authors_of(
     read: &mut impl Reading,
-    ids: &[RecordId],
-    unit: UnitId,
+    names: &BTreeMap<UnitId, BTreeSet<RecordId>>,
     before: Seq,
-) -> Result<Vec<UserId>, StoreError> {
-    let ids: Vec<Option<Id>> = ids.iter().map(|id| Some(Id::from(*id))).collect();
-    let mut found: Vec<Id> = on_backend!(read.conn(), c => submissions::table
-        .left_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
-        .filter(submissions::record_id.eq_any(ids))
-        .filter(submissions::unit_id.eq(Some(Id::from(unit))))
-        .filter(quarantine::id.nullable().is_null().or(quarantine::closing.eq(Some("released"))))
-        .filter(submissions::seq.lt(before.0))
-        .select(submissions::author)
-        .distinct()
-        .load(c))?;
-    found.sort_unstable();
-    Ok(found.into_iter().map(|id| UserId::new(id.0)).collect())
+) -> Result<BTreeSet<UserId>, StoreError> {
+    let mut found = BTreeSet::new();
+    for (unit, ids) in names {
+        let authors: Vec<Id> = on_backend!(read.conn(), c => submissions::table
+            .left_join(quarantine::table.on(quarantine::submission_id.eq(submissions::id)))
+            .filter(submissions::record_id.eq_any(ids.iter().map(|id| Some(Id::from(*id)))))
+            .filter(submissions::unit_id.eq(Some(Id::from(*unit))))
+            .filter(quarantine::id.nullable().is_null().or(quarantine::closing.eq(Some("released"))))
+            .filter(submissions::seq.lt(before.0))
+            .select(submissions::author)
+            .distinct()
+            .load(c))?;
+        found.extend(authors.into_iter().map(|id| UserId::new(id.0)));
+    }
+    Ok(found)
 }

@@ -73,7 +73,7 @@ pub struct Trace {
     pub grant: Option<GrantId>,
     /// Of a change: which submission, decision, unit, user … it is.
     pub reference: Option<Uuid>,
-    /// Of a change of users, devices, sessions and grants: the change itself.
+    /// Of a change of users, devices, sessions and grants, and of a move: the change itself.
     pub command: Option<String>,
     /// The operation.
     pub what: Option<String>,
@@ -223,9 +223,9 @@ fn logged(read: &mut impl Reading, by: &By, window: Window) -> Result<Vec<Trace>
 /// An entry of the log, as far as the trail tells it.
 type EntryRow = (i64, Instant, Option<Id>, Option<Id>, Option<Id>, String, Id, String, Option<String>);
 
-/// The change itself only where it says who may do what: it is short there. Of a form it is the whole of it, and of an erasure
+/// The change itself only where it says who may do what, or where something went: it is short there. Of a form it is the whole of it, and of an erasure
 /// all that remains of somebody.
-const COMMAND: &str = "CASE WHEN log.kind IN ('user', 'device', 'session', 'grant') THEN log.command END";
+const COMMAND: &str = "CASE WHEN log.kind IN ('user', 'device', 'session', 'grant', 'move') THEN log.command END";
 
 macro_rules! entry_columns {
     () => {

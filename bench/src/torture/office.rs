@@ -1,10 +1,10 @@
 //! The offices of the province: over the same bad links they give grants and end them, move branches from one commune to
-//! another and back, and erase people whom phones have reported.
+//! another and back, put records into other branches, and erase people whom phones have reported.
 
 use super::chance::Chance;
 use super::link::{Answer, Link};
 use super::tally::Event;
-use super::{COMMUNES, MET};
+use super::{COMMUNES, MEETING, MET};
 use crate::Fallible;
 use crate::phones::branch;
 use crate::province::{self, ADMIN, DEPARTMENT, PASSWORD};
@@ -102,7 +102,7 @@ struct Listed {
     unit: Uuid,
 }
 
-/// The administrator, and the department that may erase.
+/// The administrator, and the department that may erase and put records elsewhere.
 pub struct Office {
     admin: Official,
     department: Official,
@@ -121,8 +121,9 @@ impl Office {
     pub fn work(&mut self, link: &Link, people: &People, chance: &mut Chance) -> Fallible<()> {
         while !link.rests() {
             match chance.below(10) {
-                0..=4 => self.change_grants(link, chance)?,
-                5..=6 => self.move_branch(link, chance)?,
+                0..=3 => self.change_grants(link, chance)?,
+                4..=5 => self.move_branch(link, chance)?,
+                6..=7 => self.move_record(link, people, chance)?,
                 _ => self.erase_somebody(link, people, chance)?,
             }
             sleep(Duration::from_millis(chance.below(PAUSE_MS)));
@@ -182,13 +183,37 @@ impl Office {
     }
 
     fn move_branch(&mut self, link: &Link, chance: &mut Chance) -> Fallible<()> {
-        let mut commune = || usize::try_from(chance.below(COMMUNES as u64));
-        let (of, to) = (commune()?, commune()?);
-        let unit = branch(of, usize::try_from(chance.below(MET as u64))?);
+        let to = usize::try_from(chance.below(COMMUNES as u64))?;
+        let unit = some_branch(chance)?;
         self.day = self.day + Days::new(1);
         let body = json!({"parent": province::committee(to), "on": self.day});
         let answer = self.admin.ask(link, &format!("/v1/units/{unit}/move"), Some(&body), chance);
         noted(link, answer, Event::BranchMoved, 200, &[422])
+    }
+
+    /// A meeting or a person goes to another branch, unless that has one like it, or they are there already.
+    fn move_record(&mut self, link: &Link, people: &People, chance: &mut Chance) -> Fallible<()> {
+        let record = if chance.percent(50) { people.pick(chance) } else { self.some_meeting(link, chance)? };
+        let Some(record) = record else { return Ok(()) };
+        let body = json!({"unit": some_branch(chance)?, "reason": "Báo cáo nhầm chi bộ"});
+        let answer = self.department.ask(link, &format!("/v1/records/{record}/move"), Some(&body), chance);
+        noted(link, answer, Event::RecordMoved, 200, &[404, 409, 422])
+    }
+
+    fn some_meeting(&mut self, link: &Link, chance: &mut Chance) -> Fallible<Option<Uuid>> {
+        #[derive(Deserialize)]
+        struct Page {
+            items: Vec<Meeting>,
+        }
+        #[derive(Deserialize)]
+        struct Meeting {
+            id: Uuid,
+        }
+        let path = format!("/v1/records?form={MEETING}&limit=100");
+        let answer = self.department.ask(link, &path, None, chance).filter(|answer| answer.status == 200);
+        let Some(answer) = answer else { return Ok(None) };
+        let found = serde_json::from_slice::<Page>(&answer.body)?.items;
+        Ok((!found.is_empty()).then(|| chance.pick(&found).id))
     }
 
     fn erase_somebody(&mut self, link: &Link, people: &People, chance: &mut Chance) -> Fallible<()> {
@@ -202,6 +227,11 @@ impl Office {
         }
         noted(link, answer, Event::PersonErased, 200, &[409, 404])
     }
+}
+
+fn some_branch(chance: &mut Chance) -> Fallible<Uuid> {
+    let commune = usize::try_from(chance.below(COMMUNES as u64))?;
+    Ok(branch(commune, usize::try_from(chance.below(MET as u64))?))
 }
 
 /// Counts what was done. What is refused for a good reason is nobody's fault; any other refusal is.

@@ -35,11 +35,13 @@ pub enum Event {
     GrantEnded,
     /// A branch moved to another commune.
     BranchMoved,
+    /// A record went to another branch.
+    RecordMoved,
 }
 
 impl Event {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AnswerLost,
         Self::RequestLost,
         Self::PagePulled,
@@ -55,6 +57,7 @@ impl Event {
         Self::GrantGiven,
         Self::GrantEnded,
         Self::BranchMoved,
+        Self::RecordMoved,
     ];
 
     /// In a word.
@@ -75,6 +78,7 @@ impl Event {
             Self::GrantGiven => "grants given",
             Self::GrantEnded => "grants ended",
             Self::BranchMoved => "branches moved",
+            Self::RecordMoved => "records moved",
         }
     }
 }

@@ -8,7 +8,7 @@ use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId};
 use muong_domain::record::{Path, Record};
 use muong_domain::submission::{Base, Changes, Kind, Submission};
 use muong_store::submissions::StoredSubmission;
-use muong_store::{Reading, Snapshot, StoreError, forms, log, quarantine, records, submissions};
+use muong_store::{Reading, Snapshot, StoreError, forms, log, names, quarantine, records, submissions};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
@@ -128,7 +128,7 @@ fn spoken(
     let merged: Vec<StoredSubmission> = merged.collect();
     let ids: Vec<RecordId> = merged.iter().filter_map(|said| said.record).collect();
     let aliases: HashMap<(RecordId, UnitId), RecordId> =
-        records::aliases(read, &ids)?.into_iter().map(|(alias, unit, record)| ((alias, unit), record)).collect();
+        names::aliases(read, &ids)?.into_iter().map(|(alias, unit, record)| ((alias, unit), record)).collect();
     let mut all = Vec::new();
     for stored in merged {
         let Some(told) = &stored.told else { continue };

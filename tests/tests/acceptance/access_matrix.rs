@@ -118,6 +118,16 @@ const CASES: &[Case] = &[
     ("get /v1/records/{id}/submissions", "a meeting", |w, who, u| {
         who.get(&format!("/v1/records/{}/submissions", w.reported(u)))
     }),
+    ("post /v1/records/{id}/move", "a meeting, where it is", |w, who, u| {
+        who.post(&format!("/v1/records/{}/move", w.reported(u)), &json!({"unit": u, "reason": WHY}))
+    }),
+    ("post /v1/records/{id}/move", "a meeting, to the foreign unit", |w, who, u| {
+        let meeting = uuid(&w.keepers[0].reports_as("accepted", w.meeting(u))["record"]);
+        who.post(&format!("/v1/records/{meeting}/move"), &json!({"unit": w.units[3], "reason": WHY}))
+    }),
+    ("post /v1/records/{id}/move", "a person, where they are", |w, who, u| {
+        who.post(&format!("/v1/records/{}/move", w.entered(u)), &json!({"unit": u, "reason": WHY}))
+    }),
     ("post /v1/records/{id}/erasure", "a meeting", |w, who, u| {
         who.post(&format!("/v1/records/{}/erasure", w.reported(u)), &json!({"reason": WHY}))
     }),

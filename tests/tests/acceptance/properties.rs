@@ -536,7 +536,7 @@ fn seeing(store: &Store, mut edit: Submission) -> Submission {
     let (head, shown) = store
         .database
         .read(|read| {
-            let alias = muong_store::records::aliases(read, &[id])?.pop().map_or(id, |(_, _, record)| record);
+            let alias = muong_store::names::aliases(read, &[id])?.pop().map_or(id, |(_, _, record)| record);
             let stored = muong_store::records::by_ids(read, &[alias])?.pop();
             let cells = stored.map(|stored| stored.record.cells);
             let shown = |path: &str| {

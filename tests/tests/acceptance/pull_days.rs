@@ -3,7 +3,6 @@
 //! coming day; and phones that pull a page here and there. Owns what happens; what must hold of it is `pull_properties`.
 
 use super::pull_oracle::{Dialect, Seen};
-use super::pull_scopes::goes;
 use chrono::TimeDelta;
 use muong_domain::access::Role::{self, Cadre, CommuneReviewer, Liaison, ProvincialReviewer};
 use muong_domain::id::UserId;
@@ -11,7 +10,7 @@ use muong_domain::time::local_date;
 use muong_store::{Connection, grants};
 use muong_tests::builders::{MEETING, PERSON, STEP, begin_numbering, meeting, object, person, step};
 use muong_tests::client::{number, uuid};
-use muong_tests::database::{number as counted, texts};
+use muong_tests::database::texts;
 use muong_tests::phone::messages;
 use muong_tests::province::{
     ADMIN, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, OFFICER, OTHER_COMMUNE,
@@ -311,32 +310,15 @@ impl Days {
         assert!([200, 422].contains(&renamed.status), "{renamed:?}");
     }
 
-    /// A live record without other ids, unless there is one like it already.
-    fn go(&mut self, which: usize, to: Uuid) {
+    /// A record, of whatever form and whether it is there or withdrawn, goes to a branch. Whatever comes of it: there may be one like
+    /// it already, it may go with its person, or it is not the province's any more.
+    fn go(&self, which: usize, to: Uuid) {
         let (conn, of) = (&mut *self.oracle.borrow_mut(), Dialect(self.app.backend()));
-        let (id, unit) = (of.hex("r.id"), of.hex("r.unit_id"));
-        let records = texts(
-            conn,
-            &format!(
-                "SELECT {id} || ':' || {unit} AS name FROM records r WHERE r.state = 'live' AND NOT {} AND NOT EXISTS \
-                 (SELECT 1 FROM record_aliases a WHERE a.alias = r.id OR a.record_id = r.id) ORDER BY name",
-                of.is_erased()
-            ),
-        );
+        let records = texts(conn, &format!("SELECT {} AS name FROM records r ORDER BY name", of.hex("r.id")));
         let Some(record) = (!records.is_empty()).then(|| &records[which % records.len()]) else { return };
-        let (record, from) = record.split_once(':').expect("a record and its unit");
-        let (record, from): (Uuid, Uuid) = (record.parse().expect("an id"), from.parse().expect("an id"));
-        let alike = counted(
-            conn,
-            &format!(
-                "SELECT count(*) AS n FROM records r JOIN records o ON o.form = r.form AND o.id <> r.id \
-                 AND o.natural_key = replace(r.natural_key, '{from}', '{to}') WHERE r.id = {}",
-                of.uuid(record)
-            ),
-        );
-        if from != to && alike == 0 {
-            goes(&self.app, record, from, to);
-        }
+        let body = json!({"unit": to, "reason": "Báo cáo nhầm chi bộ."});
+        let gone = self.people[DEPARTMENT].post(&format!("/v1/records/{record}/move"), &body);
+        assert!([200, 403, 404, 409, 422].contains(&gone.status), "{gone:?}");
     }
 
     // --- what is told ---------------------------------------------------------------------------------------

@@ -5,13 +5,12 @@ use chrono::TimeDelta;
 use muong_domain::access::Role;
 use muong_tests::builders::{MEETING, PERSON, meeting, person};
 use muong_tests::client::{text, uuid};
-use muong_tests::database::execute;
 use muong_tests::phone::{kinds, messages};
 use muong_tests::province::{
-    ADMIN, COMMUNE, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, OTHER_COMMUNE, PHIENG_SANG, SECRETARY,
-    STRANGER,
+    ADMIN, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, OTHER_COMMUNE, PHIENG_SANG,
+    SECRETARY, STRANGER,
 };
-use muong_tests::{Backend, Phone, Reporter, TestApp, on_both};
+use muong_tests::{Phone, Reporter, TestApp, on_both};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -199,31 +198,12 @@ fn units_that_turn_on_the_same_day_are_told_page_by_page_and_each_once(app: &Tes
     assert_eq!(mine, theirs);
 }
 
-/// As a use case would that moves a record from one unit to another: a row of leave there, a row of entry here, and its key
-/// is one of the unit.
-pub fn goes(app: &TestApp, record: Uuid, from: Uuid, to: Uuid) {
-    let (begin, literal): (_, fn(Uuid) -> String) = match app.backend() {
-        Backend::Sqlite => ("BEGIN IMMEDIATE", |id| format!("x'{}'", id.simple())),
-        Backend::Postgres => ("BEGIN", |id| format!("'{id}'::uuid")),
-    };
-    let (id, scope, other) = (literal(record), literal(from), literal(to));
-    let statements = [
-        begin.to_owned(),
-        "UPDATE feed_head SET seq = seq + 1".to_owned(),
-        format!(
-            "UPDATE records SET unit_id = {other}, natural_key = replace(natural_key, '{from}', '{to}') WHERE id = {id}"
-        ),
-        format!(
-            "UPDATE feed SET present = false, seq = (SELECT seq FROM feed_head) WHERE id = {id} AND scope = {scope}"
-        ),
-        format!("DELETE FROM feed WHERE id = {id} AND scope = {other}"),
-        format!(
-            "INSERT INTO feed (id, scope, kind, seq, present) SELECT r.id, r.unit_id, r.form, h.seq, true \
-             FROM records r, feed_head h WHERE r.id = {id}"
-        ),
-        "COMMIT".to_owned(),
-    ];
-    execute(&mut app.database().connect(), &statements.join("; "));
+/// A reviewer of the province moves a record from one unit to another.
+#[track_caller]
+pub fn goes(app: &TestApp, record: Uuid, to: Uuid) {
+    let reviewer = app.sign_in(DEPARTMENT);
+    let body = json!({"unit": to, "reason": "Báo cáo nhầm chi bộ"});
+    reviewer.post(&format!("/v1/records/{record}/move"), &body).expect(200);
 }
 
 fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp) {
@@ -234,7 +214,7 @@ fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp)
     for (phone, who) in phones.iter_mut().zip(&people) {
         phone.pulls(who);
     }
-    goes(app, record, HUOI_SANG, NA_LONG);
+    goes(app, record, NA_LONG);
     let told: Vec<Vec<Value>> = phones.iter_mut().zip(&people).map(|(phone, who)| phone.pulls(who)).collect();
     assert_eq!(kinds(&told[0]), ["purge"], "{told:?}");
     assert_eq!(kinds(&told[1]), [MEETING], "{told:?}");
@@ -242,7 +222,7 @@ fn a_record_that_has_gone_to_another_unit_is_purged_or_seen_there(app: &TestApp)
     assert!(!told[2].is_empty() && told[2].iter().all(there), "{told:?}");
     let has = phones.each_ref().map(|phone| phone.things().contains_key(&record));
     assert_eq!(has, [false, true, true]);
-    goes(app, record, NA_LONG, HUOI_SANG);
+    goes(app, record, HUOI_SANG);
     for (phone, who) in phones.iter_mut().zip(&people) {
         phone.pulls(who);
     }

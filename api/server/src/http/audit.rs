@@ -19,8 +19,8 @@ use std::collections::HashMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Kinds of changes whose content says who may do what since when; it holds nothing else.
-const OF_ACCESS: [&str; 4] = ["user", "device", "session", "grant"];
+/// Kinds of changes whose content says who may do what since when, or from where to where something went; it holds nothing else.
+const TOLD: [&str; 5] = ["user", "device", "session", "grant", "move"];
 
 /// One item of the audit trail: a change (with `v`), or a row of an audit chain (with `chain` and `position`).
 #[derive(Serialize, ToSchema)]
@@ -36,7 +36,7 @@ pub struct TraceBody {
     /// When.
     at: DateTime<Utc>,
     /// What kind: `sign_in`, `refusal`, `read`, `export` or `audit_read`; of changes `submission`, `resolve`, `release`,
-    /// `discard`, `user`, `grant`, `device`, `session`, `unit`, `form`, `epoch` …
+    /// `discard`, `move`, `user`, `grant`, `device`, `session`, `unit`, `form`, `epoch` …
     kind: String,
     /// Of a change: its entry of the log.
     v: Option<i64>,
@@ -58,7 +58,8 @@ pub struct TraceBody {
     reason: Option<String>,
     /// Of a change: the submission, decision, unit, user, grant … that it is.
     about: Option<Uuid>,
-    /// Of a change of users, devices, sessions and grants: what it says.
+    /// Of a change of users, devices, sessions and grants: what it says. Of a move, from where to where, for whoever audits
+    /// both units.
     change: Option<Value>,
     /// Of a change: its unit.
     unit: Option<Uuid>,
@@ -84,7 +85,7 @@ impl TraceBody {
     fn of(trace: Trace, names: &HashMap<UserId, String>) -> Self {
         let Place { at, chain, number } = trace.place;
         let of_log = chain.is_nil();
-        let command = trace.command.filter(|_| OF_ACCESS.contains(&trace.kind.as_str()));
+        let command = trace.command.filter(|_| TOLD.contains(&trace.kind.as_str()));
         Self {
             at,
             v: of_log.then_some(number),

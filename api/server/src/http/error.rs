@@ -232,9 +232,11 @@ fn status(code: &str) -> StatusCode {
         | "auth.totp_invalid" => StatusCode::UNAUTHORIZED,
         "auth.throttled" | "request.throttled" => StatusCode::TOO_MANY_REQUESTS,
         "auth.user_disabled" | "auth.totp_enrolment_required" => StatusCode::FORBIDDEN,
-        "device.fork" | "form.version_published" | "auth.totp_enrolled" | "person.already_erased" => {
-            StatusCode::CONFLICT
-        }
+        "device.fork"
+        | "form.version_published"
+        | "auth.totp_enrolled"
+        | "person.already_erased"
+        | "record.taken_there" => StatusCode::CONFLICT,
         code => status_of_family(code),
     }
 }
@@ -245,8 +247,8 @@ fn status_of_family(code: &str) -> StatusCode {
         "request" => StatusCode::BAD_REQUEST,
         "access" | "scope" => StatusCode::FORBIDDEN,
         "conflict" | "quarantine" if code.ends_with(".already_closed") => StatusCode::CONFLICT,
-        "conflict" | "quarantine" | "submission" | "form" | "merge" | "auth" | "device" | "person" | "unit"
-        | "grant" | "user" | "import" => StatusCode::UNPROCESSABLE_ENTITY,
+        "conflict" | "quarantine" | "submission" | "form" | "merge" | "auth" | "device" | "person" | "record"
+        | "unit" | "grant" | "user" | "import" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

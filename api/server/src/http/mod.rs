@@ -26,6 +26,7 @@ pub mod importing;
 pub mod jwks;
 pub mod listen;
 pub mod me;
+mod moving;
 pub mod openapi;
 pub mod page;
 pub mod publishing;

@@ -116,7 +116,7 @@ pub struct PageOfMessagesBody {
 /// not come again, as after `reset`; its outbox stays.
 ///
 /// Each thing is one line of text, without an end of line, ids in lower case with hyphens: of each `put`
-/// `<kind> <id> <v>`; of each alias whose record the phone has `alias <id> <unit> <record>`. Withdrawn and purged records and
+/// `<kind> <id> <v>`; of each alias whose record the phone has in that unit `alias <id> <unit> <record>`. Withdrawn and purged records and
 /// notices do not count. The SHA-256 digests of the lines are put together by exclusive or, so the order does not matter and
 /// a phone can carry it on with each message; nothing at all is 64 zeros.
 #[derive(Serialize, ToSchema)]

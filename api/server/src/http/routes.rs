@@ -1,8 +1,8 @@
 //! The whole URL table on one screen. What a route does stands in the file of its resource.
 
 use super::{
-    audit, conflicts, credentials, decisions, docs, erasure, forms, grants, health, importing, jwks, me, publishing,
-    pull, push, quarantine, records, sessions, signed_in, unit_changes, units, users,
+    audit, conflicts, credentials, decisions, docs, erasure, forms, grants, health, importing, jwks, me, moving,
+    publishing, pull, push, quarantine, records, sessions, signed_in, unit_changes, units, users,
 };
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -88,6 +88,7 @@ pub fn described(table: &mut impl Table) {
         .service(records::get_records)
         .service(records::get_record)
         .service(records::get_submissions)
+        .service(moving::post_move)
         .service(erasure::post_erasure)
         // review
         .service(conflicts::get_conflicts)

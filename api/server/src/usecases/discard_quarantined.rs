@@ -4,7 +4,6 @@ use super::review::{self, Deciding, Reason, ReviewRefusal};
 use crate::reference::ReferenceCache;
 use muong_domain::access::{Actor, Grant};
 use muong_domain::id::QuarantineId;
-use muong_store::decisions::{self, StoredDecision};
 use muong_store::quarantine::{self, Closing, StoredQuarantine};
 use muong_store::{Outcome, StoreError, Tx};
 use serde_json::json;
@@ -41,19 +40,15 @@ pub fn discard_quarantined(
 /// Closes it; also how a replay repeats it from the log.
 pub fn close(tx: &mut Tx<'_>, grant: &Grant, waiting: StoredQuarantine, discard: &Discard) -> Result<(), StoreError> {
     let body = review::body(&json!({"quarantine": waiting.id, "reason": discard.reason.as_str()}));
-    let subject = waiting.subject;
-    let deciding = Deciding { kind: "discard", id: discard.decision, subject, outcome: "discarded", body: &body };
-    let entry = review::entry(tx, grant, deciding)?;
-    let v = tx.append(entry);
-    let decision = StoredDecision {
+    let deciding = Deciding {
+        kind: "discard",
         id: discard.decision,
-        seq: v,
-        kind: "discard".to_owned(),
-        actor: grant.user(),
         target: waiting.id.uuid(),
         subject: waiting.subject,
+        outcome: "discarded",
         body,
+        command: None,
     };
-    decisions::insert(tx, grant, &decision)?;
+    let v = review::record(tx, grant, deciding)?;
     quarantine::save(tx, &[StoredQuarantine { closed: Some(v), closing: Some(Closing::Discarded), ..waiting }])
 }

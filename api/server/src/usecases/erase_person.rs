@@ -14,14 +14,13 @@ use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId};
 use muong_domain::json;
 use muong_domain::record::Path;
 use muong_store::conflicts::{self, StoredConflict};
-use muong_store::decisions::{self, StoredDecision};
 use muong_store::feed::{self, Before, FeedRow};
 use muong_store::quarantine::{self, Closing, StoredQuarantine};
-use muong_store::records::{self, Outline, RecordChange, StoredRecord};
+use muong_store::records::{self, RecordChange, StoredRecord};
 use muong_store::remains::{Absent, Family, Remains};
 use muong_store::seal::{self, Owner};
 use muong_store::submissions::{self, Received};
-use muong_store::{Outcome, Reading, StoreError, Tx};
+use muong_store::{Outcome, Reading, StoreError, Tx, names};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -103,16 +102,11 @@ fn allowed(
     actor: &Actor,
     id: RecordId,
 ) -> Result<Result<(StoredRecord, Grant), ErasureRefusal>, StoreError> {
-    let mut ids = vec![id];
-    ids.extend(records::aliases(tx, &[id])?.into_iter().map(|(_, _, record)| record));
-    let at = tx.received_at();
-    let visible = |outline: &Outline| review::may_see(actor, reference, &outline.form, outline.unit, at);
-    // Asked before anything is opened, as whoever reads.
-    let Some(outline) = records::outlines(tx, &ids)?.into_iter().find(visible) else {
+    let Some(outline) = review::visible(tx, actor, reference, id)? else {
         return Ok(Err(ErasureRefusal::NotFound));
     };
     let line = reference.units.ancestors(outline.unit);
-    let Ok(grant) = authorize(actor, Action::ErasePersons, &line, at, true) else {
+    let Ok(grant) = authorize(actor, Action::ErasePersons, &line, tx.received_at(), true) else {
         return Ok(Err(ErasureRefusal::Forbidden));
     };
     let stored = records::by_ids(tx, &[outline.id])?.pop();
@@ -211,11 +205,11 @@ impl Erasing<'_> {
         let there: BTreeSet<SubmissionId> = submissions::received(tx, &ids)?.into_iter().map(|said| said.id).collect();
         orphans.extend(seal::alone(tx, &there)?);
         let ids: Vec<RecordId> = ledger.records.iter().map(|(id, _)| *id).collect();
-        let mut names: BTreeSet<(RecordId, UnitId)> =
-            records::aliases(tx, &ids)?.into_iter().map(|(alias, unit, _)| (alias, unit)).collect();
-        names.extend(records::outlines(tx, &ids)?.into_iter().map(|outline| (outline.id, outline.unit)));
+        let meant = names::aliases(tx, &ids)?.into_iter().map(|(_, _, record)| record);
+        let outlines = records::outlines(tx, &meant.chain(ids).collect::<Vec<_>>())?;
+        let names = names::of(tx, &outlines)?;
         let submissions = ledger.submissions.iter().filter(|(id, _)| !there.contains(id)).copied().collect();
-        let records = ledger.records.iter().filter(|name| !names.contains(name)).copied().collect();
+        let records = ledger.records.iter().filter(|name| !names.contains_key(name)).copied().collect();
         Ok(Absent { submissions, records })
     }
 
@@ -300,23 +294,17 @@ impl Erasing<'_> {
     /// The entry of the log, and the decision: under the store's key, since the person's is gone.
     fn record(&self, tx: &mut Tx<'_>, reason: &str, remains: &Remains) -> Result<Seq, StoreError> {
         let body = review::body(&json!({"person": self.person, "reason": reason}));
-        let (id, subject) = (self.id, Some(self.person));
-        let deciding = Deciding { kind: "erase", id, subject, outcome: "erased", body: &body };
-        let mut entry = review::entry(tx, &self.grant, deciding)?;
         let command = serde_json::to_value(remains).map_err(|error| StoreError::corrupt("what remains", error))?;
-        entry.command = Some(String::from_utf8_lossy(&json::canonical(&command)).into_owned());
-        let v = tx.append(entry);
-        let decision = StoredDecision {
-            id,
-            seq: v,
-            kind: "erase".to_owned(),
-            actor: self.grant.user(),
+        let deciding = Deciding {
+            kind: "erase",
+            id: self.id,
             target: self.person.uuid(),
-            subject,
+            subject: Some(self.person),
+            outcome: "erased",
             body,
+            command: Some(String::from_utf8_lossy(&json::canonical(&command)).into_owned()),
         };
-        decisions::insert(tx, &self.grant, &decision)?;
-        Ok(v)
+        review::record(tx, &self.grant, deciding)
     }
 }
 

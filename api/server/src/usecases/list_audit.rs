@@ -149,6 +149,9 @@ impl Scope {
         let within =
             |unit: UnitId| reader.reference().units.ancestors(unit).iter().any(|above| self.tops.contains(above));
         let unplaced = |unit: Option<UnitId>| unit.map_or(self.whole_tree, within);
+        if let Some(gone) = trace.command.as_deref().filter(|_| trace.kind == "move").and_then(gone) {
+            return self.shows_move(within, trace, gone);
+        }
         if trace.place.chain.is_nil() {
             trace.unit = unit_of(&trace);
             return unplaced(trace.unit).then_some(trace);
@@ -157,6 +160,27 @@ impl Scope {
         trace.subjects.retain(|_, unit| unplaced(*unit));
         (if concerned_any { !trace.subjects.is_empty() } else { self.whole_tree }).then_some(trace)
     }
+
+    /// A move is a matter of both units: whoever audits only one of them sees that something came or went, and not whence or where
+    /// to.
+    fn shows_move(&self, within: impl Fn(UnitId) -> bool, mut trace: Trace, gone: Gone) -> Option<Trace> {
+        let seen: Vec<UnitId> = [gone.to, gone.from].into_iter().filter(|unit| within(*unit)).collect();
+        trace.unit = Some(*seen.first()?);
+        trace.subjects.values_mut().for_each(|unit| *unit = trace.unit);
+        trace.command = trace.command.filter(|_| seen.len() == 2);
+        Some(trace)
+    }
+}
+
+/// Between which units a record has gone: what the entry of a move says.
+#[derive(Deserialize)]
+struct Gone {
+    from: UnitId,
+    to: UnitId,
+}
+
+fn gone(command: &str) -> Option<Gone> {
+    serde_json::from_str(command).ok()
 }
 
 /// The unit of a change: its own, or the one that the change itself names.

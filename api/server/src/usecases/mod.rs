@@ -32,6 +32,7 @@ pub mod list_records;
 pub mod list_signed_in;
 pub mod list_units;
 pub mod mask;
+pub mod move_record;
 pub mod open_session;
 pub mod prove_password;
 pub mod publish_form;

@@ -6,10 +6,10 @@ use super::mask;
 use super::reader::{Reader, Values, read_as};
 use super::review::Reason;
 use crate::state::App;
-use muong_domain::id::RecordId;
+use muong_domain::id::{RecordId, UnitId};
 use muong_store::records::{self, Outline, StoredRecord};
 use muong_store::seal::{self, Owner};
-use muong_store::{Reading, Snapshot, StoreError};
+use muong_store::{Reading, Snapshot, StoreError, names};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub struct SeenRecord {
     pub stored: StoredRecord,
     /// What it says, masked where it has to be.
     pub data: Value,
-    /// The other ids by which phones know it.
+    /// The other ids by which phones know it in its unit.
     pub aliases: Vec<RecordId>,
     /// Whether whom it is about has been erased.
     pub erased: bool,
@@ -46,7 +46,7 @@ pub async fn read_record(
 pub fn find(snapshot: &mut Snapshot<'_>, reader: &Reader, id: RecordId) -> Result<(StoredRecord, Values), Failure> {
     reader.require_content()?;
     let mut ids = vec![id];
-    ids.extend(records::aliases(snapshot, &[id])?.into_iter().map(|(_, _, record)| record));
+    ids.extend(names::aliases(snapshot, &[id])?.into_iter().map(|(_, _, record)| record));
     let (id, values) = seen_as(reader, id, records::outlines(snapshot, &ids)?)?;
     let stored = records::by_ids(snapshot, &[id])?.pop();
     Ok((stored.ok_or_else(|| StoreError::corrupt("a record", "lost"))?, values))
@@ -73,9 +73,9 @@ pub fn see(
     found: Vec<(StoredRecord, Values)>,
 ) -> Result<Vec<SeenRecord>, Failure> {
     let ids: Vec<RecordId> = found.iter().map(|(stored, _)| stored.record.id).collect();
-    let mut aliases: HashMap<RecordId, Vec<RecordId>> = HashMap::new();
-    for (record, alias) in records::aliases_of_all(snapshot, &ids)? {
-        aliases.entry(record).or_default().push(alias);
+    let mut aliases: HashMap<(RecordId, UnitId), Vec<RecordId>> = HashMap::new();
+    for (record, alias, unit) in names::aliases_of(snapshot, &ids)? {
+        aliases.entry((record, unit)).or_default().push(alias);
     }
     found.iter().for_each(|(stored, values)| reader.note_record(stored, *values));
     seal::learn(snapshot, found.iter().filter_map(|(stored, _)| stored.subject.map(Owner::Person)))?;
@@ -83,7 +83,7 @@ pub fn see(
         let form = reader.form(&stored.record.form);
         let form = form.ok_or_else(|| StoreError::corrupt("a record's form", &stored.record.form))?;
         let data = mask::data(form, &stored.record, values);
-        let aliases = aliases.remove(&stored.record.id).unwrap_or_default();
+        let aliases = aliases.remove(&(stored.record.id, stored.record.unit)).unwrap_or_default();
         let erased = stored.subject.is_some_and(|person| snapshot.is_erased(Owner::Person(person)));
         Ok(SeenRecord { stored, data, aliases, erased })
     });

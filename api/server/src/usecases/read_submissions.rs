@@ -13,7 +13,7 @@ use muong_domain::form::Form;
 use muong_domain::id::{RecordId, Seq, SubmissionId, UserId};
 use muong_store::quarantine::{self, StoredQuarantine};
 use muong_store::submissions::{self, StoredSubmission};
-use muong_store::{Reading, StoreError, receipts, records, users};
+use muong_store::{Reading, StoreError, names, receipts, users};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -83,9 +83,8 @@ pub async fn read_submissions(
     read_as(app, who, reason, move |snapshot, reader| {
         let (stored, values) = find(snapshot, reader, record)?;
         reader.note_record(&stored, values);
-        let mut ids = vec![stored.record.id];
-        ids.extend(records::aliases_of(snapshot, stored.record.id)?);
-        let found = submissions::of_record(snapshot, &ids, stored.record.unit, after, one_more(limit))?;
+        let known = names::by_unit(snapshot, stored.record.id)?;
+        let found = submissions::of_record(snapshot, &known, after, one_more(limit))?;
         let page = Page::bounded(found, limit, |entry: &Seq| *entry);
         let form = reader.form(&stored.record.form).map(AsRef::as_ref);
         let found = submissions::at(snapshot, &page.items)?;

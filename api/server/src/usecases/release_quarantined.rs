@@ -5,6 +5,7 @@ use super::push::assess::Assessed;
 use super::push::desk::Desk;
 use super::push::judge::{Right, Trial, Verdict};
 use super::push::outcome::Recorded;
+use super::push::readdress::{self, Readdressed};
 use super::push::said::{Origin, Said};
 use super::push::working_set::WorkingSet;
 use super::review::{self, Deciding, Reason, ReviewRefusal};
@@ -12,10 +13,9 @@ use crate::config::Limits;
 use crate::reference::{Reference, ReferenceCache, is_about_person};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Actor, Grant, authorize};
-use muong_domain::id::{QuarantineId, derived};
+use muong_domain::id::{QuarantineId, UnitId, derived};
 use muong_domain::refusal::Finding;
 use muong_domain::time::local_date;
-use muong_store::decisions::{self, StoredDecision};
 use muong_store::quarantine::{self, Closing, StoredQuarantine};
 use muong_store::submissions;
 use muong_store::{Outcome, StoreError, Tx};
@@ -56,7 +56,9 @@ pub fn release_quarantined(
         // Otherwise whoever may review but not report would report by releasing what they were forbidden.
         return Ok(Outcome::Refuse(ReviewRefusal::Forbidden));
     }
-    let releasing = Releasing { reference, grant, limits, reason: &release.reason };
+    let (at, units) = (tx.received_at(), Arc::clone(&reference));
+    let elsewhere = |unit| review::authorize_review(actor, &units, Some(unit), at).ok();
+    let releasing = Releasing { reference, grant, elsewhere: &elsewhere, limits, reason: &release.reason };
     match releasing.release(tx, &waiting, release.decision)? {
         Err(errors) => Ok(Outcome::Refuse(ReviewRefusal::NotReleasable(errors))),
         Ok(recorded) => {
@@ -81,6 +83,8 @@ pub struct Releasing<'a> {
     pub reference: Arc<Reference>,
     /// The reviewer's right.
     pub grant: Grant,
+    /// Their right in another unit, to which what is named has gone.
+    pub elsewhere: &'a dyn Fn(UnitId) -> Option<Grant>,
     /// What an item may be like.
     pub limits: &'a Limits,
     /// Why.
@@ -112,15 +116,24 @@ impl Releasing<'_> {
         let items = [(said, Some(assessed))];
         let set = WorkingSet::load(tx, Arc::clone(&self.reference), &items.each_ref())?;
         let [(_, Some(assessed))] = &items else { return Ok(Err(Vec::new())) };
+        let (there, grant) = match set.has_gone_to(&submission, assessed) {
+            None => (None, self.grant),
+            Some(to) => match (self.elsewhere)(to) {
+                None => return Ok(Err(vec![readdress::moved()])),
+                Some(grant) => (Some(Readdressed::new(&set, &submission, assessed, to, tx.received_at())), grant),
+            },
+        };
+        let (submission, assessed) =
+            there.as_ref().map_or((&submission, assessed), |there| (&there.submission, &there.assessed));
         let origin = Origin { user: stored.author, device: stored.device, client: None, sent_at: None };
         let mut desk = Desk { set, origin: &origin };
         let head = tx.head().clone();
         let trial = Trial {
-            submission: &submission,
+            submission,
             author: stored.author,
             device: stored.device,
             assessed,
-            right: Right::Granted(self.grant),
+            right: Right::Granted(grant),
             v: head.seq.next(),
             head: &head,
             at: tx.received_at(),
@@ -139,11 +152,17 @@ impl Releasing<'_> {
             }
         };
         let body = self.body(waiting);
-        let (subject, outcome) = (waiting.subject, admission.status.as_str());
-        let deciding = Deciding { kind: "release", id: decision, subject, outcome, body: &body };
-        let entry = review::entry(tx, &self.grant, deciding)?;
-        let v = tx.append(entry);
-        desk.close_replaced(&submission, v, &mut admission.warnings);
+        let deciding = Deciding {
+            kind: "release",
+            id: decision,
+            target: waiting.id.uuid(),
+            subject: waiting.subject,
+            outcome: admission.status.as_str(),
+            body,
+            command: None,
+        };
+        let v = review::record(tx, &self.grant, deciding)?;
+        desk.close_replaced(submission, v, &mut admission.warnings);
         let recorded = desk.apply(submission.id, admission, v);
         let outcome = serde_json::to_vec(&recorded).expect("a result serialises");
         let closed = StoredQuarantine {
@@ -154,16 +173,6 @@ impl Releasing<'_> {
         };
         desk.set.wait(closed, None);
         desk.set.flush(tx)?;
-        let decision = StoredDecision {
-            id: decision,
-            seq: v,
-            kind: "release".to_owned(),
-            actor: self.grant.user(),
-            target: waiting.id.uuid(),
-            subject: waiting.subject,
-            body,
-        };
-        decisions::insert(tx, &self.grant, &decision)?;
         Ok(Ok(recorded))
     }
 

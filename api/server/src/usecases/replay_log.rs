@@ -2,11 +2,13 @@
 //! and decided, again, without asking again whether it was allowed. The proof that the log is the source of truth.
 
 use super::discard_quarantined::{self, Discard};
+use super::move_record::{self, Moving};
 use super::push::assess::Assessed;
 use super::push::desk::{Desk, Read};
 use super::push::judge::{Exclusion, Right};
 use super::push::outcome::Recorded;
 use super::push::person;
+use super::push::readdress::Readdressed;
 use super::push::said::{Origin, Said};
 use super::push::working_set::{CARD, WorkingSet};
 use super::release_quarantined::Releasing;
@@ -264,7 +266,7 @@ fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told)
     tx.set_received_at(told.entry.received_at());
     match (told.entry.kind(), &told.submission, &told.decision) {
         ("submission", Some(said), _) => retell_submission(tx, cache, limits, &told.entry, said),
-        ("resolve" | "release" | "discard", _, Some(decision)) => {
+        ("resolve" | "release" | "discard" | "move", _, Some(decision)) => {
             retell_decision(tx, cache, limits, &told.entry, decision)
         }
         ("unit", ..) => retell_unit(tx, &told.entry),
@@ -285,7 +287,9 @@ fn retell(tx: &mut Tx<'_>, cache: &ReferenceCache, limits: &Limits, told: &Told)
             append_copy(tx, &told.entry);
             compaction::remove(tx, floor).map(drop)
         }
-        ("submission" | "resolve" | "release" | "discard", ..) => Err(review::not_loaded("what the log refers to")),
+        ("submission" | "resolve" | "release" | "discard" | "move", ..) => {
+            Err(review::not_loaded("what the log refers to"))
+        }
         // Users, devices, sessions and grants say who might; what they might is not asked again. Anchors of the audit
         // vouch for chains that are no part of the store's state.
         _ => {
@@ -335,9 +339,15 @@ fn retell_submission(
         // Refused then, so it is now: why may have depended on who said it, which is not asked again.
         let waits_on = Exclusion::waited_on(&recorded.errors);
         let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on };
-        let read = match (said.submission.as_deref(), assessed.as_ref()) {
-            (Ok(submission), _) if exclusion.is_unjudged() => Read::Unjudged(submission, stored.unit),
-            (Ok(submission), Some(assessed)) if stored.id == said.id => Read::Whole(submission, assessed),
+        let there = said.submission.as_deref().ok().zip(assessed.as_ref()).and_then(|(submission, assessed)| {
+            // It waits where what it names had gone.
+            let to = desk.set.has_gone_to(submission, assessed).filter(|to| stored.unit == Some(*to))?;
+            Some(Readdressed::new(&desk.set, submission, assessed, to, tx.received_at()))
+        });
+        let read = match (said.submission.as_deref(), assessed.as_ref(), &there) {
+            (Ok(submission), ..) if exclusion.is_unjudged() => Read::Unjudged(submission, stored.unit),
+            (.., Some(there)) if stored.id == said.id => Read::Whole(&there.submission, &there.assessed),
+            (Ok(submission), Some(assessed), _) if stored.id == said.id => Read::Whole(submission, assessed),
             _ => Read::Not(stored.unit),
         };
         desk.exclude(tx, said, stored.id, stored.author, read, exclusion)?;
@@ -373,15 +383,22 @@ fn retell_decision(
         let resolved = Resolving { conflict: &conflict, decision: &decided, grant }.resolve(tx, set)?;
         return resolved.map(drop).map_err(|_| StoreError::corrupt("a decision", "it cannot be repeated"));
     }
+    if decision.kind == "move" {
+        let recorded = move_record::recorded(decision)?;
+        let (record, from, to) = (recorded.record, recorded.from, recorded.to);
+        let grant = grant(entry, Some(to), Action::Review);
+        return Moving { record, from, to, grant }.repeat(tx, reference, &recorded);
+    }
     let id = QuarantineId::new(decision.target);
     let waiting = quarantine::find(tx, id)?.ok_or_else(|| review::not_loaded("a quarantined submission"))?;
+    let elsewhere = |unit| Some(grant(entry, Some(unit), Action::Review));
     let grant = grant(entry, waiting.unit, Action::Review);
     let reason = reason(decision)?;
     if decision.kind == "discard" {
         let discard = Discard { quarantine: id, decision: decision.id, reason };
         return discard_quarantined::close(tx, &grant, waiting, &discard);
     }
-    let releasing = Releasing { reference, grant, limits, reason: &reason };
+    let releasing = Releasing { reference, grant, elsewhere: &elsewhere, limits, reason: &reason };
     let released = releasing.release(tx, &waiting, decision.id)?;
     released.map(drop).map_err(|_| StoreError::corrupt("a decision", "it cannot be repeated"))
 }

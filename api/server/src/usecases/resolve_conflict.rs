@@ -17,7 +17,7 @@ use muong_domain::submission::{Change, Kind, Submission};
 use muong_domain::time::local_date;
 use muong_domain::validate::{Context, PathChange, check_agreed, check_merged, concerned, normalise_and_check};
 use muong_store::conflicts::{self, StoredConflict};
-use muong_store::decisions::{self, StoredDecision};
+use muong_store::decisions::StoredDecision;
 use muong_store::records::StoredRecord;
 use muong_store::seal::{self, Owner};
 use muong_store::{Outcome, Reading, StoreError, Tx};
@@ -373,10 +373,16 @@ impl Resolving<'_> {
             "reason": self.decision.reason.as_str(),
         }));
         let outcome = if still_open.is_some() { "open" } else { "closed" };
-        let subject = self.conflict.subject;
-        let deciding = Deciding { kind: "resolve", id: self.decision.id, subject, outcome, body: &body };
-        let entry = review::entry(tx, &self.grant, deciding)?;
-        let v = tx.append(entry);
+        let deciding = Deciding {
+            kind: "resolve",
+            id: self.decision.id,
+            target: self.conflict.id.uuid(),
+            subject: self.conflict.subject,
+            outcome,
+            body,
+            command: None,
+        };
+        let v = review::record(tx, &self.grant, deciding)?;
         let stored = StoredRecord {
             subject: form.subject(view, record.id),
             live: record.is_live(),
@@ -397,16 +403,6 @@ impl Resolving<'_> {
         set.decided(self.conflict.id, self.decision.id);
         set.flush(tx)?;
         conflicts::tell_decided(tx, self.conflict.id, self.conflict.record, v)?;
-        let decision = StoredDecision {
-            id: self.decision.id,
-            seq: v,
-            kind: "resolve".to_owned(),
-            actor: self.grant.user(),
-            target: self.conflict.id.uuid(),
-            subject: self.conflict.subject,
-            body,
-        };
-        decisions::insert(tx, &self.grant, &decision)?;
         Ok(Ok(Resolved { v, still_open }))
     }
 }

@@ -4,11 +4,12 @@ use super::push::said::content_digest;
 use crate::reference::{Reference, is_about_person};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
-use muong_domain::id::{QuarantineId, RecordId, UnitId};
+use muong_domain::id::{QuarantineId, RecordId, Seq, UnitId};
 use muong_domain::refusal::Finding;
-use muong_store::decisions::StoredDecision;
+use muong_store::decisions::{self, StoredDecision};
 use muong_store::quarantine::{self, StoredQuarantine};
-use muong_store::{LogEntry, StoreError, Tx};
+use muong_store::records::{self, Outline};
+use muong_store::{LogEntry, StoreError, Tx, names};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -103,36 +104,60 @@ pub fn may_see(actor: &Actor, reference: &Reference, form: &str, unit: UnitId, a
     authorize(actor, Action::to_read(about_person), &reference.units.ancestors(unit), at, true).is_ok()
 }
 
+/// The record that the actor sees under this id, its own or another one of it. Asked before anything of it is opened, as of
+/// whoever reads.
+pub fn visible(
+    tx: &mut Tx<'_>,
+    actor: &Actor,
+    reference: &Reference,
+    id: RecordId,
+) -> Result<Option<Outline>, StoreError> {
+    let mut ids = vec![id];
+    ids.extend(names::aliases(tx, &[id])?.into_iter().map(|(_, _, record)| record));
+    let at = tx.received_at();
+    let mut meant = records::outlines(tx, &ids)?;
+    meant.retain(|outline| may_see(actor, reference, &outline.form, outline.unit, at));
+    // An id may be one record's own and another's alias in another unit, and somebody may see both: its own comes first.
+    Ok(meant.into_iter().min_by_key(|outline| (outline.id != id, outline.unit)))
+}
+
 /// A decision that is to be entered into the log.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Deciding<'a> {
-    /// resolve, release, discard or erase.
+    /// resolve, release, discard, move or erase.
     pub kind: &'static str,
     /// Its id.
     pub id: Uuid,
+    /// The conflict, the quarantined submission, the record, or the person.
+    pub target: Uuid,
     /// The person whom it concerns.
     pub subject: Option<RecordId>,
     /// How it ended.
     pub outcome: &'a str,
     /// Its canonical text.
-    pub body: &'a [u8],
+    pub body: Vec<u8>,
+    /// What the log itself says of it, since a replay, or an auditor, needs it there: without a personal value.
+    pub command: Option<String>,
 }
 
-/// The log entry of a decision.
-pub fn entry(tx: &mut Tx<'_>, grant: &Grant, deciding: Deciding<'_>) -> Result<LogEntry, StoreError> {
-    let Deciding { kind, id: decision, subject, outcome, body } = deciding;
+/// Enters a decision into the log, and keeps it; answers its entry.
+pub fn record(tx: &mut Tx<'_>, grant: &Grant, deciding: Deciding<'_>) -> Result<Seq, StoreError> {
+    let Deciding { kind, id, target, subject, outcome, body, command } = deciding;
     let owner = StoredDecision::owner(tx, subject)?;
-    let content_hash = content_digest(tx, owner, &Sha256::digest(body).into())?;
-    Ok(LogEntry {
+    let content_hash = content_digest(tx, owner, &Sha256::digest(&body).into())?;
+    let seq = tx.append(LogEntry {
         actor: Some(grant.user()),
         device: None,
         grant: Some(grant.id()),
         kind,
-        reference: decision,
+        reference: id,
         outcome: outcome.to_owned(),
         content_hash,
-        command: None,
-    })
+        command,
+    });
+    let (kind, actor) = (kind.to_owned(), grant.user());
+    decisions::insert(tx, grant, &StoredDecision { id, seq, kind, actor, target, subject, body })?;
+    Ok(seq)
 }
 
 /// The canonical text of a decision.

@@ -238,6 +238,11 @@ carried! {
         record_id: Id, sql::Id, "uuid";
         seq: i64, BigInt, "bigint";
     }
+    record_moves "record_moves" {
+        record_id: Id, sql::Id, "uuid";
+        unit_id: Id, sql::Id, "uuid";
+        seq: i64, BigInt, "bigint";
+    }
     personal_keys "personal_keys" {
         kind: String, Text, "text";
         digest: Vec<u8>, Binary, "bytea";

@@ -44,7 +44,8 @@ pub fn stamp(tx: &mut Tx<'_>, changed: Vec<FeedRow>) -> Result<(), StoreError> {
     insert(tx, changed)
 }
 
-/// Stamps records that have changed, each with how it stood before. No record may stand twice in one call.
+/// Stamps records that have changed, each with how it stood before. No record may stand twice in one scope in
+/// one call.
 pub fn stamp_records(tx: &mut Tx<'_>, changed: Vec<(FeedRow, Before)>) -> Result<(), StoreError> {
     let (mut there, mut absent, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for (row, before) in &changed {

@@ -12,7 +12,7 @@ use muong_server::usecases::push::assess::Assessed;
 use muong_server::usecases::push::outcome::Recorded;
 use muong_server::usecases::push::said::Said;
 use muong_store::submissions::StoredSubmission;
-use muong_store::{Database, Snapshot, StoreError, conflicts, decisions, log, quarantine, records, submissions};
+use muong_store::{Database, Snapshot, StoreError, conflicts, decisions, log, names, quarantine, records, submissions};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl History {
             .flat_map(|change| [&change.from, &change.to])
             .filter_map(|value| value.get("person")?.as_str()?.parse().ok().map(record_id))
             .collect();
-        for (alias, unit, record) in records::aliases(snapshot, &people)? {
+        for (alias, unit, record) in names::aliases(snapshot, &people)? {
             self.names.insert((alias.to_string(), unit.uuid()), record.to_string());
         }
         Ok(())

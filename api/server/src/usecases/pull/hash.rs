@@ -8,7 +8,7 @@ use muong_domain::id::{GrantId, RecordId, Seq, UnitId, derived};
 use muong_store::feed::{self, FeedRow, Place};
 use muong_store::grants::KnownGrant;
 use muong_store::standing::{Standing, standing};
-use muong_store::{Snapshot, StoreError, records};
+use muong_store::{Snapshot, StoreError, names};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
@@ -119,10 +119,8 @@ impl<'a> Counting<'a> {
         self.rows += rows.len();
         let aliases: Vec<RecordId> =
             rows.iter().filter(|row| row.kind == feed::ALIAS).map(|row| RecordId::new(row.id)).collect();
-        let aliases: HashMap<(RecordId, UnitId), RecordId> = records::aliases(read, &aliases)?
-            .into_iter()
-            .map(|(alias, unit, record)| ((alias, unit), record))
-            .collect();
+        let aliases: HashMap<(RecordId, UnitId), RecordId> =
+            names::aliases(read, &aliases)?.into_iter().map(|(alias, unit, record)| ((alias, unit), record)).collect();
         let mut ids: Vec<RecordId> =
             rows.iter().filter(|row| is_record(&row.kind)).map(|row| RecordId::new(row.id)).collect();
         ids.extend(aliases.values());
@@ -156,8 +154,9 @@ impl<'a> Counting<'a> {
             feed::GRANT => self.grants.contains(&GrantId::new(*id)).then(|| (None, format!("grant {id} {seq}"))),
             feed::QUARANTINE | feed::CONFLICT => None,
             feed::ALIAS => {
-                let record = held(aliases.get(&(RecordId::new(*id), *scope))?)?.id;
-                Some((Some(*scope), format!("alias {id} {scope} {record}")))
+                let record =
+                    held(aliases.get(&(RecordId::new(*id), *scope))?).filter(|record| record.unit == *scope)?;
+                Some((Some(*scope), format!("alias {id} {scope} {}", record.id)))
             }
             _ => {
                 let record = held(&RecordId::new(*id)).filter(|record| record.unit == *scope)?;

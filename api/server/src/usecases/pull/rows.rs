@@ -14,7 +14,7 @@ use muong_store::grants::KnownGrant;
 use muong_store::quarantine::{self, Closing, StoredQuarantine};
 use muong_store::records::{self, StoredRecord};
 use muong_store::seal::{self, Owner};
-use muong_store::{Reading, Snapshot, StoreError};
+use muong_store::{Reading, Snapshot, StoreError, names};
 use serde_json::value::to_raw_value;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl<'a> Rows<'a> {
         let of = |kind: &'static str| rows.iter().filter(move |row| row.kind == kind).map(|row| row.id);
         let quarantine = quarantine::by_ids(read, &of(feed::QUARANTINE).map(QuarantineId::new).collect::<Vec<_>>())?;
         let conflicts = conflicts::by_ids(read, &of(feed::CONFLICT).map(ConflictId::new).collect::<Vec<_>>())?;
-        let aliases = records::aliases(read, &of(feed::ALIAS).map(RecordId::new).collect::<Vec<_>>())?;
+        let aliases = names::aliases(read, &of(feed::ALIAS).map(RecordId::new).collect::<Vec<_>>())?;
         let is_shown = |row: &&FeedRow| {
             is_record(&row.kind)
                 && shows(reader, &row.kind, level(row.scope))
@@ -140,8 +140,10 @@ impl<'a> Rows<'a> {
 
     fn alias(&self, row: &FeedRow, level: &LevelOf<'_>) -> Option<Message> {
         let id = RecordId::new(row.id);
-        let record = self.seen(*self.aliases.get(&(id, row.scope))?, level)?.record.id;
-        Some(Message::Alias { id, record, unit: row.scope, v: row.seq })
+        let record = &self.seen(*self.aliases.get(&(id, row.scope))?, level)?.record;
+        // It speaks in the unit in which it was used: of a record that has left that one, nothing comes under it any more.
+        let is_there = record.unit == row.scope;
+        is_there.then_some(Message::Alias { id, record: record.id, unit: row.scope, v: row.seq })
     }
 
     fn record(&self, row: &FeedRow, level: &LevelOf<'_>) -> Result<Option<Message>, StoreError> {

@@ -36,6 +36,11 @@ impl Assessed {
         said.submission.as_ref().ok().map(|submission| assess(submission, reference, today))
     }
 
+    /// Assesses what has been read.
+    pub fn of_submission(submission: &Submission, reference: &Reference, today: NaiveDate) -> Self {
+        assess(submission, reference, today)
+    }
+
     /// What reporting this takes.
     pub fn action(&self) -> Action {
         Action::to_report(self.form.as_deref().is_some_and(is_about_person))

@@ -5,6 +5,7 @@ use super::assess::Assessed;
 use super::bounds;
 use super::judge::{Admission, Exclusion, Right, Trial, Verdict};
 use super::outcome::{ItemResult, Recorded, Status};
+use super::readdress::{Readdressed, has_left, may_report};
 use super::said::{Origin, Said, content_digest};
 use super::since;
 use super::working_set::{Known, PERSON, WorkingSet};
@@ -93,6 +94,26 @@ impl Desk<'_> {
             }
             (Ok(_), None) => return Err(StoreError::corrupt("a push", "not assessed")),
         };
+        let at = tx.received_at();
+        let Some(to) = self.set.has_gone_to(submission, assessed).filter(|_| may_report(assessed, right, at)) else {
+            return self.judge(tx, said, id, (submission, assessed), right);
+        };
+        let there = Readdressed::new(&self.set, submission, assessed, to, at);
+        if !there.is_allowed(right, at) {
+            return self.exclude(tx, said, id, author, Read::Whole(submission, assessed), has_left());
+        }
+        self.judge(tx, said, id, (&there.submission, &there.assessed), right)
+    }
+
+    fn judge(
+        &mut self,
+        tx: &mut Tx<'_>,
+        said: &Said,
+        id: SubmissionId,
+        (submission, assessed): (&Submission, &Assessed),
+        right: Right<'_>,
+    ) -> Result<ItemResult, StoreError> {
+        let author = self.origin.user;
         let head = tx.head().clone();
         let trial = Trial {
             submission,
@@ -267,10 +288,10 @@ impl Desk<'_> {
         }
     }
 
-    /// The person that a submission is about, as the unit that it names knows them. One of another unit is nobody here:
-    /// what was said of them must not be kept under that person's name.
+    /// The person that a submission is about, as the unit that it names knows them, or knew them before they left it. One of
+    /// another unit is nobody here: what was said of them must not be kept under that person's name.
     fn own_subject(&self, id: RecordId, unit: UnitId) -> Option<RecordId> {
-        match self.set.resolve(id, unit) {
+        match self.set.resolve(id, unit).or_else(|| self.set.has_left(id, unit)) {
             Some(stored) => Some(stored.record.id),
             None => (!self.set.is_taken(id)).then_some(id),
         }

@@ -9,6 +9,7 @@ mod names;
 pub mod notes;
 pub mod outcome;
 pub mod person;
+pub mod readdress;
 pub mod receive;
 pub mod said;
 pub mod together;

@@ -12,11 +12,13 @@ use muong_domain::record::{OpenConflict, Record};
 use muong_domain::submission::{Kind, Submission};
 use muong_store::conflicts::StoredConflict;
 use muong_store::feed::{Before, FeedRow};
+use muong_store::names::Name;
 use muong_store::quarantine::StoredQuarantine;
 use muong_store::records::{RecordChange, StoredRecord};
+use muong_store::relocation::{Relocation, relocate};
 use muong_store::seal::{self, Owner};
 use muong_store::submissions::StoredSubmission;
-use muong_store::{Reading, StoreError, Tx, conflicts, feed, quarantine, records, remains, submissions};
+use muong_store::{Reading, StoreError, Tx, conflicts, feed, names, quarantine, records, remains, submissions};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -53,8 +55,8 @@ pub struct WorkingSet {
     known: HashMap<SubmissionId, Known>,
     quarantine: HashMap<SubmissionId, StoredQuarantine>,
     /// The first received first.
-    waiting: HashMap<(RecordId, UnitId), Vec<SubmissionId>>,
-    aliases: HashMap<(RecordId, UnitId), RecordId>,
+    waiting: HashMap<Name, Vec<SubmissionId>>,
+    aliases: HashMap<Name, RecordId>,
     records: HashMap<RecordId, Arc<StoredRecord>>,
     /// How the records that were read stand in the feed.
     fed: HashMap<RecordId, Before>,
@@ -65,7 +67,9 @@ pub struct WorkingSet {
     /// The people of whom everything has been read.
     people: HashSet<RecordId>,
     /// Ids, each in its unit, of what the store was restored without because it has been erased.
-    gone: HashSet<(RecordId, UnitId)>,
+    gone: HashSet<Name>,
+    /// Which units records have left that the batch names there.
+    left: HashSet<Name>,
     /// Epochs that have ended, and the last entry of each that is ours as well.
     ended: HashMap<Uuid, Seq>,
     written: Written,
@@ -81,6 +85,7 @@ struct Written {
     conflicts: BTreeMap<ConflictId, StoredConflict>,
     quarantine: BTreeSet<SubmissionId>,
     cards: BTreeMap<RecordId, (Grant, Option<String>)>,
+    relocation: Option<Relocation>,
 }
 
 impl WorkingSet {
@@ -99,6 +104,7 @@ impl WorkingSet {
             about: HashMap::new(),
             people: HashSet::new(),
             gone: HashSet::new(),
+            left: HashSet::new(),
             ended: HashMap::new(),
             written: Written::default(),
         };
@@ -107,6 +113,7 @@ impl WorkingSet {
         }
         set.load_known(tx, items)?;
         set.load_records(tx, items)?;
+        set.load_left(tx, items)?;
         set.load_people(tx, items)?;
         set.load_waiting(tx, items)?;
         Ok(set)
@@ -149,8 +156,7 @@ impl WorkingSet {
         let mut ids: BTreeSet<RecordId> = BTreeSet::new();
         let mut keys: BTreeSet<String> = BTreeSet::new();
         for (submission, assessed) in readable(items) {
-            ids.insert(submission.record);
-            ids.extend(assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record)));
+            ids.extend(named(submission, assessed));
             if submission.kind == Kind::Create {
                 keys.extend(assessed.key.clone());
             }
@@ -159,7 +165,7 @@ impl WorkingSet {
         if has_turned(tx) {
             self.gone.extend(remains::erased_records(tx, &ids)?);
         }
-        for (alias, unit, record) in records::aliases(tx, &ids)? {
+        for (alias, unit, record) in names::aliases(tx, &ids)? {
             self.aliases.insert((alias, unit), record);
         }
         let canonical = ids.into_iter().chain(self.aliases.values().copied()).collect::<HashSet<_>>();
@@ -167,6 +173,18 @@ impl WorkingSet {
         let found = records::by_keys(tx, &keys.iter().cloned().collect::<Vec<_>>())?;
         self.learn(found);
         self.asked.extend(keys);
+        Ok(())
+    }
+
+    /// Of records that are elsewhere than where they are named, which units they have left. Nearly always there are none.
+    fn load_left(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
+        let elsewhere = readable(items).flat_map(|(submission, assessed)| {
+            named(submission, assessed).filter_map(|id| self.elsewhere(id, submission.unit))
+        });
+        let elsewhere: BTreeSet<RecordId> = elsewhere.map(|stored| stored.record.id).collect();
+        if !elsewhere.is_empty() {
+            self.left.extend(names::left(tx, &elsewhere.into_iter().collect::<Vec<_>>())?);
+        }
         Ok(())
     }
 
@@ -215,7 +233,16 @@ impl WorkingSet {
 
     /// Reads one record, and if it is about a person, all that has happened to them.
     pub fn learn_record(&mut self, tx: &mut Tx<'_>, id: RecordId) -> Result<(), StoreError> {
-        self.learn(records::by_ids(tx, &[id])?);
+        self.learn_records(tx, &[id])
+    }
+
+    /// The same of several.
+    pub fn learn_records(&mut self, tx: &mut Tx<'_>, ids: &[RecordId]) -> Result<(), StoreError> {
+        let new: Vec<RecordId> = ids.iter().copied().filter(|id| !self.records.contains_key(id)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.learn(records::by_ids(tx, &new)?);
         self.load_people(tx, &[])
     }
 
@@ -256,8 +283,28 @@ impl WorkingSet {
 
     /// The record that an id stands for in a unit. One of another unit does not exist there.
     pub fn resolve(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
-        let canonical = self.aliases.get(&(id, unit)).copied().unwrap_or(id);
-        self.record(canonical).filter(|stored| stored.record.unit == unit)
+        self.record(self.canonical(id, unit)).filter(|stored| stored.record.unit == unit)
+    }
+
+    /// The record's own id, for an id in a unit.
+    pub fn canonical(&self, id: RecordId, unit: UnitId) -> RecordId {
+        self.aliases.get(&(id, unit)).copied().unwrap_or(id)
+    }
+
+    /// What an id stands for in a unit, as long as that is elsewhere; whether it ever was here is not asked.
+    fn elsewhere(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
+        self.record(self.canonical(id, unit)).filter(|stored| stored.record.unit != unit)
+    }
+
+    /// Where the record, or the person, that a submission names is now, when it has left the unit in which it is named.
+    pub fn has_gone_to(&self, submission: &Submission, assessed: &Assessed) -> Option<UnitId> {
+        let gone = |id| Some(self.has_left(id, submission.unit)?.record.unit);
+        if self.left.is_empty() { None } else { named(submission, assessed).find_map(gone) }
+    }
+
+    /// What an id stood for in a unit that it has left.
+    pub fn has_left(&self, id: RecordId, unit: UnitId) -> Option<&StoredRecord> {
+        self.elsewhere(id, unit).filter(|stored| self.left.contains(&(stored.record.id, unit)))
     }
 
     /// Whether the id named, in this unit, a record of somebody erased that the store was restored without.
@@ -347,6 +394,16 @@ impl WorkingSet {
         self.records.insert(stored.record.id, Arc::new(stored));
     }
 
+    /// Notes that records are in another unit from now on, as they are there: each with its key there.
+    pub fn relocate(&mut self, grant: Grant, from: UnitId, to: UnitId, all: Vec<StoredRecord>) {
+        let records = all.iter().map(|stored| stored.record.id).collect();
+        for stored in all {
+            let open = stored.record.open_conflicts();
+            self.put(grant, &open, stored);
+        }
+        self.written.relocation = Some(Relocation { grant, records, from, to });
+    }
+
     fn note_conflicts(&mut self, before: &[OpenConflict], stored: &StoredRecord) {
         let after = stored.record.open_conflicts();
         for gone in before.iter().filter(|old| after.iter().all(|new| new.id != old.id)) {
@@ -393,19 +450,33 @@ impl WorkingSet {
     pub fn flush(mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let written = std::mem::take(&mut self.written);
         submissions::insert(tx, written.submissions)?;
-        let aliases: Vec<FeedRow> =
+        let mut aliases: Vec<FeedRow> =
             written.aliases.iter().map(|(alias, unit, _, v)| row(alias.uuid(), *unit, feed::ALIAS, *v, true)).collect();
         let mut stamps = Vec::with_capacity(written.records.len());
         let mut changes = Vec::with_capacity(written.records.len());
+        let left = written.relocation.as_ref().map(|relocation| relocation.from);
         for (id, grant) in written.records {
             let Some(stored) = self.records.remove(&id) else { continue };
             let Record { unit, form, version, .. } = &stored.record;
             let before = self.fed.get(&id).copied().unwrap_or(Before::Nothing);
-            stamps.push((row(id.uuid(), *unit, form, *version, stored.live), before));
+            let stamp = |scope, present, before| (row(id.uuid(), scope, form, *version, present), before);
+            match left {
+                None => stamps.push(stamp(*unit, stored.live, before)),
+                // Where it comes to there may be a row that it has left.
+                Some(left) => {
+                    stamps.push(stamp(left, false, before));
+                    stamps.push(stamp(*unit, stored.live, Before::Absent));
+                }
+            }
             changes.push(self.change(grant, Arc::unwrap_or_clone(stored)));
         }
+        if let Some(relocation) = &written.relocation {
+            let (v, to) = (tx.head().seq, relocation.to);
+            let known = relocate(tx, relocation, v)?;
+            aliases.extend(known.into_iter().map(|alias| row(alias.uuid(), to, feed::ALIAS, v, true)));
+        }
         records::save(tx, &written.rekeyed.into_iter().collect::<Vec<_>>(), changes)?;
-        records::insert_aliases(tx, &written.aliases)?;
+        names::insert_aliases(tx, &written.aliases)?;
         conflicts::save(tx, &written.conflicts.into_values().collect::<Vec<_>>())?;
         let waiting: Vec<StoredQuarantine> =
             written.quarantine.iter().filter_map(|id| self.quarantine.remove(id)).collect();
@@ -426,6 +497,12 @@ impl WorkingSet {
 /// Whether there has been an epoch before this one: only then has anything been restored.
 fn has_turned(tx: &Tx<'_>) -> bool {
     tx.head().epoch_began > Seq::ZERO
+}
+
+/// What a submission names: its record, and the person whom it says that is about.
+fn named(submission: &Submission, assessed: &Assessed) -> impl Iterator<Item = RecordId> {
+    let person = assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record));
+    std::iter::once(submission.record).chain(person)
 }
 
 fn readable<'i>(items: &'i [&Item]) -> impl Iterator<Item = (&'i Submission, &'i Assessed)> {

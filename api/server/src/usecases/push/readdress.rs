@@ -1,0 +1,69 @@
+//! What names a record, or a person, by a unit that it has left: said to where it is now, if that may be reported there. Whoever
+//! said it had not heard yet that it was moved; what they said is not refused for that, and not taken in unasked either.
+
+use super::assess::Assessed;
+use super::judge::{Exclusion, Right};
+use super::outcome::Status;
+use super::working_set::WorkingSet;
+use chrono::{DateTime, Utc};
+use muong_domain::access::authorize;
+use muong_domain::form::Subject;
+use muong_domain::id::{RecordId, UnitId};
+use muong_domain::refusal::Finding;
+use muong_domain::submission::Submission;
+use muong_domain::time::local_date;
+use serde_json::Value;
+
+/// The same submission, to another unit.
+#[derive(Clone, Debug)]
+pub struct Readdressed {
+    /// What it says, with the ids that records have everywhere.
+    pub submission: Submission,
+    /// What is known of that alone.
+    pub assessed: Assessed,
+}
+
+impl Readdressed {
+    /// Says it to the unit where what it names is now.
+    pub fn new(set: &WorkingSet, submission: &Submission, assessed: &Assessed, to: UnitId, at: DateTime<Utc>) -> Self {
+        let from = submission.unit;
+        let mut submission =
+            Submission { record: set.canonical(submission.record, from), unit: to, ..submission.clone() };
+        let subject = assessed.form.as_ref().map(|form| form.definition().subject.clone());
+        if let Some(Subject::Field(field)) = subject
+            && let Some(change) = submission.set.get_mut(&field)
+        {
+            // Another id speaks in the unit in which it was used, and in no other.
+            for value in [&mut change.from, &mut change.to] {
+                if let Some(id) = value.as_str().and_then(|text| text.parse::<RecordId>().ok()) {
+                    *value = Value::from(set.canonical(id, from).to_string());
+                }
+            }
+        }
+        let assessed = Assessed::of_submission(&submission, &set.reference, local_date(at));
+        Self { submission, assessed }
+    }
+
+    /// Whether it may be reported there.
+    pub fn is_allowed(&self, right: Right<'_>, at: DateTime<Utc>) -> bool {
+        may_report(&self.assessed, right, at)
+    }
+}
+
+/// Whether a submission may be reported in the unit that it names.
+pub fn may_report(assessed: &Assessed, right: Right<'_>, at: DateTime<Utc>) -> bool {
+    match right {
+        Right::Author(actor) => authorize(actor, assessed.action(), &assessed.line, at, false).is_ok(),
+        Right::Granted(_) => true,
+    }
+}
+
+/// Why it waits where its author could still report, and is not merged.
+pub fn has_left() -> Exclusion {
+    Exclusion { status: Status::Rejected, errors: vec![moved()], waits_on: None }
+}
+
+/// That what is named has gone to another unit; which one is not told.
+pub fn moved() -> Finding {
+    Finding::new("record.moved", "/unit")
+}
