@@ -1,6 +1,8 @@
 //! The load: connections that send what was prepared for them, one request after another, each as soon as the answer
 //! to the last one is there (a closed loop), and how long each answer took.
 //! Any answer that is not the expected one ends the bench: a fast refusal is no throughput.
+//! No reference phone is at work here: this load is compared with floors, so the generator has to cost nothing while the clock
+//! runs, and what it sends is written before. What a phone does between is in the rush and in the pulls.
 
 use crate::Fallible;
 use crate::wire::{Answer, Wire};

@@ -1,7 +1,9 @@
-//! Simulated phones: who they are, and every byte that they send, made before the clock of a measure starts.
-//! Repeats itself from run to run. Knows no socket and no clock.
+//! Simulated phones: who they are, and what their users report. Where only the server is to be measured, a push is written
+//! to the last byte before the clock of a measure starts; where a phone's whole sync is, the reference phone makes it of the
+//! same reports. Repeats itself from run to run. Knows no socket and no clock.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use muong_phone::{Draft, Phone as Reference};
 use std::fmt::Write;
 use uuid::Uuid;
 
@@ -20,6 +22,16 @@ pub const BRANCHES: usize = PHONES_EACH * BRANCHES_EACH;
 const TYPES: [&str; 3] = ["thematic", "extraordinary", "congress"];
 /// How long a phone may have been without a signal. Ids are as old as that, so they arrive scattered.
 const AWAY_MS: u64 = 3 * 24 * 3600 * 1000;
+
+/// What phones call themselves.
+pub const CLIENT: &str = "muong-bench/1.0";
+/// Of a hundred reports that the reference phone carries, so many go over a link that breaks before the answer has come: few,
+/// so that figures stay those of the others.
+const LINKS_BREAK: u64 = 2;
+/// Of a hundred such reports, so many are from a phone whose clock is off.
+const CLOCKS_OFF: u64 = 5;
+/// How far it is off, in days: a battery that was empty, a day set wrongly, and years ahead of every server.
+const OFF_DAYS: [i64; 4] = [-4_000, -1, 1, 1_200];
 
 /// How fast all phones together report, by their own clocks. Ids are as old as their phones were away: the faster it goes,
 /// the more ids the newest may lie among.
@@ -64,6 +76,21 @@ pub struct Phone {
     created: u64,
 }
 
+/// A report as its user has filled it in, and what is wrong with the phone that is to send it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The id of the submission.
+    pub id: Uuid,
+    /// What it says.
+    pub draft: Draft,
+    /// When it is sent, by the phone's own clock (RFC 3339).
+    pub sent_at: String,
+    /// Whether that clock is off.
+    pub clock_is_off: bool,
+    /// Whether the link breaks before the answer has come.
+    pub link_breaks: bool,
+}
+
 /// What stood in the store when an edit was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
@@ -105,7 +132,32 @@ impl Phone {
         &self.token
     }
 
-    /// A push of so many new reports, as the bytes of a whole request.
+    /// The reference phone as which it goes on, with an empty copy. One at a time, since both number what they send.
+    pub fn reference(&self) -> Reference {
+        Reference::new(self.device, CLIENT).numbered_up_to(i64::try_from(self.numbered).unwrap_or(i64::MAX))
+    }
+
+    /// A new report for the reference phone to carry: what [`Phone::creates`] writes, but for clocks that are off.
+    pub fn report(&mut self) -> Report {
+        let luck = mix(mix(self.number as u64, self.created), 5);
+        let off = (luck >> 32) % 100 < CLOCKS_OFF;
+        let days = if off { OFF_DAYS[usize::try_from(luck >> 16 & 3).unwrap_or_default()] } else { 0 };
+        self.numbered += 1;
+        let at = self.pace.arrival(self.moment()) + TimeDelta::days(days);
+        let draft = self.meeting(self.created).draft().with("captured_at", captured(at));
+        self.created += 1;
+        Report {
+            id: self.submission(at),
+            draft,
+            sent_at: instant(at),
+            clock_is_off: off,
+            link_breaks: luck % 100 < LINKS_BREAK,
+        }
+    }
+
+    /// A push of so many new reports, as the bytes of a whole request. Written without the reference phone: under the load of
+    /// pushes, which is compared with floors, the generator has to cost nothing while the clock runs, and no answer is read
+    /// further than to its statuses.
     pub fn creates(&mut self, count: usize) -> Vec<u8> {
         self.push(count, |phone, out| {
             phone.create(phone.created, out);
@@ -127,9 +179,9 @@ impl Phone {
         let sent_at = self.pace.arrival(self.moment());
         write!(
             body,
-            r#"{{"protocol":1,"device":"{}","client":"muong-bench/1.0","sent_at":"{}","submissions":["#,
+            r#"{{"protocol":1,"device":"{}","client":"{CLIENT}","sent_at":"{}","submissions":["#,
             self.device,
-            sent_at.format("%Y-%m-%dT%H:%M:%SZ"),
+            instant(sent_at),
         )
         .expect("text can be written");
         for n in 0..count {
@@ -149,14 +201,14 @@ impl Phone {
     }
 
     /// What does not change about a report of this phone: so an edit can say what it saw.
-    fn report(&self, k: u64) -> Report {
+    fn meeting(&self, k: u64) -> Meeting {
         let chance = mix(self.number as u64, k);
         let slot = k / BRANCHES_EACH as u64;
         let of_phone = usize::try_from(k % BRANCHES_EACH as u64).unwrap_or_default();
         let (commune, number) = (self.number / PHONES_EACH, self.number % PHONES_EACH * BRANCHES_EACH + of_phone);
         let first_day = NaiveDate::from_ymd_opt(2015, 1, 1).expect("a day");
         let official = 10 + chance % 30;
-        Report {
+        Meeting {
             record: id(mix(chance, 1), self.pace.arrival(k * PHONES as u64 + self.number as u64)),
             unit: branch(commune, number),
             held_on: first_day + Days::new(slot / 3 % 4_000),
@@ -169,7 +221,7 @@ impl Phone {
     }
 
     fn create(&self, k: u64, out: &mut String) {
-        let Report { record, unit, held_on, kind, official, probationary, excused, unexcused } = self.report(k);
+        let Meeting { record, unit, held_on, kind, official, probationary, excused, unexcused } = self.meeting(k);
         let on_roll = official + probationary;
         self.envelope("create", record, unit, out);
         write!(
@@ -194,7 +246,7 @@ impl Phone {
 
     /// It ended later, and the place was forgotten.
     fn edit(&self, k: u64, seen: Seen, out: &mut String) {
-        let Report { record, unit, .. } = self.report(k);
+        let Meeting { record, unit, .. } = self.meeting(k);
         self.envelope("edit", record, unit, out);
         write!(
             out,
@@ -209,25 +261,29 @@ impl Phone {
 
     fn envelope(&self, kind: &str, record: Uuid, unit: Uuid, out: &mut String) {
         let at = self.pace.arrival(self.moment());
-        let submission = id(mix(self.number as u64, self.numbered << 20 | 0xf_ffff), at);
         write!(
             out,
             concat!(
                 r#"{{"id":"{}","n":{},"kind":"{}","form":"branch_meeting","form_version":1,"#,
-                r#""record":"{}","unit":"{}","captured_at":"{}+07:00""#,
+                r#""record":"{}","unit":"{}","captured_at":"{}""#,
             ),
-            submission,
+            self.submission(at),
             self.numbered,
             kind,
             record,
             unit,
-            (at + TimeDelta::hours(7)).format("%Y-%m-%dT%H:%M:%S"),
+            captured(at),
         )
         .expect("text can be written");
     }
+
+    /// The id of what it numbered last.
+    fn submission(&self, at: DateTime<Utc>) -> Uuid {
+        id(mix(self.number as u64, self.numbered << 20 | 0xf_ffff), at)
+    }
 }
 
-struct Report {
+struct Meeting {
     record: Uuid,
     unit: Uuid,
     held_on: NaiveDate,
@@ -236,6 +292,37 @@ struct Report {
     probationary: u64,
     excused: u64,
     unexcused: u64,
+}
+
+impl Meeting {
+    /// The report of it, as [`Phone::create`] writes it.
+    fn draft(&self) -> Draft {
+        let Self { record, unit, held_on, kind, official, probationary, excused, unexcused } = *self;
+        let on_roll = official + probationary;
+        Draft::create("branch_meeting", 1, record, unit)
+            .to("period", held_on.format("%Y-%m").to_string())
+            .to("type", kind)
+            .to("held", true)
+            .to("held_on", held_on.to_string())
+            .to("started", "19:30")
+            .to("ended", "21:15")
+            .to("on_roll", on_roll)
+            .to("official", official)
+            .to("probationary", probationary)
+            .to("present", on_roll - excused - unexcused)
+            .to("excused", excused)
+            .to("unexcused", unexcused)
+    }
+}
+
+/// An instant in UTC.
+fn instant(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The same as a phone in Hanoi writes it.
+fn captured(at: DateTime<Utc>) -> String {
+    (at + TimeDelta::hours(7)).format("%Y-%m-%dT%H:%M:%S+07:00").to_string()
 }
 
 /// A push, as a whole request.
@@ -280,6 +367,7 @@ fn mix(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use muong_phone::{Moment, Next};
     use serde_json::Value;
     use std::collections::BTreeSet;
 
@@ -322,5 +410,40 @@ mod tests {
         let edited = said(&phone.edits(2, 3, seen()));
         assert_eq!(created[2]["record"], edited[0]["record"]);
         assert_eq!(edited[0]["n"], 6);
+    }
+
+    /// What the reference phone pushes of so many reports, beside the reports.
+    fn carried(phone: &mut Phone, count: usize) -> (Vec<Value>, Vec<Report>) {
+        let mut reference = phone.reference();
+        let reports: Vec<Report> = (0..count).map(|_| phone.report()).collect();
+        for Report { id, draft, .. } in &reports {
+            reference.say(*id, draft.clone()).unwrap();
+        }
+        let Next::Ask(request) = reference.next(Moment::at(0)) else { panic!("it says nothing") };
+        (request.body()["submissions"].as_array().unwrap().clone(), reports)
+    }
+
+    #[test]
+    fn the_reference_phone_pushes_what_is_written_without_it_but_for_clocks_that_are_off() {
+        let (mut written, mut phone) = (phone(3), phone(3));
+        assert_eq!(said(&written.creates(7)).len(), said(&phone.creates(7)).len());
+        let (pushed, reports) = carried(&mut phone, 100);
+        for ((written, pushed), report) in said(&written.creates(100)).iter().zip(&pushed).zip(&reports) {
+            assert_eq!(written == pushed, !report.clock_is_off, "{pushed}");
+            assert_eq!([&written["n"], &written["set"]], [&pushed["n"], &pushed["set"]]);
+        }
+        // What is written afterwards is numbered after it.
+        assert_eq!(said(&phone.creates(1))[0]["n"], 108);
+    }
+
+    #[test]
+    fn with_few_phones_something_is_wrong_and_each_kind_of_it_happens() {
+        let mut phone = phone(5);
+        let reports: Vec<Report> = (0..1_000).map(|_| phone.report()).collect();
+        let broken = reports.iter().filter(|report| report.link_breaks).count();
+        let off = reports.iter().filter(|report| report.clock_is_off).count();
+        assert!((1..50).contains(&broken) && (1..100).contains(&off), "{broken} {off}");
+        let years: BTreeSet<&str> = reports.iter().map(|report| &report.sent_at[..4]).collect();
+        assert!(years.iter().any(|year| *year < "2016") && years.iter().any(|year| *year > "2028"), "{years:?}");
     }
 }

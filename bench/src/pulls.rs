@@ -1,25 +1,28 @@
-//! What a pull costs: nothing new, a hundred changes, everything; in time, in memory and on the wire.
+//! What a pull costs: nothing new, a hundred changes, everything; in time, in memory and on the wire. The reference phone
+//! asks, and takes in what it is answered.
 
 use crate::Fallible;
 use crate::database::Place;
 use crate::installation::Installation;
 use crate::line::{Heard, Line, post};
-use crate::phones::Phone;
+use crate::phones::{CLIENT, Phone, Report};
 use crate::process::{Server, memory};
 use crate::province::Province;
 use crate::scripts::BATCH;
+use muong_phone::{Moment, Next, Phone as Reference, Request, State};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
-/// Where it is.
-const PULL: &str = "/v1/sync/pull";
 /// How often a pull is repeated.
 const REPEATED: usize = 300;
 /// Changes that are pulled.
 const CHANGES: usize = 100;
-/// Messages of a page.
+/// Messages of a page: as many as a server gives.
 const PAGE: u32 = 1_000;
+/// How long a pull waits for something new, in seconds.
+const WAIT_S: u16 = 25;
 /// Phones that wait.
 const WAITING: usize = 2_000;
 /// How many begin to wait at once.
@@ -64,35 +67,104 @@ pub struct Waited {
     pub memory: (u64, u64),
 }
 
-/// A page, as far as it is looked at here.
-struct Page {
-    cursor: Value,
-    messages: usize,
-    more: bool,
-    took: Duration,
+/// A reference phone, and the line on which it is carried. What is timed ends with the last byte of an answer: that the phone
+/// reads it afterwards takes processor time, which is counted as the generator's, and lengthens no answer.
+pub struct Caller {
+    /// The phone.
+    pub phone: Reference,
+    token: String,
+    /// Now, as the phone has it: its patience runs on without anybody waiting.
+    moment: Moment,
 }
 
-/// The request of a page.
-pub fn asking(token: &str, cursor: &Value, compressed: bool) -> Vec<u8> {
-    post(PULL, token, &json!({"cursor": cursor, "limit": PAGE}), compressed)
-}
+impl Caller {
+    /// A phone that has signed in, with an empty copy.
+    pub fn of(phone: &Phone) -> Self {
+        Self::new(phone.reference(), phone.token())
+    }
 
-fn page(line: &mut Line, token: &str, cursor: &Value) -> Fallible<Page> {
-    let Heard { body, took, .. } = line.ask_well(&asking(token, cursor, false))?;
-    let said: Value = serde_json::from_slice(&body)?;
-    let messages = said["messages"].as_array().ok_or("an answer that is no page")?.len();
-    Ok(Page { cursor: said["cursor"].clone(), messages, more: said["more"] == true, took })
-}
+    /// The phone of somebody who pushes nothing.
+    fn reader(token: &str) -> Self {
+        Self::new(Reference::new(Uuid::nil(), CLIENT), token)
+    }
 
-/// Everything, page by page: the last cursor, how many messages, how long the server took.
-fn everything(line: &mut Line, token: &str) -> Fallible<(Value, usize, Duration)> {
-    let (mut cursor, mut messages, mut took) = (Value::Null, 0, Duration::ZERO);
-    loop {
-        let next = page(line, token, &cursor)?;
-        (cursor, messages, took) = (next.cursor, messages + next.messages, took + next.took);
-        if !next.more {
-            return Ok((cursor, messages, took));
+    fn new(phone: Reference, token: &str) -> Self {
+        Self { phone: phone.with_pages_of(PAGE), token: token.to_owned(), moment: Moment::at(0) }
+    }
+
+    /// What it asks now; none when all is said and known.
+    pub fn asks(&self) -> Fallible<Option<Request>> {
+        match self.phone.next(self.moment) {
+            Next::Ask(request) => Ok(Some(request)),
+            Next::Rest => Ok(None),
+            other => Err(format!("a phone cannot go on: {other:?}").into()),
         }
+    }
+
+    /// What it asks when it begins another round.
+    fn asks_again(&mut self) -> Fallible<Request> {
+        self.phone.wake(self.moment);
+        self.asks()?.ok_or_else(|| "a phone has nothing to ask".into())
+    }
+
+    /// A request of it, to the last byte.
+    fn written(&self, request: &Request, compressed: bool) -> Vec<u8> {
+        post(request.path(), &self.token, request.body(), compressed)
+    }
+
+    /// Asks, and takes in the answer.
+    pub fn ask(&mut self, line: &mut Line, request: &Request) -> Fallible<Heard> {
+        let heard = line.ask_well(&self.written(request, false))?;
+        self.phone.answered(request, heard.status, None, &heard.body, self.moment);
+        Ok(heard)
+    }
+
+    /// Asks, and the link breaks before the answer has come. It waits as long as it has to, by its own clock.
+    pub fn ask_unheard(&mut self, line: &mut Line, request: &Request) -> Fallible<Heard> {
+        let heard = line.ask_well(&self.written(request, false))?;
+        self.phone.failed(self.moment);
+        if let Next::Wait(ms) = self.phone.next(self.moment) {
+            self.moment.now_ms += ms;
+        }
+        Ok(heard)
+    }
+
+    /// How many messages it was told since it last let go: records that were withdrawn and scopes that were lost leave no trace.
+    pub fn told(&mut self) -> usize {
+        let notices = self.phone.replica_mut().take_notices().len();
+        self.phone.replica().things().count() + self.phone.replica().aliases().count() + notices
+    }
+
+    /// Whether all that it has said was accepted.
+    pub fn is_accepted(&self) -> bool {
+        let accepted = |state: &State| matches!(state, State::Recorded { status, .. } if status == "accepted");
+        self.phone.outbox().entries().all(|entry| accepted(&entry.state))
+    }
+
+    /// Lets go of what it holds: there is no room for the copies of all phones beside the server.
+    pub fn let_go(&mut self) -> Fallible<()> {
+        if self.phone.let_go() { Ok(()) } else { Err("a phone has something that is not recorded".into()) }
+    }
+
+    /// Asks for what is new, page by page, until there is no more: how many messages, how long the server took. Each page is
+    /// let go of once it is taken in.
+    pub fn pull(&mut self, line: &mut Line) -> Fallible<(usize, Duration)> {
+        let (mut messages, mut took) = (0, Duration::ZERO);
+        self.phone.wake(self.moment);
+        while let Some(request) = self.asks()? {
+            took += self.ask(line, &request)?.took;
+            messages += self.told();
+            self.let_go()?;
+        }
+        Ok((messages, took))
+    }
+
+    /// Asks for what is new, over and over, as if no answer were heard: each time for the same.
+    fn repeat(&mut self, line: &mut Line) -> Fallible<(f64, f64)> {
+        let request = self.asks_again()?;
+        let request = self.written(&request, false);
+        let took = (0..REPEATED).map(|_| Ok(line.ask_well(&request)?.took)).collect::<Fallible<Vec<_>>>()?;
+        Ok(times(took))
     }
 }
 
@@ -101,12 +173,6 @@ fn times(mut took: Vec<Duration>) -> (f64, f64) {
     took.sort_unstable();
     let at = |q: usize| took.get(took.len() * q / 100).map_or(0.0, |time| time.as_secs_f64() * 1e3);
     (at(50), at(99))
-}
-
-fn repeated(line: &mut Line, token: &str, cursor: &Value) -> Fallible<(f64, f64)> {
-    let request = asking(token, cursor, false);
-    let took = (0..REPEATED).map(|_| Ok(line.ask_well(&request)?.took)).collect::<Fallible<Vec<_>>>()?;
-    Ok(times(took))
 }
 
 /// Pulls of a phone of one committee, and of one who sees the whole province, in a store of so many records.
@@ -119,22 +185,24 @@ pub fn pulled(
 ) -> Fallible<Pulled> {
     let mut line = Line::connect(server.address)?;
     let phone = phones.first_mut().ok_or("no phone")?;
-    let token = phone.token().to_owned();
-    let (cursor, ..) = everything(&mut line, &token)?;
-    let overseer = province.overseer();
+    let mut reporter = Caller::of(phone);
+    reporter.pull(&mut line)?;
+    let mut overseer = Caller::reader(province.overseer());
     let (_, before) = memory(server.pid());
-    let (seen, messages, took) = everything(&mut line, overseer)?;
+    let (messages, took) = overseer.pull(&mut line)?;
     let (_, after) = memory(server.pid());
     let whole = (messages, took.as_secs_f64() * 1e3, before, after);
+    // By nobody's outbox: these pushes are not measured.
     for _ in 0..CHANGES / BATCH {
         line.ask_well(&phone.creates(BATCH))?;
     }
-    let changes = repeated(&mut line, &token, &cursor)?;
-    let (cursor, ..) = everything_since(&mut line, &token, &cursor)?;
-    let nothing = repeated(&mut line, &token, &cursor)?;
-    let of_changes = repeated(&mut line, overseer, &seen)?.0;
-    let (seen, _) = everything_since(&mut line, overseer, &seen)?;
-    let overseer = (of_changes, repeated(&mut line, overseer, &seen)?.0);
+    let changes = reporter.repeat(&mut line)?;
+    reporter.pull(&mut line)?;
+    let nothing = reporter.repeat(&mut line)?;
+    let (of_changes, _) = overseer.repeat(&mut line)?;
+    overseer.pull(&mut line)?;
+    let (of_nothing, _) = overseer.repeat(&mut line)?;
+    let overseer = (of_changes, of_nothing);
     eprintln!(
         "pull at {records} records ({database}): {CHANGES} changes {:.2} ms, nothing {:.2} ms, all {messages} in {:.0} ms",
         changes.0, nothing.0, whole.1
@@ -142,26 +210,19 @@ pub fn pulled(
     Ok(Pulled { database, records, changes, nothing, overseer, whole })
 }
 
-/// Everything since a cursor; null: everything.
-pub fn everything_since(line: &mut Line, token: &str, cursor: &Value) -> Fallible<(Value, usize)> {
-    let (mut cursor, mut messages) = (cursor.clone(), 0);
-    loop {
-        let next = page(line, token, &cursor)?;
-        (cursor, messages) = (next.cursor, messages + next.messages);
-        if !next.more {
-            return Ok((cursor, messages));
-        }
-    }
-}
-
 /// Many phones wait on connections of their own. Nothing may be measured after it: they do not take their answers.
 pub fn waited(server: &Server, phones: &[Phone]) -> Fallible<Waited> {
     let mut line = Line::connect(server.address)?;
     let mut requests = Vec::new();
     for phone in phones.iter().take(WAITERS) {
-        let (cursor, ..) = everything(&mut line, phone.token())?;
-        requests.push(post(PULL, phone.token(), &json!({"cursor": cursor, "wait_s": 25}), false));
+        let mut caller = Caller::of(phone);
+        caller.pull(&mut line)?;
+        let request = caller.asks_again()?.waiting(WAIT_S);
+        requests.push(caller.written(&request, false));
     }
+    let mut newcomer = Caller::of(phones.first().ok_or("no phone")?);
+    let at_once = newcomer.asks_again()?;
+    let at_once = newcomer.written(&at_once, false);
     let (before, _) = memory(server.pid());
     let mut lines = Vec::with_capacity(WAITING);
     for (n, request) in requests.iter().cycle().take(WAITING).enumerate() {
@@ -170,7 +231,7 @@ pub fn waited(server: &Server, phones: &[Phone]) -> Fallible<Waited> {
         lines.push(waiter);
         if n % AT_ONCE == 0 {
             // One that does not wait: the server has taken in those before it, as many as may stand in its queue of readers.
-            line.ask_well(&asking(phones[0].token(), &Value::Null, false))?;
+            line.ask_well(&at_once)?;
         }
     }
     let begun = Instant::now();
@@ -202,18 +263,18 @@ pub fn wired(installation: &Installation, place: Place<'_>) -> Fallible<Vec<Wire
         [("canbo", "bootstrap of a village branch", 20_000), ("xa", "bootstrap of a commune", 150_000)]
     {
         let token = sign_in(&mut line, login, &password)?;
-        let (mut cursor, mut bytes, mut messages) = (Value::Null, 0, 0);
-        loop {
-            bytes += line.ask_well(&asking(&token, &cursor, true))?.bytes;
-            let next = page(&mut line, &token, &cursor)?;
-            (cursor, messages) = (next.cursor, messages + next.messages);
-            if !next.more {
-                break;
-            }
+        let mut caller = Caller::reader(&token);
+        let mut bytes = 0;
+        while let Some(request) = caller.asks()? {
+            bytes += line.ask_well(&caller.written(&request, true))?.bytes;
+            // Once more, as it can be read here.
+            caller.ask(&mut line, &request)?;
         }
+        let messages = caller.told();
         all.push(Wired { what: format!("{what} ({messages} messages)"), bytes, aim });
-        let nothing = line.ask_well(&asking(&token, &cursor, true))?.bytes;
         if login == "canbo" {
+            let request = caller.asks_again()?;
+            let nothing = line.ask_well(&caller.written(&request, true))?.bytes;
             all.push(Wired { what: "a sync with nothing new".to_owned(), bytes: nothing, aim: 1_000 });
         }
     }
@@ -223,7 +284,14 @@ pub fn wired(installation: &Installation, place: Place<'_>) -> Fallible<Vec<Wire
 
 /// A meeting reported, as a whole request and its answer.
 pub fn report_on_the_wire(server: &Server, phone: &mut Phone) -> Fallible<Wired> {
-    let heard = Line::connect(server.address)?.ask_well(&phone.creates(1))?;
+    let mut caller = Caller::of(phone);
+    let Report { id, draft, sent_at, .. } = phone.report();
+    caller.phone.say(id, draft)?;
+    let request = caller.asks()?.ok_or("a report that is not pushed")?.sent_at(&sent_at);
+    let heard = caller.ask(&mut Line::connect(server.address)?, &request)?;
+    if !caller.is_accepted() {
+        return Err(format!("a report was answered: {}", String::from_utf8_lossy(&heard.body)).into());
+    }
     Ok(Wired { what: "a report of a meeting, 12 fields, not compressed".to_owned(), bytes: heard.bytes, aim: 2_000 })
 }
 

@@ -327,8 +327,9 @@ impl Results {
 
 impl Results {
     fn pulling(&self) -> String {
-        let mut out = "Pulls from it, p50 in ms (300 each): of a phone that sees a committee (33 scopes), and of one that sees \
-            the province (2,113 scopes); in the last columns everything that the latter may see, page by page:\n\n\
+        let mut out = "Pulls from it by the reference phone, p50 in ms (300 each): of a phone that sees a committee \
+            (33 scopes), and of one that sees the province (2,113 scopes); in the last columns everything that the latter \
+            may see, page by page:\n\n\
             | database | records | 100 changes | nothing new | 100 changes, province | nothing new, province | all: messages | \
             ms | a thousand, ms | more memory at most |\n|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
@@ -355,17 +356,21 @@ impl Results {
     fn rushing(&self) -> String {
         let mut out =
             "The rush: so many phones come back at the same time, and each sends one report and then pulls, over 32 \
-            connections. 512 sessions stand for all of them; each report is a new meeting:\n\n\
+            connections. 512 sessions stand for all of them; each report is a new meeting. The reference phone makes the \
+            requests and takes in the answers, which is the generator's time. Some reports are sent again, since the answer \
+            was lost, and end as duplicates; some phones' clocks are off, by a day or by years:\n\n\
             | database | phones | seconds | phones a second | push p50 / p99 / max ms | pull p50 / p99 / max ms | \
-            messages pulled | server / database / generator, of one core | memory before / at most |\n\
-            |---|---|---|---|---|---|---|---|---|\n"
+            messages pulled | sent again / clocks off | server / database / generator, of one core | \
+            memory before / at most |\n\
+            |---|---|---|---|---|---|---|---|---|---|\n"
                 .to_owned();
         for rush in &self.rushes {
             let times = |[p50, p99, max]: [f64; 3]| format!("{p50:.1} / {p99:.1} / {max:.0}");
             let [server, database, generator] = rush.used.map(|used| used / rush.seconds * 100.0);
             let _infallible = writeln!(
                 out,
-                "| {} | {} | {:.0} | {} | {} | {} | {} | {server:.0} / {database:.0} / {generator:.0} % | {:.0} / {:.0} MiB |",
+                "| {} | {} | {:.0} | {} | {} | {} | {} | {} / {} | {server:.0} / {database:.0} / {generator:.0} % | \
+                 {:.0} / {:.0} MiB |",
                 rush.database,
                 grouped(rush.phones as f64),
                 rush.seconds,
@@ -373,6 +378,8 @@ impl Results {
                 times(rush.pushes),
                 times(rush.pulls),
                 grouped(rush.messages as f64),
+                grouped(rush.sent_again as f64),
+                grouped(rush.clocks_off as f64),
                 rush.memory.0 as f64 / MIB,
                 rush.memory.1 as f64 / MIB,
             );

@@ -1,19 +1,22 @@
 //! The rush: every phone of a country has been away, comes back in the same hour, sends a report and asks what is new.
 //! Compressed: as fast as it is answered. A session stands for many phones, each with a report of its own; a push and the
-//! pull that follows it are two requests, as phones make them.
+//! pull that follows it are two requests, as the reference phone makes them. It is a phone that holds nothing but its number
+//! and its cursor until its turn comes and once its turn is over: the copies of all would not fit beside the server. With a
+//! few, the link breaks before the answer to the push has come, or the clock is off. What else happens to phones, clones and
+//! older copies of them among it, is for the torture.
 
 use crate::Fallible;
 use crate::database::Place;
 use crate::line::Line;
-use crate::phones::Phone;
+use crate::phones::{Phone, Report};
 use crate::process::{cpu, memory};
 use crate::province::Province;
-use crate::pulls::{asking, everything_since};
+use crate::pulls::Caller;
 use crate::scripts::CONNECTIONS;
 use crate::suite::Bench;
 use hdrhistogram::Histogram;
+use muong_phone::wire::Pushed;
 use serde::Serialize;
-use serde_json::Value;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,6 +36,10 @@ pub struct Rushed {
     pub pulls: [f64; 3],
     /// Messages that the pulls brought.
     pub messages: u64,
+    /// Reports that were sent again, since the link broke before the answer had come: each was answered as a duplicate.
+    pub sent_again: u64,
+    /// Phones whose clock was off: their reports were accepted like all others.
+    pub clocks_off: u64,
     /// Processor time of server, database and generator, in s.
     pub used: [f64; 3],
     /// Resident memory of the server: before, and at most; in bytes.
@@ -44,12 +51,29 @@ struct Share {
     pushes: Histogram<u64>,
     pulls: Histogram<u64>,
     messages: u64,
+    sent_again: u64,
+    clocks_off: u64,
 }
 
-/// A session, and what it knows.
+/// A session: whose reports they are, and the reference phone that carries them.
 struct Session<'p> {
     phone: &'p mut Phone,
-    cursor: Value,
+    caller: Caller,
+}
+
+impl Share {
+    fn new() -> Fallible<Self> {
+        Ok(Self { pushes: histogram()?, pulls: histogram()?, messages: 0, sent_again: 0, clocks_off: 0 })
+    }
+
+    fn add(&mut self, other: &Self) -> Fallible<()> {
+        self.pushes.add(&other.pushes)?;
+        self.pulls.add(&other.pulls)?;
+        self.messages += other.messages;
+        self.sent_again += other.sent_again;
+        self.clocks_off += other.clocks_off;
+        Ok(())
+    }
 }
 
 fn histogram() -> Fallible<Histogram<u64>> {
@@ -74,8 +98,9 @@ pub fn rush(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Vec<Rushed>> {
     let mut line = Line::connect(server.address)?;
     for phone in &mut phones {
         let lane = phone.number() % CONNECTIONS;
-        let (cursor, _) = everything_since(&mut line, phone.token(), &Value::Null)?;
-        lines[lane].push(Session { phone, cursor });
+        let mut caller = Caller::of(phone);
+        caller.pull(&mut line)?;
+        lines[lane].push(Session { phone, caller });
     }
     let mut rushes = Vec::new();
     for phones in bench.size.rush.iter().copied() {
@@ -91,6 +116,8 @@ pub fn rush(bench: &Bench<'_>, place: Place<'_>) -> Fallible<Vec<Rushed>> {
             pushes: millis(&share.pushes),
             pulls: millis(&share.pulls),
             messages: share.messages,
+            sent_again: share.sent_again,
+            clocks_off: share.clocks_off,
             used: std::array::from_fn(|n| after[n] - before[n]),
             memory: (idle, memory(server.pid()).1),
         };
@@ -106,12 +133,9 @@ fn all_at_once(address: SocketAddr, lines: &mut [Vec<Session<'_>>], phones_each:
     thread::scope(|scope| {
         let running: Vec<_> =
             lines.iter_mut().map(|sessions| scope.spawn(move || one_line(address, sessions, phones_each))).collect();
-        let mut all = Share { pushes: histogram()?, pulls: histogram()?, messages: 0 };
+        let mut all = Share::new()?;
         for line in running {
-            let share = line.join().map_err(|_| "the generator panicked")??;
-            all.pushes.add(&share.pushes)?;
-            all.pulls.add(&share.pulls)?;
-            all.messages += share.messages;
+            all.add(&line.join().map_err(|_| "the generator panicked")??)?;
         }
         Ok(all)
     })
@@ -120,34 +144,55 @@ fn all_at_once(address: SocketAddr, lines: &mut [Vec<Session<'_>>], phones_each:
 /// One connection: phone after phone.
 fn one_line(address: SocketAddr, sessions: &mut [Session<'_>], phones: usize) -> Fallible<Share> {
     let mut line = Line::connect(address)?;
-    let mut share = Share { pushes: histogram()?, pulls: histogram()?, messages: 0 };
+    let mut share = Share::new()?;
     for n in 0..phones {
         let turn = n % sessions.len();
-        let Session { phone, cursor } = &mut sessions[turn];
-        let pushed = line.ask_well(&phone.creates(1))?;
-        let said = String::from_utf8_lossy(&pushed.body);
-        if !said.contains(r#""status":"accepted""#) || said.contains("duplicate") {
-            return Err(format!("a report of the rush was answered: {said}").into());
-        }
-        record(&mut share.pushes, pushed.took)?;
-        loop {
-            let pulled = line.ask_well(&asking(phone.token(), cursor, false))?;
-            record(&mut share.pulls, pulled.took)?;
-            let said: Value = serde_json::from_slice(&pulled.body)?;
-            share.messages += said["messages"].as_array().ok_or("an answer that is no page")?.len() as u64;
-            *cursor = said["cursor"].clone();
-            if said["more"] != true {
-                break;
-            }
-        }
+        sessions[turn].come_back(&mut line, &mut share)?;
     }
     Ok(share)
+}
+
+impl Session<'_> {
+    /// The next phone that it stands for comes back: says its report, asks what is new, and is put away.
+    fn come_back(&mut self, line: &mut Line, share: &mut Share) -> Fallible<()> {
+        let report = self.phone.report();
+        share.clocks_off += u64::from(report.clock_is_off);
+        self.push(report, line, share)?;
+        while let Some(request) = self.caller.asks()? {
+            let heard = self.caller.ask(line, &request)?;
+            record(&mut share.pulls, heard.took)?;
+        }
+        share.messages += self.caller.told() as u64;
+        self.caller.let_go()
+    }
+
+    /// Pushes a report until the answer is heard: it must have been recorded once.
+    fn push(&mut self, report: Report, line: &mut Line, share: &mut Share) -> Fallible<()> {
+        let Report { id, draft, sent_at, link_breaks, .. } = report;
+        self.caller.phone.say(id, draft)?;
+        if link_breaks {
+            let request = self.caller.asks()?.ok_or("a report that is not pushed")?.sent_at(&sent_at);
+            let unheard = self.caller.ask_unheard(line, &request)?;
+            record(&mut share.pushes, unheard.took)?;
+            share.sent_again += 1;
+        }
+        let request = self.caller.asks()?.ok_or("a report that is not pushed")?.sent_at(&sent_at);
+        let heard = self.caller.ask(line, &request)?;
+        record(&mut share.pushes, heard.took)?;
+        let Pushed { results, .. } = serde_json::from_slice(&heard.body)?;
+        let is_duplicate = results.iter().any(|result| result.status == "duplicate");
+        if self.caller.is_accepted() && is_duplicate == link_breaks {
+            return Ok(());
+        }
+        Err(format!("a report of the rush was answered: {}", String::from_utf8_lossy(&heard.body)).into())
+    }
 }
 
 impl Rushed {
     fn line(&self) -> String {
         format!(
-            "rush of {} phones ({}): {:.0} s, pushes p50 {:.1} p99 {:.1} ms, pulls p50 {:.1} p99 {:.1} ms, {} MiB at most",
+            "rush of {} phones ({}): {:.0} s, pushes p50 {:.1} p99 {:.1} ms, pulls p50 {:.1} p99 {:.1} ms, {} MiB at most; \
+             {} sent again and duplicate, {} clocks off",
             self.phones,
             self.database,
             self.seconds,
@@ -155,7 +200,9 @@ impl Rushed {
             self.pushes[1],
             self.pulls[0],
             self.pulls[1],
-            self.memory.1 >> 20
+            self.memory.1 >> 20,
+            self.sent_again,
+            self.clocks_off,
         )
     }
 }

@@ -196,6 +196,16 @@ impl Outbox {
         self.entries.retain(|entry| !is_safe(entry));
     }
 
+    /// The device has numbered so many before: the next thing has the number after that.
+    pub(crate) fn number_after(&mut self, n: i64) {
+        self.last_n = n;
+    }
+
+    /// Forgets what was said, and goes on with the numbers.
+    pub(crate) fn let_go(&mut self) {
+        self.entries.clear();
+    }
+
     /// On another device: numbers begin anew, in the same order.
     pub(crate) fn renumber(&mut self) {
         self.last_n = 0;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 /// The most that goes into one push, below what `GET /v1/sync/limits` allows.
 const BATCH: Batch = Batch { count: 500, bytes: 900 * 1024 };
-/// The most messages of one page.
+/// The most messages of one page, unless another number is said.
 const PAGE: u32 = 500;
 
 /// What to do now.
@@ -73,6 +73,15 @@ impl Request {
         }
         self
     }
+
+    /// Lets a pull wait for so many seconds, at most 25, for something new. A push is answered at once all the same.
+    #[must_use]
+    pub fn waiting(mut self, seconds: u16) -> Self {
+        if let Self::Pull { body } = &mut self {
+            body["wait_s"] = json!(seconds);
+        }
+        self
+    }
 }
 
 /// What stands in the way of the next request.
@@ -99,6 +108,9 @@ pub struct Phone {
     #[serde(default)]
     check: bool,
     batch: Batch,
+    /// The most messages of one page.
+    #[serde(default = "usual_page")]
+    page: u32,
     backoff: Backoff,
     /// From when the server would not go on from the cursor until it does again: when to begin once more.
     #[serde(default)]
@@ -119,10 +131,26 @@ impl Phone {
             stale: true,
             check: false,
             batch: BATCH,
+            page: PAGE,
             backoff: Backoff::default(),
             anew: None,
             obstacle: None,
         }
+    }
+
+    /// It asks for pages of at most so many messages; 500 unless said, and a server gives no more than 1,000. On a bad link
+    /// fewer: of a page that is cut off nothing is kept.
+    #[must_use]
+    pub fn with_pages_of(self, messages: u32) -> Self {
+        Self { page: messages, ..self }
+    }
+
+    /// Its device has numbered so many submissions before, without this phone: a number that is used twice would be taken for
+    /// a clone's.
+    #[must_use]
+    pub fn numbered_up_to(mut self, n: i64) -> Self {
+        self.outbox.number_after(n);
+        self
     }
 
     /// The device that it goes by.
@@ -195,6 +223,19 @@ impl Phone {
         self.obstacle = None;
     }
 
+    /// Lets go of what it holds, outbox and copy, and goes on with its numbers and from its cursor. Whether it did: while
+    /// something has not been recorded, it keeps everything. For simulations of more phones than there is room for: a phone
+    /// in somebody's hand never does this, since it could say nothing again after a restore, and show nothing.
+    #[must_use]
+    pub fn let_go(&mut self) -> bool {
+        let is_settled = self.outbox.is_settled();
+        if is_settled {
+            self.outbox.let_go();
+            self.replica = Replica::default();
+        }
+        is_settled
+    }
+
     /// What to do.
     pub fn next(&self, moment: Moment) -> Next {
         match &self.obstacle {
@@ -215,7 +256,7 @@ impl Phone {
             if let Some(wait) = self.anew.as_ref().and_then(|anew| anew.wait_ms(moment)) {
                 return Next::Wait(wait);
             }
-            let mut body = json!({"cursor": self.cursor, "limit": PAGE});
+            let mut body = json!({"cursor": self.cursor, "limit": self.page});
             if self.check {
                 body["hash"] = json!(true);
             }
@@ -319,6 +360,10 @@ impl Phone {
             self.outbox.say_again();
         }
     }
+}
+
+fn usual_page() -> u32 {
+    PAGE
 }
 
 fn code(body: &[u8]) -> String {

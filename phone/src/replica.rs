@@ -69,7 +69,7 @@ impl Replica {
 
     /// A record, by its id or an alias of it in a unit.
     pub fn thing_in(&self, unit: Uuid, id: Uuid) -> Option<&Thing> {
-        self.things.get(&self.canonical(unit, id))
+        self.things.get(&self.canonical(unit, id)).filter(|thing| thing.unit == Some(unit))
     }
 
     /// Everything there is, by id.

@@ -44,7 +44,7 @@ pub struct PushResult {
 
 /// The answer to a pull: a page, or the word to begin anew.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "Either")]
 pub enum Pulled {
     /// Begin anew.
     Reset {
@@ -53,6 +53,40 @@ pub enum Pulled {
     },
     /// A page.
     Page(Page),
+}
+
+/// The members of both, so that pages, which are the most that a phone reads, are read once: of an untagged enum everything
+/// is buffered first.
+#[derive(Deserialize)]
+struct Either {
+    reset: Option<Reset>,
+    epoch: Option<Uuid>,
+    cursor: Option<String>,
+    more: Option<bool>,
+    #[serde(default)]
+    durable_before: i64,
+    messages: Option<Vec<Message>>,
+    hash: Option<Hash>,
+}
+
+impl TryFrom<Either> for Pulled {
+    type Error = &'static str;
+
+    fn try_from(either: Either) -> Result<Self, Self::Error> {
+        match either {
+            Either { reset: Some(reset), .. } => Ok(Self::Reset { reset }),
+            Either {
+                epoch: Some(epoch),
+                cursor: Some(cursor),
+                more: Some(more),
+                durable_before,
+                messages: Some(messages),
+                hash,
+                ..
+            } => Ok(Self::Page(Page { epoch, cursor, more, durable_before, messages, hash })),
+            _ => Err("neither a page nor a reset"),
+        }
+    }
 }
 
 /// Why to begin anew.

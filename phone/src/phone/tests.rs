@@ -493,3 +493,58 @@ fn all_notices_of_one_entry_are_told_however_many_they_are() {
     pull(&mut phone, page(EPOCH, false, 0, json!(other)));
     assert_eq!(phone.replica_mut().take_notices().len(), 2 * REMEMBERED);
 }
+
+#[test]
+fn an_answer_that_is_neither_a_page_nor_a_reset_is_asked_for_again() {
+    for answer in [json!({"epoch": EPOCH, "cursor": "c", "messages": []}), json!({"more": false}), json!({})] {
+        let mut phone = Phone::new(DEVICE, "test/1");
+        pull(&mut phone, answer);
+        assert_eq!(phone.next(NOW), Next::Wait(1_000));
+    }
+    // What it does not know is passed over, and what is null is not there.
+    let mut phone = Phone::new(DEVICE, "test/1");
+    let mut answer = page(EPOCH, false, 0, json!([put(0, 5)]));
+    (answer["reset"], answer["newer"]) = (Value::Null, json!({"x": 1}));
+    pull(&mut phone, answer);
+    assert_eq!((phone.next(NOW), phone.replica().things().count()), (Next::Rest, 1));
+}
+
+#[test]
+fn it_lets_go_of_what_it_holds_once_all_is_recorded_and_goes_on_from_where_it_stood() {
+    let mut phone = said(1);
+    assert!(!phone.let_go());
+    assert_eq!(states(&phone), [&State::Waiting]);
+    push(&mut phone, EPOCH, "accepted", 5);
+    pull(&mut phone, page(EPOCH, false, 0, json!([put(0, 5)])));
+    assert!(phone.let_go());
+    assert_eq!((phone.outbox().entries().count(), phone.replica().things().count()), (0, 0));
+    assert_eq!(phone.next(NOW), Next::Rest);
+    phone.say(id(101), meeting(1)).unwrap();
+    assert_eq!(asks(&phone).body()["submissions"][0]["n"], 2);
+    push(&mut phone, EPOCH, "accepted", 6);
+    assert_eq!(asks(&phone).body()["cursor"], "c");
+}
+
+#[test]
+fn on_a_device_that_has_numbered_before_it_goes_on_after_that() {
+    let mut phone = Phone::new(DEVICE, "test/1").numbered_up_to(41);
+    phone.say(id(100), meeting(0)).unwrap();
+    assert_eq!(asks(&phone).body()["submissions"][0]["n"], 42);
+}
+
+#[test]
+fn pages_are_as_long_as_is_said_and_a_pull_may_wait_for_something_new() {
+    let phone = Phone::new(DEVICE, "test/1");
+    assert_eq!(asks(&phone).body(), &json!({"cursor": null, "limit": 500}));
+    let phone = phone.with_pages_of(50);
+    assert_eq!(asks(&phone).waiting(25).body(), &json!({"cursor": null, "limit": 50, "wait_s": 25}));
+    let request = asks(&said(1));
+    assert_eq!(request.clone().waiting(25), request);
+}
+
+#[test]
+fn what_was_saved_before_there_were_pages_of_another_length_goes_on_with_the_usual_ones() {
+    let mut saved = serde_json::to_value(Phone::new(DEVICE, "test/1")).unwrap();
+    saved.as_object_mut().unwrap().remove("page");
+    assert_eq!(serde_json::from_value::<Phone>(saved).unwrap(), Phone::new(DEVICE, "test/1"));
+}
