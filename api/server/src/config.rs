@@ -2,6 +2,8 @@
 //! Refuses keys that it does not know, so that a misspelt one is not silently a default.
 //! Never prints a secret, and takes none from the command line, where every process could read it.
 
+#[cfg(test)]
+mod example_tests;
 mod serving;
 
 pub use serving::{ForwardedHeader, Http, Network, Tls};

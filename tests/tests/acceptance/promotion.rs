@@ -9,6 +9,8 @@ use muong_tests::standby::Pair;
 use muong_tests::{Backend, Phone, TestApp, eventually, rebuilds_the_same_store};
 use serde_json::json;
 use std::convert::Infallible;
+use std::sync::mpsc::{Sender, channel};
+use tokio::sync::OwnedSemaphorePermit;
 
 fn head(app: &TestApp) -> muong_store::Head {
     app.app().database.read(|read| read.head()).expect("a head")
@@ -116,6 +118,68 @@ fn postgres_nobody_is_shown_anything_of_the_promoted_store_before_all_is_erased_
     assert_eq!(read().expect(200)["erased"], json!(true));
     phone.pulls(&secretary);
     assert!(!phone.things().contains_key(&id));
+}
+
+/// Holds the writer, which is at work by then, until what is answered is dropped.
+fn hold_the_writer(app: &TestApp) -> Sender<()> {
+    let (begun, waits) = channel();
+    let (release, released) = channel::<()>();
+    let busy = app.app().writer.submit(1, move |_tx| {
+        let _nobody_listens_twice = begun.send(());
+        let _dropped_says_the_same = released.recv();
+        Ok(Outcome::<(), ()>::Refuse(()))
+    });
+    drop(busy.expect("it is taken on"));
+    waits.recv().expect("the writer is at work");
+    release
+}
+
+/// Takes the only place at which work is done beside the threads that serve, as soon as whoever has it is done.
+fn take_the_place_for_work(app: &TestApp) -> OwnedSemaphorePermit {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(app.app().capacity.work.enter()).expect("a place")
+}
+
+#[test]
+fn postgres_an_erasure_that_a_lost_primary_took_with_it_before_it_was_written_down_is_not_answered_as_done() {
+    let pair = Pair::start(found);
+    let app = TestApp::serve(Backend::Postgres, pair.database(), |_| {});
+    let (secretary, department) = (app.sign_in(SECRETARY), app.sign_in(DEPARTMENT));
+    let id = uuid(&secretary.reports_as("accepted", person(HUOI_SANG, "Vừ A Chá", "1980-04-12"))["record"]);
+    let erasures = || app.app().database.read(|read| Ok(log::of_kind(read, "erase")?.len()));
+    let (path, reason) = (format!("/v1/records/{id}/erasure"), json!({"reason": "Đơn rút lại sự đồng ý"}));
+    pair.cut_off();
+    // It is asked whether the ledger could be written to, which makes the file again; what comes then waits for the writer.
+    let ledger = &app.app().ledger;
+    std::fs::remove_file(ledger.path()).expect("an empty ledger");
+    let writer = hold_the_writer(&app);
+    let asked = {
+        let (client, path, reason) = (department.client(), path.clone(), reason.clone());
+        std::thread::spawn(move || client.post(&path, &reason))
+    };
+    eventually("the ledger is ready", || ledger.exists());
+    // It is committed, and waits to be written down.
+    let place = take_the_place_for_work(&app);
+    drop(writer);
+    eventually("the erasure", || erasures().is_ok_and(|count| count == 1));
+    let old = head(&app);
+    pair.fail_over_with_a_loss();
+    eventually("the new epoch", || {
+        app.app().database.read(|read| read.head()).is_ok_and(|head| head.epoch != old.epoch)
+    });
+    drop(place);
+    asked.join().expect("it is answered").problem(503, "server.unledgered");
+    assert_eq!(ledger.read().expect("a ledger"), [], "there is nothing to be erased again");
+    assert_eq!(erasures().expect("a log"), 0);
+    let read = || secretary.get(&format!("/v1/records/{id}"));
+    eventually("reads are accounted for again", || read().status == 200);
+    assert_eq!(read().expect(200)["data"]["full_name"], "Vừ A Chá", "nobody has been told otherwise");
+    // Tried again, as the answer says, it is done, and written down.
+    department.post(&path, &reason).expect(200);
+    let told = ledger.read().expect("a ledger");
+    assert_eq!(told.iter().map(|erased| erased.person.uuid()).collect::<Vec<_>>(), [id]);
+    assert_eq!(read().expect(200)["erased"], json!(true));
+    drop(rebuilds_the_same_store(&app.app().database, Backend::Postgres, "after the promotion"));
 }
 
 #[test]
