@@ -4,6 +4,7 @@ mod acceptance {
     mod access;
     mod access_matrix;
     mod administration;
+    mod assignments;
     mod attack_bombs;
     mod attack_crowd;
     mod attack_enumeration;
@@ -23,6 +24,7 @@ mod acceptance {
     mod cursor_model_scopes;
     mod decided_people;
     mod decisions;
+    mod device_secrets;
     mod ended_at_once;
     mod erasure;
     mod erasure_disputed;
@@ -44,6 +46,7 @@ mod acceptance {
     mod promotion;
     mod properties;
     mod pull;
+    mod pull_clocks;
     mod pull_days;
     mod pull_hash;
     mod pull_oracle;

@@ -7,7 +7,7 @@
 //! concurrent submissions end in the same set of claims in whatever order they come.
 
 use crate::id::{DeviceId, Seq, SubmissionId};
-use crate::record::{Cell, Claim, Contest, Deletion, Path, Record, Writer};
+use crate::record::{Cell, Claim, Contest, Deletion, Path, Predecessor, Record, Writer};
 use crate::validate::{Broken, PathChange};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,18 +39,8 @@ impl Seen {
     }
 }
 
-/// An own earlier submission that another device said: a phone that was cloned goes on as another one, and what it had said
-/// before stays under the first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Predecessor {
-    /// The device that said it.
-    pub device: DeviceId,
-    /// Its number on that device.
-    pub n: i64,
-}
-
 /// Who says it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Author {
     /// The submission.
     pub submission: SubmissionId,
@@ -60,17 +50,16 @@ pub struct Author {
     pub n: i64,
     /// What its author had seen.
     pub seen: Seen,
-    /// What it builds on, if that is another device's: its author had seen it, and what that device had said before it.
-    pub after: Option<Predecessor>,
+    /// What its author had said on other devices before: they had seen that.
+    pub after: Vec<Predecessor>,
 }
 
 impl Author {
-    /// Whether this entry is an own earlier one: of the same device, or of the one that said what this builds on. What that
-    /// device said later may be another phone's, a clone that went on as it.
+    /// Whether this entry is an own earlier one: of the same device, or of those that said what this builds on.
     fn is_own(&self, writer: Option<&Writer>) -> bool {
         let Some(writer) = writer else { return false };
-        let was_built_on = |after: Predecessor| writer.device == after.device && writer.n <= after.n;
-        (writer.device == self.device && writer.n < self.n) || self.after.is_some_and(was_built_on)
+        let is_of_this = writer.device == self.device && writer.n < self.n;
+        is_of_this || self.after.iter().any(|before| before.had_said(writer))
     }
 
     /// Whether the author had provably seen this entry.
@@ -165,7 +154,7 @@ pub fn delete(record: &mut Record, author: &Author, v: Seq) -> PathOutcome {
         return PathOutcome::Already;
     }
     record.writers.insert(v, Writer { submission: author.submission, device: author.device, n: author.n });
-    record.deletions.push(Deletion { by: v, saw: author.seen.certain() });
+    record.deletions.push(Deletion { by: v, saw: author.seen.certain(), after: author.after.clone() });
     settle(record, v);
     if record.is_live() { PathOutcome::Conflict } else { PathOutcome::Applied }
 }
@@ -308,7 +297,7 @@ pub fn resolve_deletion(
         if unseen.is_none() {
             record.deletions.clear();
         }
-        record.deletions.push(Deletion { by: v, saw });
+        record.deletions.push(Deletion { by: v, saw, after: Vec::new() });
     }
     record.questions.remove(&Path::record());
     settle(record, v);

@@ -64,6 +64,24 @@ pub struct Writer {
     pub n: i64,
 }
 
+/// How far one had come on another device: a phone that was cloned goes on as another one, and what it had said before stays
+/// under the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// The device.
+    pub device: DeviceId,
+    /// The number, on that device, of the last submission that one knows of. What it said later may be another phone's, a clone
+    /// that went on as it.
+    pub n: i64,
+}
+
+impl Predecessor {
+    /// Whether an entry had been said there by then.
+    pub fn had_said(&self, writer: &Writer) -> bool {
+        writer.device == self.device && writer.n <= self.n
+    }
+}
+
 /// One value that somebody holds to be true, and the log entries that say so.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Claim {
@@ -140,6 +158,9 @@ pub struct Deletion {
     pub by: Seq,
     /// Everything up to here had been seen.
     pub saw: Seq,
+    /// And what its author had said on other devices before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Predecessor>,
 }
 
 /// The merged state of one record.
@@ -237,7 +258,9 @@ impl Record {
         seq <= deletion.saw
             || match (self.writers.get(&seq), self.writers.get(&deletion.by)) {
                 (Some(writer), Some(deleter)) => {
-                    !deleter.device.uuid().is_nil() && writer.device == deleter.device && writer.n < deleter.n
+                    let is_own =
+                        !deleter.device.uuid().is_nil() && writer.device == deleter.device && writer.n < deleter.n;
+                    is_own || deletion.after.iter().any(|before| before.had_said(writer))
                 }
                 _ => false,
             }

@@ -1,5 +1,6 @@
 //! Definitions that are refused, each with its place and reason, and what a form answers about itself.
 
+use muong_domain::access::Action;
 use muong_domain::form::{Catalog, CatalogError, Form, View};
 use muong_domain::id::RecordId;
 use muong_domain::record::Path;
@@ -131,6 +132,7 @@ fn a_wrong_definition_is_refused_with_place_and_reason() {
         ("/occurred_on", json!(["came"]), "occurred_on[0]", "no date"),
         ("/subject", json!("none"), "subject", "whose"),
         ("/subject", json!({"field": "day"}), "subject.field", "reference to a person"),
+        ("/reported_by", json!("everybody"), "reported_by", "unknown variant"),
     ];
     for (pointer, value, place, reason) in cases {
         let (found_place, found_reason) = refused(&changed(pointer, value.clone()));
@@ -164,6 +166,38 @@ fn a_form_answers_about_its_paths() {
 }
 
 #[test]
+fn a_form_says_who_reports_it_and_whether_it_is_about_persons() {
+    let about = |subject: Value| parse(&changed("/subject", subject));
+    let by_reviewers = |subject: Value| {
+        let mut definition = changed("/subject", subject);
+        definition["reported_by"] = json!("reviewers");
+        parse(&definition)
+    };
+    let itself = about(json!("self"));
+    assert!(itself.is_about_person());
+    assert_eq!(itself.action_to_report(), Action::ReportPersons);
+    assert_eq!(by_reviewers(json!("self")).action_to_report(), Action::Review);
+    assert!(!itself.definition_json().contains("reported_by"), "what is usual is not written");
+    // Whoever sees no persons sees the record, without who is named in it; and that is erased by the record's own id.
+    let named = about(json!("named"));
+    let (record, view) = (RecordId::new(Uuid::from_u128(9)), View::default());
+    assert!(!named.is_about_person() && named.is_personal(&Path::field("nickname")));
+    assert_eq!(named.action_to_report(), Action::Report);
+    assert_eq!(named.subject(&view, record), Some(record));
+    assert_eq!(by_reviewers(json!("named")).action_to_report(), Action::Review);
+}
+
+#[test]
+fn a_form_that_names_somebody_has_a_personal_field() {
+    let mut definition = changed("/subject", json!("named"));
+    definition["fields"][3]["personal"] = json!(false);
+    definition["items"][0]["fields"][1]["personal"] = json!(false);
+    let (place, reason) = refused(&definition);
+    assert_eq!(place, "subject");
+    assert!(reason.contains("no field is personal"), "{reason}");
+}
+
+#[test]
 fn published_versions_stay_and_fit_together() {
     let mut catalog = Catalog::default();
     catalog.insert(parse(&definition())).expect("a first version");
@@ -175,6 +209,8 @@ fn published_versions_stay_and_fit_together() {
         ("/items/0/key", json!("uuid"), "notes"),
         ("/items/0/fields/0/type", json!("decimal"), "notes/page"),
         ("/items/0/fields/1/personal", json!(false), "notes/by"),
+        ("/subject", json!("named"), "subject"),
+        ("/reported_by", json!("reviewers"), "reported_by"),
     ] {
         let mut next = changed(pointer, value);
         next["version"] = json!(2);

@@ -1,4 +1,4 @@
-//! The three built-in forms: they are sound, and the shared cases, which clients run too, come out as written.
+//! The built-in forms: they are sound, and the shared cases, which clients run too, come out as written.
 
 use muong_domain::form::{Catalog, Form, View};
 use muong_domain::id::UnitId;
@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-const FORMS: [(&str, &str); 3] = [
+const FORMS: [(&str, &str); 4] = [
     ("forms/branch_meeting.json", include_str!("../../../forms/branch_meeting.json")),
     ("forms/person.json", include_str!("../../../forms/person.json")),
     ("forms/development_step.json", include_str!("../../../forms/development_step.json")),
+    ("forms/supervision_assignment.json", include_str!("../../../forms/supervision_assignment.json")),
 ];
 
 fn catalog() -> Catalog {

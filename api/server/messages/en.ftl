@@ -221,6 +221,7 @@ quarantine-reason_required = A decision needs a reason. Give a short one and sen
 ## Moving a record
 
 record-moved = What you report on has gone to another unit, so your report waits for a reviewer. Nothing of it is lost; sync, and report for the unit where it is now if that is yours.
+record-moved_beyond_review = What it reports on has gone to a unit that you do not review, or for which you may not report what is your own. Ask somebody who reviews both units.
 record-reason_required = A move needs a reason. Give a short one and send it again.
     .title = Reason required
 record-goes_with_its_person = What has happened to a person goes with that person. Move the person's own record.

@@ -221,6 +221,7 @@ quarantine-reason_required = Quyết định phải có lý do. Hãy ghi lý do 
 ## Chuyển bản ghi
 
 record-moved = Nội dung bạn báo cáo đã chuyển sang đơn vị khác nên báo cáo đang chờ người xét. Không có gì bị mất; hãy đồng bộ, và báo cáo cho đơn vị hiện tại nếu đơn vị đó thuộc phạm vi của bạn.
+record-moved_beyond_review = Nội dung được báo cáo đã chuyển sang đơn vị mà bạn không xét duyệt, hoặc không được tự báo cáo. Hãy nhờ người xét duyệt cả hai đơn vị.
 record-reason_required = Việc chuyển phải có lý do. Hãy ghi lý do ngắn gọn rồi gửi lại.
     .title = Thiếu lý do
 record-goes_with_its_person = Các bước của một người đi cùng hồ sơ của người đó. Hãy chuyển chính hồ sơ của người đó.

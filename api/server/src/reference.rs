@@ -86,7 +86,7 @@ impl Reference {
 
 /// Whether records of the form are about a person: then the roles that never see persons never see them.
 pub fn is_about_person(form: &Form) -> bool {
-    form.definition().subject != muong_domain::form::Subject::None
+    form.is_about_person()
 }
 
 /// The last read reference data, shared by all threads.

@@ -117,6 +117,7 @@ pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> 
             .on_conflict(conflicts::id)
             .do_update()
             .set((
+                conflicts::unit_id.eq(excluded(conflicts::unit_id)),
                 conflicts::fields.eq(excluded(conflicts::fields)),
                 conflicts::code.eq(excluded(conflicts::code)),
                 conflicts::closed_seq.eq(excluded(conflicts::closed_seq)),

@@ -88,12 +88,14 @@ pub(crate) fn alias_rows(
     Ok(found)
 }
 
-/// Puts rows of other ids back; those that are there stay.
+/// Writes rows of other ids as they now stand.
 pub(crate) fn put_back_aliases(tx: &mut Tx<'_>, rows: &[AliasRow]) -> Result<(), StoreError> {
-    for chunk in rows.chunks(BIND_CHUNK) {
+    for row in rows {
         on_backend!(tx.conn(), c => diesel::insert_into(record_aliases::table)
-            .values(chunk)
-            .on_conflict_do_nothing()
+            .values(row)
+            .on_conflict((record_aliases::alias, record_aliases::unit_id))
+            .do_update()
+            .set(record_aliases::seq.eq(excluded(record_aliases::seq)))
             .execute(c))?;
     }
     Ok(())
@@ -162,6 +164,16 @@ pub(crate) fn move_rows(
 /// Which of these records have been in which other units than their own.
 pub fn left(read: &mut impl Reading, records: &[RecordId]) -> Result<Vec<Name>, StoreError> {
     Ok(move_rows(read, records.iter().copied())?.iter().map(MoveRow::name).collect())
+}
+
+/// Notes that records have left units, or are spoken of there as if they had, each as of an entry.
+pub fn leave(tx: &mut Tx<'_>, left: &[(Name, Seq)]) -> Result<(), StoreError> {
+    let row = |((record, unit), seq): &(Name, Seq)| MoveRow {
+        record_id: (*record).into(),
+        unit_id: (*unit).into(),
+        seq: seq.0,
+    };
+    put_back_moves(tx, &left.iter().map(row).collect::<Vec<_>>())
 }
 
 /// Writes rows as they now stand.

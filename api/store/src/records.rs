@@ -191,9 +191,15 @@ pub fn ids_about(read: &mut impl Reading, people: &[RecordId]) -> Result<Vec<Rec
     Ok(found.into_iter().map(|id| RecordId::new(id.0)).collect())
 }
 
-/// Puts rows back as they stood.
+/// Puts rows back as they stood, also in which unit: what is saved otherwise stays where it is.
 pub(crate) fn put_back(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), StoreError> {
-    Ok(insert_rows(tx.conn(), rows)?)
+    insert_rows(tx.conn(), rows)?;
+    for row in rows {
+        on_backend!(tx.conn(), c => diesel::update(records::table.find(row.id))
+            .set(records::unit_id.eq(row.unit_id))
+            .execute(c))?;
+    }
+    Ok(())
 }
 
 /// Records by id.

@@ -12,7 +12,7 @@ use crate::quarantine::Closing;
 use crate::schema::{erased_records, erased_submissions};
 use crate::submissions::{self, Received, StoredSubmission};
 use crate::transaction::{Reading, Tx};
-use crate::{conflicts, names, quarantine, records};
+use crate::{compaction, conflicts, names, quarantine, records};
 use diesel::prelude::*;
 use muong_domain::id::{ConflictId, RecordId, Seq, SubmissionId, UnitId, UserId};
 use serde::{Deserialize, Serialize};
@@ -280,11 +280,11 @@ impl Remains {
             self.records.iter().map(|row| stamp(row.id, row.unit_id, &row.form, row.version, row.state == "live"));
         let aliases = self.aliases.iter().map(|row| stamp(row.alias, row.unit_id, "alias", row.seq, true));
         let left = self.left().map(|(row, form)| stamp(row.record_id, row.unit_id, form, row.seq, false));
-        // What has been compacted stays away.
         let floor = tx.head().floor;
-        let records = records.chain(left).filter(|row| row.present || row.seq > floor);
-        feed::stamp_records(tx, records.map(|row| (row, Before::Unknown)).collect())?;
-        feed::stamp(tx, aliases.collect())
+        feed::stamp_records(tx, records.chain(left).map(|row| (row, Before::Unknown)).collect())?;
+        feed::stamp(tx, aliases.collect())?;
+        // What has been compacted is taken away again.
+        if floor > Seq::ZERO { compaction::remove(tx, floor).map(drop) } else { Ok(()) }
     }
 
     /// The units that records have left and are not in again, with the records' forms.

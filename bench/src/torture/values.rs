@@ -21,8 +21,8 @@ struct Spoken {
     said: Submission,
     seq: Seq,
     device: Uuid,
-    /// The device and the number of what it builds on, when that is another device's.
-    after: Option<(Uuid, i64)>,
+    /// How far its author had come on other devices, by what it builds on.
+    before: Vec<(Uuid, i64)>,
     /// By path: from what to what, each as the fields that it names.
     changes: BTreeMap<Path, Changes>,
 }
@@ -33,10 +33,10 @@ impl Spoken {
         self.changes.get(path).is_some_and(|changes| changes.values().any(|change| change.from != change.to))
     }
 
-    /// Whether what another one said is an own earlier one: of the same device, or of the one that said what this builds on.
+    /// Whether what another one said is an own earlier one: of the same device, or of those that said what this builds on.
     fn follows(&self, earlier: &Self) -> bool {
-        let is_built_on = |(device, n): (Uuid, i64)| earlier.device == device && earlier.said.n <= n;
-        (self.device == earlier.device && self.said.n > earlier.said.n) || self.after.is_some_and(is_built_on)
+        let is_built_on = |(device, n): &(Uuid, i64)| earlier.device == *device && earlier.said.n <= *n;
+        (self.device == earlier.device && self.said.n > earlier.said.n) || self.before.iter().any(is_built_on)
     }
 
     /// Whether its author had certainly seen what another one said.
@@ -140,19 +140,27 @@ fn spoken(
             let form = stored.form.as_ref().and_then(|form| forms.get(form)).ok_or("a change of no known form")?;
             changes.entry(form.path_of(field)).or_default().insert(field.clone(), change.clone());
         }
-        all.push((record, Spoken { said, seq: stored.seq, device: stored.device.uuid(), after: None, changes }));
+        all.push((record, Spoken { said, seq: stored.seq, device: stored.device.uuid(), before: Vec::new(), changes }));
     }
     Ok(all)
 }
 
-/// Tells each of what was said of a record what it builds on, when another device said that.
+/// Tells each of what was said of a record how far its author had come on other devices: by all that it builds on, one after
+/// the other.
 fn find_predecessors(spoken: &mut [Spoken]) {
-    let numbers: HashMap<SubmissionId, (Uuid, i64)> =
-        spoken.iter().map(|one| (one.said.id, (one.device, one.said.n))).collect();
+    let built_on = |one: &Spoken| one.said.base.as_ref().and_then(|base| base.after);
+    let all: HashMap<SubmissionId, (Uuid, i64, Option<SubmissionId>)> =
+        spoken.iter().map(|one| (one.said.id, (one.device, one.said.n, built_on(one)))).collect();
     for one in spoken {
-        let after = one.said.base.as_ref().and_then(|base| base.after);
-        let said = after.and_then(|after| numbers.get(&after).copied());
-        one.after = said.filter(|(device, _)| *device != one.device);
+        let mut next = built_on(one);
+        // No longer than there are any: a phone that has lost something can say what goes round in a circle.
+        for _ in 0..all.len() {
+            let Some((device, n, earlier)) = next.and_then(|id| all.get(&id).copied()) else { break };
+            if device != one.device {
+                one.before.push((device, n));
+            }
+            next = earlier;
+        }
     }
 }
 

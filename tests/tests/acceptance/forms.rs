@@ -47,7 +47,7 @@ fn version_two() -> Value {
 fn the_forms_are_those_of_the_program(app: &TestApp) {
     let list = app.sign_in(SECRETARY).read("/v1/forms");
     let listed: Vec<&str> = list["items"].as_array().expect("a list").iter().map(|form| text(&form["code"])).collect();
-    assert_eq!(listed, ["branch_meeting", "development_step", "person"]);
+    assert_eq!(listed, ["branch_meeting", "development_step", "person", "supervision_assignment"]);
 }
 
 fn a_list_of_forms_is_filtered_and_goes_on_where_its_page_ends(app: &TestApp) {
@@ -60,7 +60,10 @@ fn a_list_of_forms_is_filtered_and_goes_on_where_its_page_ends(app: &TestApp) {
         (named, list["next"].as_str().map(str::to_owned))
     };
     let (all, end) = of("/v1/forms");
-    assert_eq!(all, ["branch_meeting 1", "branch_meeting 2", "development_step 1", "person 1"]);
+    assert_eq!(
+        all,
+        ["branch_meeting 1", "branch_meeting 2", "development_step 1", "person 1", "supervision_assignment 1"]
+    );
     assert_eq!(end, None);
     assert_eq!(of("/v1/forms?code=branch_meeting").0, ["branch_meeting 1", "branch_meeting 2"]);
     assert_eq!(of("/v1/forms?in_force=false").0, ["branch_meeting 2"]);
@@ -74,8 +77,8 @@ fn a_list_of_forms_is_filtered_and_goes_on_where_its_page_ends(app: &TestApp) {
     assert_eq!(of("/v1/forms?code=no_such_form").0, Vec::<String>::new());
     let (first, next) = of("/v1/forms?limit=3");
     assert_eq!(first, ["branch_meeting 1", "branch_meeting 2", "development_step 1"]);
-    let (last, end) = of(&format!("/v1/forms?limit=3&cursor={}", next.expect("there is one more")));
-    assert_eq!((last, end), (vec!["person 1".to_owned()], None));
+    let (last, end) = of(&format!("/v1/forms?limit=3&cursor={}", next.expect("there are two more")));
+    assert_eq!((last, end), (vec!["person 1".to_owned(), "supervision_assignment 1".to_owned()], None));
     secretary.get("/v1/forms?limit=3&cursor=nonsense").problem(400, "request.cursor_invalid");
 }
 

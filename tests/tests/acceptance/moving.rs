@@ -2,12 +2,12 @@
 
 use chrono::TimeDelta;
 use muong_domain::access::Role;
-use muong_tests::builders::{MEETING, PERSON, STEP, meeting, person, step};
-use muong_tests::client::{text, uuid};
+use muong_tests::builders::{MEETING, PERSON, STEP, meeting, object, person, roll, step};
+use muong_tests::client::{number, text, uuid};
 use muong_tests::phone::kinds;
 use muong_tests::province::{
-    ADMIN, AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, NOBODY, OTHER_COMMUNE,
-    PHIENG_SANG, PROVINCE, SECRETARY, STRANGER,
+    ADMIN, AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, MUONG_CHA, MUONG_NHE, NA_LONG, NEIGHBOUR, NOBODY, OFFICER,
+    OTHER_COMMUNE, PHIENG_SANG, PROVINCE, SECRETARY, STRANGER,
 };
 use muong_tests::replay::rebuilds_the_same_store;
 use muong_tests::review::{quarantined, release, resolve};
@@ -27,6 +27,12 @@ on_both!(
     its_history_and_its_disputes_go_with_it,
     a_move_stands_in_the_audit_of_both_units,
     the_log_alone_repeats_moves_also_of_somebody_erased_later,
+    nobody_releases_into_a_unit_that_they_do_not_review_or_may_not_report_for,
+    what_was_said_of_a_new_step_where_its_person_had_been_goes_on_being_heard,
+    what_builds_on_what_waits_for_somebody_gone_is_released_with_it,
+    whoever_may_not_report_what_has_gone_is_not_told_that_it_has,
+    a_step_that_is_here_is_not_sought_where_the_person_is_who_is_to_have_it,
+    the_log_alone_repeats_a_move_between_two_erasures_that_belong_together,
 );
 
 const WHY: &str = "Đã thống nhất với hai chi bộ";
@@ -144,7 +150,7 @@ fn what_is_said_to_the_unit_that_it_has_left_waits_whole_and_is_released_to_wher
     moves(&department, who, PHIENG_SANG).expect(200);
     let again = secretary.reports_as("rejected", step(HUOI_SANG, who, "branch_resolved", "2026-02-20"));
     let refused = release(&commune, &again["quarantine"], WHY).problem(422, "quarantine.not_releasable");
-    assert_eq!(refused["errors"][0]["code"], "record.moved", "{refused}");
+    assert_eq!(refused["errors"][0]["code"], "record.moved_beyond_review", "{refused}");
     all_replay(app);
 }
 
@@ -274,4 +280,129 @@ fn the_log_alone_repeats_moves_also_of_somebody_erased_later(app: &TestApp) {
     all_replay(app);
     let again = secretary.reports_as("rejected", step(HUOI_SANG, who, "ceremony_held", "2026-03-01"));
     assert_eq!(again["errors"][0]["code"], "record.moved", "{again}");
+}
+
+fn nobody_releases_into_a_unit_that_they_do_not_review_or_may_not_report_for(app: &TestApp) {
+    let (secretary, department) = (app.sign_in(SECRETARY), app.sign_in(DEPARTMENT));
+    let record = accepted(&secretary, meeting(HUOI_SANG));
+    app.grant(SECRETARY, Role::Cadre, PHIENG_SANG);
+    moves(&department, record, PHIENG_SANG).expect(200);
+    let broken = Submission::edit(MEETING, record, HUOI_SANG).changes_group(&roll(), &json!({"excused": 5}));
+    let waits = secretary.reports_as("rejected", broken)["quarantine"].clone();
+    // It waits where the meeting was; the meeting has come back since.
+    let other = app.sign_in(OTHER_COMMUNE);
+    assert_eq!(quarantined(&other, &waits)["unit"], json!(PHIENG_SANG));
+    moves(&department, record, HUOI_SANG).expect(200);
+    let refused = release(&other, &waits, WHY).problem(422, "quarantine.not_releasable");
+    assert_eq!(refused["errors"][0]["code"], "record.moved_beyond_review", "{refused}");
+    // Who reviews the other unit as well, but may not report there, does not release what is their own.
+    app.grant(SECRETARY, Role::ProvincialReviewer, PROVINCE);
+    let (who, _) = candidate(&secretary);
+    moves(&department, who, NA_LONG).expect(200);
+    let own = secretary.reports_as("rejected", step(HUOI_SANG, who, "dossier_complete", "2026-02-10"));
+    let refused = release(&secretary, &own["quarantine"], WHY).problem(422, "quarantine.not_releasable");
+    assert_eq!(refused["errors"][0]["code"], "record.moved_beyond_review", "{refused}");
+    release(&department, &own["quarantine"], WHY).expect(200);
+    all_replay(app);
+}
+
+fn what_was_said_of_a_new_step_where_its_person_had_been_goes_on_being_heard(app: &TestApp) {
+    let (secretary, commune) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE));
+    let (who, _) = candidate(&secretary);
+    app.grant(SECRETARY, Role::Cadre, NA_LONG);
+    moves(&commune, who, NA_LONG).expect(200);
+    let create = secretary.says(step(HUOI_SANG, who, "dossier_complete", "2026-02-10"));
+    let exempt = step(HUOI_SANG, who, "temporary_out", "2026-02-12").to("until", "2026-04-01");
+    let exempt = secretary.says(exempt);
+    let withdraw = secretary.says(Submission::delete(exempt.record(), HUOI_SANG).after(exempt.id()));
+    let pushed = secretary.push(&[&create, &exempt, &withdraw]);
+    assert_eq!(pushed.statuses(), ["accepted", "accepted", "accepted"], "{pushed:?}");
+    // Also by a later push, which no longer names the person.
+    let later = secretary.says(Submission::delete(create.record(), HUOI_SANG).after(create.id()));
+    assert_eq!(secretary.push(&[&later]).statuses(), ["accepted"]);
+    let record = secretary.read(&format!("/v1/records/{}", create.record()));
+    assert_eq!((&record["unit"], &record["state"]), (&json!(NA_LONG), &json!("deleted")));
+    let said = secretary.read(&format!("/v1/records/{}/submissions", create.record()));
+    assert_eq!(said["items"].as_array().map(Vec::len), Some(2), "{said}");
+    all_replay(app);
+}
+
+fn what_builds_on_what_waits_for_somebody_gone_is_released_with_it(app: &TestApp) {
+    let (secretary, commune) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE));
+    let (who, _) = candidate(&secretary);
+    moves(&commune, who, NA_LONG).expect(200);
+    let create = secretary.says(step(HUOI_SANG, who, "dossier_complete", "2026-02-10"));
+    let withdraw = secretary.says(Submission::delete(create.record(), HUOI_SANG).after(create.id()));
+    let pushed = secretary.push(&[&create, &withdraw]);
+    let reasons: Vec<&Value> = pushed.results().iter().map(|result| &result["errors"][0]["code"]).collect();
+    assert_eq!(reasons, ["record.moved", "submission.depends_on_quarantined"]);
+    let results = release(&commune, &pushed.results()[0]["quarantine"], WHY).expect(200);
+    assert_eq!(results["results"].as_array().map(Vec::len), Some(2), "{results}");
+    let neighbour = app.sign_in(NEIGHBOUR);
+    let said = neighbour.read(&format!("/v1/records/{}/submissions", create.record()));
+    assert_eq!(said["items"].as_array().map(Vec::len), Some(2), "{said}");
+    all_replay(app);
+}
+
+fn whoever_may_not_report_what_has_gone_is_not_told_that_it_has(app: &TestApp) {
+    let (secretary, commune, officer) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE), app.sign_in(OFFICER));
+    let (who, _) = candidate(&secretary);
+    let tells = || {
+        let of = |record| {
+            let delete = officer.says(Submission::delete(record, HUOI_SANG));
+            let edit = officer.says(Submission::edit(MEETING, record, HUOI_SANG).to("place", "Nhà văn hóa"));
+            officer.push(&[&delete, &edit]).statuses().join(" ")
+        };
+        (of(who), of(id()))
+    };
+    let before = tells();
+    moves(&commune, who, NA_LONG).expect(200);
+    assert_eq!((tells(), before.0.as_str()), (before.clone(), before.1.as_str()));
+}
+
+fn a_step_that_is_here_is_not_sought_where_the_person_is_who_is_to_have_it(app: &TestApp) {
+    let (secretary, commune) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE));
+    let (gone, stays) = (candidate(&secretary).0, candidate(&secretary).0);
+    let said = secretary.says(exempted(stays));
+    secretary.push(&[&said]);
+    moves(&commune, gone, NA_LONG).expect(200);
+    let edit = Submission::edit(STEP, said.record(), HUOI_SANG);
+    let edit = edit.changes_group(&event(stays), &json!({"person": gone})).after(said.id());
+    assert_eq!(secretary.push(&[&secretary.says(edit.clone())]).only()["missing"], json!(gone));
+    let lost = secretary.reports_as("rejected", edit.anew().with("after_lost", true));
+    assert_eq!(lost["errors"][0]["code"], "person.unknown", "{lost}");
+    assert_eq!(quarantined(&secretary, &lost["quarantine"])["unit"], json!(HUOI_SANG));
+}
+
+fn exempted(person: Uuid) -> Submission {
+    step(HUOI_SANG, person, "exempted", "2026-02-02").to("until", "2026-06-01")
+}
+
+fn event(person: Uuid) -> serde_json::Map<String, Value> {
+    object(json!({"person": person, "step": "exempted", "on": "2026-02-02", "until": "2026-06-01", "status": null,
+        "certificate_on": null, "decision_on": null, "ceremony_on": null, "official_on": null}))
+}
+
+fn the_log_alone_repeats_a_move_between_two_erasures_that_belong_together(app: &TestApp) {
+    let (secretary, department) = (app.sign_in(SECRETARY), app.sign_in(DEPARTMENT));
+    let (one, other) = (candidate(&secretary).0, candidate(&secretary).0);
+    let said = secretary.says(exempted(one));
+    let seen = secretary.push(&[&said]);
+    let edit = Submission::edit(STEP, said.record(), HUOI_SANG).seen(&seen.0, number(&seen.0["head"]));
+    secretary.reports_as("merged", edit.changes_group(&event(one), &json!({"person": other})));
+    // Somebody tells of them in another unit, before they come there.
+    let neighbour = app.sign_in(NEIGHBOUR);
+    let early = step(NA_LONG, other, "exempted", "2026-02-03").to("until", "2026-06-01").with("after_lost", true);
+    neighbour.reports_as("rejected", early);
+    let erase = |person: Uuid| {
+        let reason = json!({"reason": "Người này đã rút lại sự đồng ý."});
+        department.post(&format!("/v1/records/{person}/erasure"), &reason).expect(200);
+    };
+    erase(one);
+    moves(&department, other, NA_LONG).expect(200);
+    moves(&department, other, PHIENG_SANG).expect(200);
+    moves(&department, one, NA_LONG).expect(200);
+    all_replay(app);
+    erase(other);
+    all_replay(app);
 }

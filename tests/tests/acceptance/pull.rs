@@ -60,7 +60,7 @@ fn a_phone_that_has_nothing_gets_what_its_user_may_see_and_nothing_else(app: &Te
     assert_eq!((&page["more"], &page["durable_before"]), (&json!(false), &json!(0)));
     let units: BTreeSet<Uuid> = phone.of_kind("unit").into_keys().collect();
     assert_eq!(units, BTreeSet::from([PROVINCE, MUONG_NHE, HUOI_SANG]), "one's own unit, and those above it");
-    assert_eq!(phone.of_kind("form").len(), 3);
+    assert_eq!(phone.of_kind("form").len(), 4);
     let grants: Vec<Value> = phone.of_kind("grant").into_values().collect();
     assert_eq!(grants.len(), 1);
     assert_eq!((&grants[0]["data"]["role"], &grants[0]["unit"]), (&json!("cadre"), &json!(HUOI_SANG)));
@@ -200,7 +200,7 @@ fn a_liaison_gets_no_persons_an_administrator_no_content_and_the_province_no_cop
         let mut phone = Phone::default();
         phone.pulls_by(&who, 2);
         assert_eq!((phone.records().len(), phone.of_kind("unit").len()), (content, units), "{login}");
-        assert_eq!(phone.of_kind("form").len(), 3, "{login}");
+        assert_eq!(phone.of_kind("form").len(), 4, "{login}");
     }
     let officer = app.sign_in(OFFICER);
     let mut phone = Phone::default();

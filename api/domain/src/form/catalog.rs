@@ -88,6 +88,9 @@ fn incompatible(new: &Definition, old: &Definition) -> Option<(String, String)> 
     if new.subject != old.subject {
         return Some(("subject".to_owned(), "names someone else".to_owned()));
     }
+    if new.reported_by != old.reported_by {
+        return Some(("reported_by".to_owned(), "lets others report it".to_owned()));
+    }
     if new.natural_key != old.natural_key {
         return Some(("natural_key".to_owned(), "names other fields".to_owned()));
     }

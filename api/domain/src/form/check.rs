@@ -354,6 +354,7 @@ fn check_subject(definition: &Definition) -> Checked<()> {
     let personal = definition.fields.iter().chain(items).any(|field| field.personal);
     match &definition.subject {
         Subject::None => ensure(!personal, "subject", "is missing, but there are personal fields: whose are they?"),
+        Subject::Named => ensure(personal, "subject", "says that somebody is named, but no field is personal"),
         Subject::Itself => Ok(()),
         Subject::Field(name) => {
             let field = definition.fields.iter().find(|field| &field.name == name);

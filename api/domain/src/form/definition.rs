@@ -35,6 +35,9 @@ pub struct Definition {
     /// Whose record it is, for masking, encryption and erasure.
     #[serde(default, skip_serializing_if = "Subject::is_none")]
     pub subject: Subject,
+    /// Who reports its records; left out: whoever reports for the unit.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub reported_by: ReportedBy,
     /// Groups of fields that only make sense together: each is one unit of merging.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
@@ -66,6 +69,9 @@ pub enum Subject {
     /// Nobody's: it holds no personal data.
     #[default]
     None,
+    /// It is read like a report, but names somebody in an office of whom there is no record: what is personal in it is
+    /// masked, sealed under a key of its own, and erased by the record's id.
+    Named,
     /// The record is the person.
     #[serde(rename = "self")]
     Itself,
@@ -77,6 +83,17 @@ impl Subject {
     fn is_none(&self) -> bool {
         *self == Self::None
     }
+}
+
+/// Who reports the records of a form. The others still read them, as far as they may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportedBy {
+    /// Whoever reports for the unit; what is about persons, whoever reports persons there.
+    #[default]
+    Reporters,
+    /// Whoever reviews there: what a superior decides about a unit, the unit does not tell of itself.
+    Reviewers,
 }
 
 /// Fields that are merged, contested and resolved as one value.
@@ -261,6 +278,11 @@ pub struct RuleText {
     /// Runs also when fields that it reads are empty.
     #[serde(default, skip_serializing_if = "is_false")]
     pub nullable: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_usual(by: &ReportedBy) -> bool {
+    *by == ReportedBy::Reporters
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -15,7 +15,8 @@ mod view;
 
 pub use catalog::{Catalog, CatalogError};
 pub use definition::{
-    Definition, Field, FieldType, Group, ItemKey, ItemList, KeyAlternative, ListEntry, ReferenceKind, RuleText, Subject,
+    Definition, Field, FieldType, Group, ItemKey, ItemList, KeyAlternative, ListEntry, ReferenceKind, ReportedBy,
+    RuleText, Subject,
 };
 pub use view::View;
 
@@ -23,6 +24,7 @@ pub(crate) use check::{FieldParts, ListParts, Rule, quoted};
 pub(crate) use rule::Scope;
 pub(crate) use value::normalise;
 
+use crate::access::Action;
 use crate::id::{RecordId, UnitId};
 use crate::record::Path;
 use chrono::NaiveDate;
@@ -177,8 +179,22 @@ impl Form {
     pub fn subject(&self, view: &View, record: RecordId) -> Option<RecordId> {
         match &self.definition.subject {
             Subject::None => None,
-            Subject::Itself => Some(record),
+            Subject::Named | Subject::Itself => Some(record),
             Subject::Field(name) => Uuid::try_parse(view.get(name)?.as_str()?).ok().map(RecordId::new),
+        }
+    }
+
+    /// Whether its records are about persons: then the roles that never see persons never see them. One that only names
+    /// somebody in an office is seen, without the name.
+    pub fn is_about_person(&self) -> bool {
+        !matches!(self.definition.subject, Subject::None | Subject::Named)
+    }
+
+    /// What reporting its records takes.
+    pub fn action_to_report(&self) -> Action {
+        match self.definition.reported_by {
+            ReportedBy::Reporters => Action::to_report(self.is_about_person()),
+            ReportedBy::Reviewers => Action::Review,
         }
     }
 

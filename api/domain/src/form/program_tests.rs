@@ -188,6 +188,7 @@ proptest! {
             include_str!("../../../../forms/branch_meeting.json"),
             include_str!("../../../../forms/person.json"),
             include_str!("../../../../forms/development_step.json"),
+            include_str!("../../../../forms/supervision_assignment.json"),
         ] {
             let definition: Value = serde_json::from_str(text).expect("JSON");
             let types = types(&definition);

@@ -2,6 +2,7 @@
 //! commune, so that no more than one commune's reports are in memory at once.
 
 use super::Province;
+use super::assignments;
 use super::cases::{Case, cases};
 use super::meetings;
 use super::paper;
@@ -72,7 +73,9 @@ impl<'a> Batches<'a> {
     fn advance(&mut self) {
         let province = self.province;
         let branches = province.layout.communes[self.commune].branches.clone();
-        let mut reports: Vec<(Reporter, Submission)> = Vec::new();
+        let office = province.staff.office(self.commune);
+        let assigned = branches.clone().flat_map(|at| of_committee(province, at, self.wave));
+        let mut reports: Vec<(Reporter, Submission)> = assigned.map(|report| (office, report)).collect();
         for at in branches {
             let reporter = province.staff.reporter(province.layout.branches[at].id);
             reports.extend(of_branch(province, at, self.wave).into_iter().map(|report| (reporter, report)));
@@ -145,6 +148,15 @@ impl Iterator for Batches<'_> {
 /// The first instant of an arrival, after whatever was written in the morning.
 fn arrival(province: &Province, wave: usize) -> DateTime<Utc> {
     local(province.schedule.waves[wave], 7 * 60 + 30).to_utc()
+}
+
+/// Whom the commune committee has assigned to a branch: entered at the opening, by its office.
+fn of_committee(province: &Province, at: usize, wave: usize) -> Vec<Submission> {
+    if wave > 0 {
+        return Vec::new();
+    }
+    let setting = province.setting(at);
+    assignments::of_branch(&setting).iter().map(|assignment| assignments::report(&setting, assignment)).collect()
 }
 
 /// What arrives about one branch: persons before steps, steps by date, then meetings and answers.

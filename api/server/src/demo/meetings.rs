@@ -1,6 +1,7 @@
 //! A year of branch meetings: when each was held and reported, who came, what was raised.
 //! Knows the form of a meeting; the roll comes from the people of the branch.
 
+use super::assignments;
 use super::chance::Chance;
 use super::paper::{envelope, fields, from_to};
 use super::people::{Person, Roll, roll};
@@ -126,7 +127,7 @@ pub(super) fn report(setting: &Setting<'_>, meeting: &Meeting) -> Submission {
     let presence = Presence::draw(&mut chance, roll(setting.people, meeting.on));
     submission.set.extend(presence.fields());
     submission.set.extend(conduct(&mut chance, setting, meeting));
-    attending(&mut chance, setting, &mut submission);
+    attending(&mut chance, setting, meeting, &mut submission);
     resolutions(&mut chance, meeting, &presence, &mut submission);
     issues(&mut chance, meeting, &mut submission);
     submission
@@ -204,20 +205,16 @@ fn conduct(chance: &mut Chance, setting: &Setting<'_>, meeting: &Meeting) -> Cha
     ])
 }
 
-/// A superior, and near the border often an officer; known by their assignment, never by name.
-fn attending(chance: &mut Chance, setting: &Setting<'_>, submission: &mut Submission) {
-    let commune = setting.branch.commune as u64;
-    let is_near_border = setting.commune.is_border && setting.branch.sort == Sort::Village;
-    for (permille, capacity, which) in [
-        (160, *chance.pick(&["supervisor", "cadre", "specialist"]), chance.below(4)),
-        (if is_near_border { 250 } else { 0 }, "border_officer", 10 + chance.below(3)),
-    ] {
-        if chance.permille(permille) {
-            let assignment =
-                Chance::of(setting.seed, "assignment", &[commune, which])
-                    .id(local(setting.schedule.opening, 0).timestamp_millis());
+/// Now and then a superior, and near the border often an officer; known by their assignment, never by name.
+fn attending(chance: &mut Chance, setting: &Setting<'_>, meeting: &Meeting, submission: &mut Submission) {
+    for assignment in assignments::of_branch(setting) {
+        let comes = chance.permille(if assignment.capacity == assignments::BORDER_OFFICER { 400 } else { 160 });
+        if comes && assignment.from <= meeting.on {
+            // The two forms call a member of the committee differently.
+            let is_member = assignment.capacity == "committee_member";
+            let capacity = if is_member { "supervisor" } else { assignment.capacity };
             let list = submission.items.entry("attending".to_owned()).or_default();
-            list.insert(assignment.to_string(), fields([("capacity", capacity.into())]));
+            list.insert(assignment.record.to_string(), fields([("capacity", capacity.into())]));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Pure: no store, no HTTP, no clock, no entropy. The same seed, scale and day make the same province to the last byte.
 //! Whoever calls stores the units and accounts and pushes the batches, in their order, through the ordinary push.
 
+mod assignments;
 mod batches;
 mod cases;
 pub mod chance;
@@ -64,7 +65,8 @@ impl Province {
         let meetings: usize = (0..self.layout.branches.len())
             .map(|at| months.clone().map(|month| meetings::of_month(&self.setting(at), month).len()).sum::<usize>())
             .sum();
-        (persons + meetings) as u64
+        let assigned = (0..self.layout.branches.len()).map(|at| assignments::of_branch(&self.setting(at)).len());
+        (persons + meetings + assigned.sum::<usize>()) as u64
     }
 
     fn setting(&self, at: usize) -> meetings::Setting<'_> {

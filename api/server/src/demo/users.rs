@@ -81,6 +81,8 @@ pub struct Staff {
     /// A device of the first cadre that has sent nothing yet: for trying by hand.
     pub spare: Reporter,
     by_branch: HashMap<UnitId, Reporter>,
+    /// The offices of the communes, in their order.
+    offices: Vec<Reporter>,
 }
 
 /// How many branches of the showcase the liaison is assigned to.
@@ -108,6 +110,7 @@ impl Staff {
         let mut staff = hiring.staff(liaison, former, spare);
         for (at, commune) in layout.communes.iter().enumerate() {
             let office = office(seed, at);
+            staff.offices.push(office);
             staff.by_branch.extend(layout.branches[commune.branches.clone()].iter().map(|branch| (branch.id, office)));
         }
         staff.by_branch.extend(by_branch);
@@ -117,6 +120,11 @@ impl Staff {
     /// Who reports for the branch.
     pub fn reporter(&self, branch: UnitId) -> Reporter {
         self.by_branch[&branch]
+    }
+
+    /// The office of a commune committee, by the commune's place in the layout: it reviews there.
+    pub fn office(&self, commune: usize) -> Reporter {
+        self.offices[commune]
     }
 }
 
@@ -170,6 +178,7 @@ impl Hiring {
             former,
             spare,
             by_branch: HashMap::new(),
+            offices: Vec::new(),
         }
     }
 

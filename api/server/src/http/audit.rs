@@ -146,7 +146,6 @@ fn place_of(bytes: &[u8]) -> Option<Place> {
     responses(
         (status = 200, description = "A page.", body = PageBody<TraceBody>),
         (status = 400, description = "The query or the cursor cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller is no auditor.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted.", body = ProblemBody, content_type = "application/problem+json"),
     )

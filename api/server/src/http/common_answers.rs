@@ -1,5 +1,5 @@
-//! What an operation may be answered with whatever it does: there is no room, its body does not come or is not taken, a
-//! second factor must be enrolled first. Added to each operation of the OpenAPI document that does not tell it itself.
+//! What an operation may be answered with whatever it does: there is no room, nobody has signed in, its body does not come or is
+//! not taken, a second factor must be enrolled first. Added to each operation of the OpenAPI document that does not tell it itself.
 
 use super::error::PROBLEM_JSON;
 use super::routes::{ENROLMENT, PUBLIC};
@@ -8,6 +8,9 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 
 /// Signs of life are answered under any load.
 const NEVER_BUSY: [&str; 2] = ["/healthz", "/readyz"];
+
+/// What nearly every body is.
+const JSON: &str = "application/json";
 
 /// Tells them of every operation.
 pub fn add(document: &mut OpenApi) {
@@ -26,15 +29,19 @@ fn of(path: &str, operation: &Operation) -> Vec<(&'static str, &'static str)> {
     if !NEVER_BUSY.contains(&path) {
         answers.push(("503", "Too much waits; try again after `Retry-After`."));
     }
+    if !PUBLIC.contains(&path) {
+        answers.push(("401", "Not signed in."));
+    }
     if !PUBLIC.contains(&path) && !ENROLMENT.contains(&path) {
         answers.push(("403", "`auth.totp_enrolment_required`: one's role asks for a second factor; enrol it first."));
     }
-    if operation.request_body.is_some() {
-        answers.extend([
-            ("408", "The body came too slowly."),
-            ("413", "Too long."),
-            ("415", "A kind of body that is not taken here, or an unknown `Content-Encoding`."),
-        ]);
+    if let Some(body) = &operation.request_body {
+        let is_json = matches!(body, RefOr::T(body) if body.content.contains_key(JSON));
+        let unsupported = match is_json {
+            true => "Not JSON, or an unknown `Content-Encoding`.",
+            false => "A kind of body that is not taken here, or an unknown `Content-Encoding`.",
+        };
+        answers.extend([("408", "The body came too slowly."), ("413", "Too long."), ("415", unsupported)]);
     }
     answers
 }

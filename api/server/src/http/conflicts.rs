@@ -250,7 +250,6 @@ impl From<ConflictDetail> for ConflictDetailBody {
     responses(
         (status = 200, description = "A page.", body = PageBody<ConflictBody>),
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller reviews nothing, or must state a reason for what it asks for.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -279,7 +278,6 @@ pub async fn get_conflicts(
     responses(
         (status = 200, description = "The conflict.", body = ConflictDetailBody),
         (status = 400, description = "The id or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The caller sees the record but does not review it, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such conflict within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),

@@ -35,12 +35,8 @@ pub struct PasswordBody {
     responses(
         (status = 204, description = "Changed."),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`auth.password_wrong`, `auth.password_too_short`, `auth.password_too_long`, `auth.password_unchanged`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`auth.throttled`: wrong too often; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/me/password")]
@@ -75,7 +71,6 @@ pub struct FactorBody {
     tag = "me",
     responses(
         (status = 200, description = "Whether, and how many recovery codes are left.", body = FactorBody),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/me/totp")]
@@ -121,13 +116,9 @@ pub struct SecretBody {
     responses(
         (status = 200, description = "The secret; put it into the app, then confirm.", body = SecretBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`auth.totp_enrolled`: there is one; remove it first.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`auth.password_wrong`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`auth.throttled`: wrong too often; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/me/totp")]
@@ -172,11 +163,8 @@ pub struct RecoveryBody {
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in. `auth.totp_invalid`: the code is wrong or was used.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`auth.totp_enrolled`: it is confirmed already.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`auth.totp_not_begun`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`auth.throttled`: wrong too often; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/me/totp/confirm")]
@@ -201,11 +189,8 @@ pub async fn post_totp_confirm(
         (status = 204, description = "Removed, with its recovery codes."),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in. `auth.totp_invalid`: the code is wrong or was used.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`auth.totp_not_begun`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`auth.throttled`: wrong too often; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/me/totp/remove")]

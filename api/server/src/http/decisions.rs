@@ -123,12 +123,9 @@ fn at(code: &'static str, pointer: &str) -> Problem {
     responses(
         (status = 200, description = "Decided.", body = ResolvedBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Visible, but not for the caller to decide.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such conflict within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "Decided already.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The choice does not fit, breaks rules, or lacks a reason.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -169,12 +166,9 @@ pub async fn post_resolution(
     responses(
         (status = 200, description = "Released.", body = ReleasedBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Visible, but not for the caller to decide.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such submission within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "Dealt with already.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "It cannot be merged as it stands, or a reason is missing.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -211,12 +205,9 @@ pub async fn post_release(
     responses(
         (status = 204, description = "Discarded."),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Visible, but not for the caller to decide.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such submission within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "Dealt with already.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "A reason is missing.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -43,7 +43,6 @@ fn refused(refusal: ErasureRefusal) -> Problem {
     responses(
         (status = 200, description = "Erased.", body = ErasedBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Visible, but not for the caller to erase.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`person.already_erased`: erased already; nothing has changed.", body = ProblemBody, content_type = "application/problem+json"),

@@ -105,7 +105,6 @@ fn answer<'a, T: Serialize>(
         (status = 200, description = "The forms.", body = FormsBody<'_>, headers(("etag" = String, description = "Changes with any version, and on the day when one comes into force or ends."))),
         (status = 304, description = "Nothing has changed."),
         (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/forms")]
@@ -135,7 +134,6 @@ pub async fn get_forms(app: Data<App>, who: Authenticated, request: HttpRequest)
         (status = 200, description = "The form.", body = FormBody<'_>),
         (status = 304, description = "It has not changed."),
         (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such form.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -165,7 +163,6 @@ pub async fn get_form(
         (status = 200, description = "The version.", body = FormBody<'_>),
         (status = 304, description = "It has not changed."),
         (status = 400, description = "The version is no number.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such version.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

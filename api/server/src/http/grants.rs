@@ -139,9 +139,7 @@ pub struct GrantEndBody {
     responses(
         (status = 200, description = "A page.", body = PageBody<GrantBody>),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: not an administrator, or not of all that this touches.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/grants")]
@@ -171,12 +169,8 @@ pub async fn get_grants(
     responses(
         (status = 201, description = "Given.", body = GrantBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: not an administrator. `access.role_above`: not theirs to give. `access.own_account`: nobody administers themselves.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`user.unknown`, `unit.unknown`: or not for the caller. `grant.role_unknown`, `grant.role_excluded`, `grant.already_held`, `grant.period_empty`, `grant.begins_in_past`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/grants")]
@@ -202,13 +196,9 @@ pub async fn post_grant(
     responses(
         (status = 200, description = "As it is now.", body = GrantBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: not an administrator. `access.role_above`: not theirs to end. `access.own_account`: nobody administers themselves.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`grant.not_held`: it ends by then anyway.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/grants/{id}/end")]

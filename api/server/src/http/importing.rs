@@ -65,12 +65,9 @@ impl From<Imported> for ImportedBody {
         (status = 200, description = "A dry run: it would be imported.", body = ImportBody),
         (status = 201, description = "Imported.", body = ImportBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Not an administrator.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 415, description = "Not `text/csv`, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`import.faulty`, with every fault by line and column; `import.empty`, `import.too_many_rows`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/users/import")]

@@ -108,7 +108,6 @@ impl From<Me> for MeBody {
     responses(
         (status = 200, description = "Oneself.", body = MeBody),
         (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/me")]
@@ -204,7 +203,6 @@ impl CanBody {
     responses(
         (status = 200, description = "Yes or no, and why.", body = CanBody),
         (status = 400, description = "`request.query_invalid`: an unknown action or form, or no unit's id.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/me/can")]

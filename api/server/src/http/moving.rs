@@ -47,12 +47,9 @@ pub struct MovedBody {
     responses(
         (status = 200, description = "Moved.", body = MovedBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Visible, but the caller does not review both units.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`record.taken_there`: the unit has a record of the same key, or knows another one by this id.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`unit.unknown`: no such unit, or not for the caller. `record.goes_with_its_person`, `record.already_there`, `unit.dissolved`; `record.unfit_there`, with what it would break there; or a reason is missing.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -76,10 +76,7 @@ fn pointer(place: &str) -> String {
     responses(
         (status = 201, description = "Published.", body = PublishedBody),
         (status = 400, description = "The body is not JSON.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Not an administrator.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "The version is published already.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The definition is wrong.", body = ProblemBody, content_type = "application/problem+json"),
     )

@@ -368,7 +368,6 @@ fn pulled(pulled: Pulled) -> Result<PulledBody, Problem> {
         (status = 400, description = "The body cannot be read, or the cursor is not one that this user was given.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "Not signed in, or no longer.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Over the limits.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`request.throttled`: more than one device may pull; again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`sync.behind`: this server has not reached `at_least` yet; again after `Retry-After`, or elsewhere. Names `epoch` and `head`: in another epoch than that of the entry, ask without `at_least` and push again what is in no backup yet.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.busy`: too many wait; `server.unaudited`: the reading cannot be noted; `server.not_ready`: the database has just been changed over. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),

@@ -224,13 +224,10 @@ fn refused(refusal: PushRefusal) -> Problem {
     responses(
         (status = 200, description = "One result a submission.", body = PushedBody),
         (status = 400, description = "The frame cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`device.fork`: two devices use the same numbers; register this one anew.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Over the limits of `GET /v1/sync/limits`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.unknown`: the device is not the one of the session.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`request.throttled`: more than one device may push; the same again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/sync/push")]
@@ -268,14 +265,11 @@ pub async fn post_push(
         (status = 201, description = "Accepted.", body = ResultBody),
         (status = 202, description = "Deferred: what it builds on has not arrived.", body = ResultBody),
         (status = 400, description = "The body is empty or was cut off.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Forbidden; kept in quarantine.", body = ResultBody),
         (status = 409, description = "`device.fork`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, description = "Over the limits.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Rejected; kept in quarantine.", body = ResultBody),
         (status = 429, description = "`request.throttled`: more than one device may push; the same again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/submissions")]
@@ -359,7 +353,6 @@ pub struct LimitsBody {
     responses(
         (status = 200, description = "The limits, checked after inflation.", body = LimitsBody),
         (status = 400, description = "The query cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/sync/limits")]

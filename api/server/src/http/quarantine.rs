@@ -184,7 +184,6 @@ impl From<QuarantinedDetail> for QuarantinedDetailBody {
     responses(
         (status = 200, description = "A page.", body = PageBody<QuarantinedBody>),
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, reviews nothing and asks for others' submissions, or must state a reason for what it asks for.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
     )
@@ -211,7 +210,6 @@ pub async fn get_quarantine(app: Data<App>, who: Authenticated, request: HttpReq
     responses(
         (status = 200, description = "The submission.", body = QuarantinedDetailBody),
         (status = 400, description = "The id or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such submission of the caller's own, or within the scope of review.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),

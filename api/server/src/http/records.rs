@@ -228,7 +228,6 @@ impl SubmissionBehindBody {
     responses(
         (status = 200, description = "A page.", body = PageBody<RecordBody>),
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason for what it asks for.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`person.name_needs_branch`: a name is searched within one branch only.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
@@ -263,7 +262,6 @@ pub async fn get_records(app: Data<App>, who: Authenticated, request: HttpReques
     responses(
         (status = 200, description = "The record.", body = RecordBody),
         (status = 400, description = "The id or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),
@@ -291,7 +289,6 @@ pub async fn get_record(
     responses(
         (status = 200, description = "A page.", body = PageBody<SubmissionBehindBody>),
         (status = 400, description = "The query, the cursor or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.unaudited`: the reading cannot be noted, so nothing is shown.", body = ProblemBody, content_type = "application/problem+json"),

@@ -196,8 +196,6 @@ fn label(name: &str, platform: Option<&str>, pointer: &str) -> Result<Label, Pro
         (status = 200, description = "Signed in.", body = SignedInBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`auth.bad_credentials`, `auth.device_revoked`. `auth.totp_required`, `auth.totp_invalid`: send the code of the second factor as `totp`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.not_registered`: sign in without the device's id. `device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`auth.throttled`: too many attempts, also of those that succeed; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 503, description = "`server.busy`: too many sign in at once; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
@@ -238,10 +236,7 @@ pub async fn post_sign_in(
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 401, description = "`auth.refresh_invalid`, `auth.refresh_reused`, `auth.device_revoked`: sign in again.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`auth.user_disabled`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`auth.throttled`: too many wrong tokens; `request.throttled`: this session is refreshed too often. Again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/auth/refresh")]
@@ -263,7 +258,6 @@ pub async fn post_refresh(
     tag = "sign-in",
     responses(
         (status = 204, description = "Signed out."),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/auth/sign-out")]
@@ -282,9 +276,6 @@ pub async fn post_sign_out(app: Data<App>, who: Authenticated) -> Result<HttpRes
     responses(
         (status = 201, description = "Registered.", body = SignedInBody),
         (status = 400, description = "The body cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`device.name_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`request.throttled`: too many devices; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )

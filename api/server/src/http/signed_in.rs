@@ -100,7 +100,6 @@ fn session_body(listed: Listed, who: &Authenticated) -> ListedSessionBody {
     responses(
         (status = 200, description = "A page.", body = PageBody<ListedDeviceBody>),
         (status = 400, description = "The query or the cursor cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such user, or not for the caller.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -129,9 +128,7 @@ pub async fn get_devices(
     responses(
         (status = 204, description = "Revoked."),
         (status = 400, description = "The id cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such device, or not for the caller.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[delete("/v1/devices/{id}")]
@@ -155,7 +152,6 @@ pub async fn delete_device(app: Data<App>, who: Authenticated, id: Path<Uuid>) -
     responses(
         (status = 200, description = "A page.", body = PageBody<ListedSessionBody>),
         (status = 400, description = "The query or the cursor cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such user, or not for the caller.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
@@ -184,9 +180,7 @@ pub async fn get_sessions(
     responses(
         (status = 204, description = "Ended."),
         (status = 400, description = "The id cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such session, or not for the caller.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[delete("/v1/sessions/{id}")]

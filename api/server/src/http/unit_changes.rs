@@ -158,12 +158,8 @@ fn scheme_code(scheme: &str, code: &str, pointer: &str) -> Result<SchemeCode, Pr
     responses(
         (status = 201, description = "Founded.", body = UnitBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Not an administrator.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`unit.unknown`: no such unit above, or not for the caller. `unit.parent_unknown`, `unit.kind_of_other_tree`, `unit.code_unfit`, `unit.code_taken`, `unit.founded_later`, `user.label_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/units")]
@@ -197,13 +193,9 @@ pub async fn post_unit(
     responses(
         (status = 200, description = "As it is now.", body = UnitBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: the caller does not administer it, or not what stands above it.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`unit.too_early`, `unit.unchanged`, `unit.dissolved`, `user.label_invalid`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/units/{id}/rename")]
@@ -230,13 +222,9 @@ pub async fn post_unit_rename(
     responses(
         (status = 200, description = "As it is now.", body = UnitBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: the caller does not administer it, or not what stands above it.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`unit.unknown`, `unit.parent_unknown`, `unit.parent_of_other_tree`, `unit.circle`, `unit.date_in_future`, `unit.too_early`, `unit.unchanged`, `unit.dissolved`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/units/{id}/move")]
@@ -262,13 +250,9 @@ pub async fn post_unit_move(
     responses(
         (status = 200, description = "As it is now.", body = UnitBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: the caller does not administer it, or not what stands above it.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`unit.has_units_below`, `unit.too_early`, `unit.dissolved`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/units/{id}/dissolve")]
@@ -294,13 +278,9 @@ pub async fn post_unit_dissolve(
     responses(
         (status = 200, description = "As it is now.", body = UnitBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: the caller does not administer it, or not what stands above it.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`unit.code_unfit`, `unit.code_taken`, `unit.too_early`, `unit.unchanged`, `unit.dissolved`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/units/{id}/codes")]
@@ -335,10 +315,8 @@ pub async fn post_unit_code(
     responses(
         (status = 200, description = "A page.", body = PageBody<CoverageBody>),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Not an administrator.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/units/{id}/coverage")]
@@ -377,13 +355,9 @@ fn position(bytes: &[u8]) -> Option<(UnitId, NaiveDate)> {
     responses(
         (status = 204, description = "Said."),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "Not an administrator.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`unit.unknown`: no such village, or not for the caller. `unit.not_a_village`, `unit.not_a_branch`, `unit.unchanged`, `unit.too_early`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/units/{id}/coverage")]

@@ -126,7 +126,6 @@ impl From<SeenUnit> for UnitBody {
     responses(
         (status = 200, description = "A page.", body = PageBody<UnitBody>),
         (status = 400, description = "The query or the cursor cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/units")]
@@ -153,7 +152,6 @@ pub async fn get_units(
     responses(
         (status = 200, description = "The unit.", body = UnitBody),
         (status = 400, description = "The id cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such unit within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

@@ -179,9 +179,7 @@ fn position(order: &UserOrder, bytes: &[u8]) -> Option<UserOrder> {
     responses(
         (status = 200, description = "A page.", body = PageBody<UserBody>),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: not an administrator, or not of all that this touches.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/users")]
@@ -216,10 +214,8 @@ pub async fn get_users(
     responses(
         (status = 200, description = "The user.", body = UserBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: not an administrator, or not of all that this touches.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[get("/v1/users/{id}")]
@@ -243,12 +239,8 @@ pub async fn get_user(
     responses(
         (status = 201, description = "Added.", body = AddedUserBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: not an administrator. `access.role_above`: not theirs to give.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`user.name_invalid`, `user.name_taken`, `user.label_invalid`, `user.grant_required`, `unit.unknown`, `grant.*`, `auth.password_too_short`, `auth.password_too_long`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/users")]
@@ -273,10 +265,8 @@ pub async fn post_user(
     responses(
         (status = 204, description = "Done."),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: they hold something that the caller could not give. `access.own_account`: nobody administers themselves.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/users/{id}/disable")]
@@ -294,10 +284,8 @@ pub async fn post_disable(app: Data<App>, who: Authenticated, id: Path<Uuid>) ->
     responses(
         (status = 204, description = "Done."),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: they hold something that the caller could not give. `access.own_account`: nobody administers themselves.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/users/{id}/enable")]
@@ -315,10 +303,8 @@ pub async fn post_enable(app: Data<App>, who: Authenticated, id: Path<Uuid>) -> 
     responses(
         (status = 204, description = "Done."),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: they hold something that the caller could not give. `access.own_account`: nobody administers themselves.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/users/{id}/totp/remove")]
@@ -341,13 +327,9 @@ pub async fn post_user_totp_remove(
     responses(
         (status = 200, description = "Set.", body = PasswordSetBody),
         (status = 400, description = "The request cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 401, description = "Not signed in.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "`access.forbidden`: they hold something that the caller could not give. `access.own_account`: one's own is `POST /v1/me/password`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 413, description = "Too long.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, description = "Not JSON, or an unknown `Content-Encoding`.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "It does not exist for the caller.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "`auth.password_too_short`, `auth.password_too_long`.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Too much waits; try again after `Retry-After`.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 #[post("/v1/users/{id}/password")]

@@ -3,7 +3,6 @@
 
 use super::authenticate::Authenticated;
 use super::failure::{Failure, read};
-use crate::reference::is_about_person;
 use crate::state::App;
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Denied, Grant, HeldGrant, authorize};
@@ -66,7 +65,8 @@ pub async fn explain_permission(app: &App, who: &Authenticated, question: Questi
     explained.ok_or_else(unknown_form)
 }
 
-/// Reading and reporting are different actions for records about persons; the form tells which is meant.
+/// Reading and reporting are different actions for records about persons, and some forms only reviewers report; the form
+/// tells which action is meant.
 fn action(
     app: &App,
     snapshot: &mut muong_store::Snapshot<'_>,
@@ -76,10 +76,9 @@ fn action(
     let as_of = snapshot.head()?.reference_as_of();
     let reference = app.reference.get(snapshot, as_of)?;
     let Some(form) = reference.catalog.newest(code) else { return Ok(None) };
-    let about_person = is_about_person(form);
     Ok(Some(match question.action {
-        Action::ReadReports | Action::ReadPersons => Action::to_read(about_person),
-        Action::Report | Action::ReportPersons => Action::to_report(about_person),
+        Action::ReadReports | Action::ReadPersons => Action::to_read(form.is_about_person()),
+        Action::Report | Action::ReportPersons => form.action_to_report(),
         other => other,
     }))
 }

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The forms that come with the program.
-pub const BUILT_IN: [(&str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str); 4] = [
     ("forms/branch_meeting.json", include_str!("../../../../forms/branch_meeting.json")),
     ("forms/person.json", include_str!("../../../../forms/person.json")),
     ("forms/development_step.json", include_str!("../../../../forms/development_step.json")),
+    ("forms/supervision_assignment.json", include_str!("../../../../forms/supervision_assignment.json")),
 ];
 
 /// Why a version is not published.

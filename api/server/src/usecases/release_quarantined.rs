@@ -10,7 +10,7 @@ use super::push::said::{Origin, Said};
 use super::push::working_set::WorkingSet;
 use super::review::{self, Deciding, Reason, ReviewRefusal};
 use crate::config::Limits;
-use crate::reference::{Reference, ReferenceCache, is_about_person};
+use crate::reference::{Reference, ReferenceCache};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Actor, Grant, authorize};
 use muong_domain::id::{QuarantineId, UnitId, derived};
@@ -52,12 +52,17 @@ pub fn release_quarantined(
         Ok(found) => found,
         Err(refusal) => return Ok(Outcome::Refuse(refusal)),
     };
-    if waiting.author == actor.user && !may_report(actor, &reference, &waiting, tx.received_at()) {
-        // Otherwise whoever may review but not report would report by releasing what they were forbidden.
+    // Otherwise whoever may review but not report would report by releasing what they were forbidden.
+    let (at, units, form) = (tx.received_at(), Arc::clone(&reference), waiting.form.clone());
+    let is_own = waiting.author == actor.user;
+    let may_release = |unit| !is_own || may_report(actor, &units, form.as_deref(), unit, at);
+    if !may_release(waiting.unit) {
         return Ok(Outcome::Refuse(ReviewRefusal::Forbidden));
     }
-    let (at, units) = (tx.received_at(), Arc::clone(&reference));
-    let elsewhere = |unit| review::authorize_review(actor, &units, Some(unit), at).ok();
+    let elsewhere = |unit| {
+        let grant = review::authorize_review(actor, &units, Some(unit), at).ok();
+        grant.filter(|_| may_release(Some(unit)))
+    };
     let releasing = Releasing { reference, grant, elsewhere: &elsewhere, limits, reason: &release.reason };
     match releasing.release(tx, &waiting, release.decision)? {
         Err(errors) => Ok(Outcome::Refuse(ReviewRefusal::NotReleasable(errors))),
@@ -70,10 +75,16 @@ pub fn release_quarantined(
 }
 
 /// Whether somebody may report for that unit themselves.
-fn may_report(actor: &Actor, reference: &Reference, waiting: &StoredQuarantine, at: DateTime<Utc>) -> bool {
-    let form = waiting.form.as_deref().and_then(|code| reference.catalog.newest(code));
-    let action = Action::to_report(form.is_none_or(|form| is_about_person(form)));
-    let line = waiting.unit.map(|unit| reference.units.ancestors(unit)).unwrap_or_default();
+fn may_report(
+    actor: &Actor,
+    reference: &Reference,
+    form: Option<&str>,
+    unit: Option<UnitId>,
+    at: DateTime<Utc>,
+) -> bool {
+    let form = form.and_then(|code| reference.catalog.newest(code));
+    let action = form.map_or(Action::ReportPersons, |form| form.action_to_report());
+    let line = unit.map(|unit| reference.units.ancestors(unit)).unwrap_or_default();
     authorize(actor, action, &line, at, false).is_ok()
 }
 
@@ -116,11 +127,15 @@ impl Releasing<'_> {
         let items = [(said, Some(assessed))];
         let set = WorkingSet::load(tx, Arc::clone(&self.reference), &items.each_ref())?;
         let [(_, Some(assessed))] = &items else { return Ok(Err(Vec::new())) };
-        let (there, grant) = match set.has_gone_to(&submission, assessed) {
-            None => (None, self.grant),
-            Some(to) => match (self.elsewhere)(to) {
-                None => return Ok(Err(vec![readdress::moved()])),
-                Some(grant) => (Some(Readdressed::new(&set, &submission, assessed, to, tx.received_at())), grant),
+        let gone = set.has_gone(&submission, assessed).map(|gone| gone.record.unit);
+        let there = gone.map(|to| Readdressed::new(&set, &submission, assessed, to, tx.received_at()));
+        let to = gone.unwrap_or(submission.unit);
+        // Where it waits is not always where it is said to: what it names may have gone elsewhere, or come back, since.
+        let grant = match waiting.unit.is_none_or(|unit| unit == to) {
+            true => self.grant,
+            false => match (self.elsewhere)(to) {
+                Some(grant) => grant,
+                None => return Ok(Err(vec![readdress::beyond_review()])),
             },
         };
         let (submission, assessed) =
@@ -135,7 +150,7 @@ impl Releasing<'_> {
             assessed,
             right: Right::Granted(grant),
             v: head.seq.next(),
-            head: &head,
+            head,
             at: tx.received_at(),
         };
         let mut admission = match trial.judge(&mut desk.set, tx)? {
@@ -161,9 +176,13 @@ impl Releasing<'_> {
             body,
             command: None,
         };
-        let v = review::record(tx, &self.grant, deciding)?;
+        let v = review::record(tx, &grant, deciding)?;
         desk.close_replaced(submission, v, &mut admission.warnings);
+        let record = admission.stored.record.id;
         let recorded = desk.apply(submission.id, admission, v);
+        if let Some(there) = &there {
+            desk.set.was_named(there.name, record, v);
+        }
         let outcome = serde_json::to_vec(&recorded).expect("a result serialises");
         let closed = StoredQuarantine {
             closed: Some(v),

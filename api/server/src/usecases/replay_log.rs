@@ -341,7 +341,8 @@ fn retell_submission(
         let exclusion = Exclusion { status: recorded.status, errors: recorded.errors, waits_on };
         let there = said.submission.as_deref().ok().zip(assessed.as_ref()).and_then(|(submission, assessed)| {
             // It waits where what it names had gone.
-            let to = desk.set.has_gone_to(submission, assessed).filter(|to| stored.unit == Some(*to))?;
+            let gone = desk.set.has_gone(submission, assessed)?;
+            let to = Some(gone.record.unit).filter(|to| stored.unit == Some(*to))?;
             Some(Readdressed::new(&desk.set, submission, assessed, to, tx.received_at()))
         });
         let read = match (said.submission.as_deref(), assessed.as_ref(), &there) {
@@ -350,7 +351,7 @@ fn retell_submission(
             (Ok(submission), Some(assessed), _) if stored.id == said.id => Read::Whole(submission, assessed),
             _ => Read::Not(stored.unit),
         };
-        desk.exclude(tx, said, stored.id, stored.author, read, exclusion)?;
+        desk.exclude_about(tx, said, stored.id, stored.author, (read, stored.subject), exclusion)?;
     }
     desk.set.flush(tx)
 }

@@ -3,7 +3,7 @@
 
 use super::bounds;
 use super::said::Said;
-use crate::reference::{Reference, is_about_person};
+use crate::reference::Reference;
 use chrono::NaiveDate;
 use muong_domain::access::Action;
 use muong_domain::form::{Field, Form, ReferenceKind, View};
@@ -43,7 +43,7 @@ impl Assessed {
 
     /// What reporting this takes.
     pub fn action(&self) -> Action {
-        Action::to_report(self.form.as_deref().is_some_and(is_about_person))
+        self.form.as_deref().map_or(Action::Report, Form::action_to_report)
     }
 }
 

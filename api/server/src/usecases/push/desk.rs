@@ -4,14 +4,16 @@
 use super::assess::Assessed;
 use super::bounds;
 use super::judge::{Admission, Exclusion, Right, Trial, Verdict};
+use super::lineage;
 use super::outcome::{ItemResult, Recorded, Status};
-use super::readdress::{Readdressed, has_left, may_report};
+use super::readdress::{self, Readdressed};
 use super::said::{Origin, Said, content_digest};
 use super::since;
 use super::working_set::{Known, PERSON, WorkingSet};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Actor, authorize};
 use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
+use muong_domain::record::Predecessor;
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
 use muong_store::quarantine::{Closing, StoredQuarantine};
@@ -95,40 +97,59 @@ impl Desk<'_> {
             (Ok(_), None) => return Err(StoreError::corrupt("a push", "not assessed")),
         };
         let at = tx.received_at();
-        let Some(to) = self.set.has_gone_to(submission, assessed).filter(|_| may_report(assessed, right, at)) else {
-            return self.judge(tx, said, id, (submission, assessed), right);
+        let Some(to) = readdress::gone_to(&self.set, submission, assessed, right, at) else {
+            let trial = self.trial(tx, submission, assessed, right);
+            let verdict = trial.judge(&mut self.set, tx)?;
+            return self.end(tx, said, id, &trial, verdict);
         };
         let there = Readdressed::new(&self.set, submission, assessed, to, at);
         if !there.is_allowed(right, at) {
-            return self.exclude(tx, said, id, author, Read::Whole(submission, assessed), has_left());
+            // What builds on what waits here waits with it, and is released with it.
+            let trial = self.trial(tx, submission, assessed, right);
+            let verdict = trial.check_predecessor(&self.set).unwrap_or_else(|| Verdict::Out(readdress::has_left()));
+            return self.end(tx, said, id, &trial, verdict);
         }
-        self.judge(tx, said, id, (&there.submission, &there.assessed), right)
+        let trial = self.trial(tx, &there.submission, &there.assessed, right);
+        let verdict = trial.judge(&mut self.set, tx)?;
+        let admitted = match &verdict {
+            Verdict::In(admission) => Some(admission.stored.record.id),
+            Verdict::Out(_) | Verdict::Missing(_) => None,
+        };
+        let ended = self.end(tx, said, id, &trial, verdict)?;
+        if let Some(record) = admitted {
+            self.set.was_named(there.name, record, trial.v);
+        }
+        Ok(ended)
     }
 
-    fn judge(
+    fn trial<'t>(
+        &self,
+        tx: &Tx<'_>,
+        submission: &'t Submission,
+        assessed: &'t Assessed,
+        right: Right<'t>,
+    ) -> Trial<'t> {
+        let Origin { user: author, device, .. } = *self.origin;
+        let head = tx.head().clone();
+        Trial { submission, author, device, assessed, right, v: head.seq.next(), head, at: tx.received_at() }
+    }
+
+    /// Records how something ended.
+    fn end(
         &mut self,
         tx: &mut Tx<'_>,
         said: &Said,
         id: SubmissionId,
-        (submission, assessed): (&Submission, &Assessed),
-        right: Right<'_>,
+        trial: &Trial<'_>,
+        verdict: Verdict,
     ) -> Result<ItemResult, StoreError> {
-        let author = self.origin.user;
-        let head = tx.head().clone();
-        let trial = Trial {
-            submission,
-            author,
-            device: self.origin.device,
-            assessed,
-            right,
-            v: head.seq.next(),
-            head: &head,
-            at: tx.received_at(),
-        };
-        match trial.judge(&mut self.set, tx)? {
+        match verdict {
             Verdict::Missing(missing) => Ok(ItemResult::Deferred { id, missing }),
-            Verdict::Out(exclusion) => self.exclude(tx, said, id, author, Read::Whole(submission, assessed), exclusion),
-            Verdict::In(admission) => self.admit(tx, said, &trial, *admission),
+            Verdict::Out(exclusion) => {
+                let read = Read::Whole(trial.submission, trial.assessed);
+                self.exclude(tx, said, id, self.origin.user, read, exclusion)
+            }
+            Verdict::In(admission) => self.admit(tx, said, trial, *admission),
         }
     }
 
@@ -187,9 +208,12 @@ impl Desk<'_> {
     pub fn place(&self, said: &Said, right: Right<'_>, at: DateTime<Utc>) -> Option<UnitId> {
         let unit = said.unit?;
         let line = self.set.reference.units.ancestors(unit);
-        let may = |actor, about_person| authorize(actor, Action::to_report(about_person), &line, at, false).is_ok();
+        let may = |actor: &Actor| {
+            let actions = [Action::Report, Action::ReportPersons, Action::Review];
+            actions.into_iter().any(|action| authorize(actor, action, &line, at, false).is_ok())
+        };
         let authorised = match right {
-            Right::Author(actor) => may(actor, false) || may(actor, true),
+            Right::Author(actor) => may(actor),
             Right::Granted(grant) => grant.unit() == unit,
         };
         authorised.then_some(unit)
@@ -205,12 +229,28 @@ impl Desk<'_> {
         read: Read<'_>,
         exclusion: Exclusion,
     ) -> Result<ItemResult, StoreError> {
+        let subject = match read {
+            Read::Whole(submission, assessed) => self.subject_of(submission, assessed),
+            Read::Unjudged(..) | Read::Not(_) => None,
+        };
+        self.exclude_about(tx, said, id, author, (read, subject), exclusion)
+    }
+
+    /// The same of what is known to be about somebody: a replay knows it from then, since it might tell otherwise now.
+    pub fn exclude_about(
+        &mut self,
+        tx: &mut Tx<'_>,
+        said: &Said,
+        id: SubmissionId,
+        author: UserId,
+        (read, subject): (Read<'_>, Option<RecordId>),
+        exclusion: Exclusion,
+    ) -> Result<ItemResult, StoreError> {
         let (submission, assessed, place) = match read {
             Read::Whole(submission, assessed) => (Some(submission), Some(assessed), None),
             Read::Unjudged(submission, place) => (Some(submission), None, place),
             Read::Not(place) => (None, None, place),
         };
-        let subject = self.subject_of(submission, assessed);
         let owner = self.owner_of_excluded(tx, subject, id)?;
         let content_hash = content_digest(tx, owner, &said.hash)?;
         let v = tx.append(LogEntry {
@@ -261,8 +301,7 @@ impl Desk<'_> {
     }
 
     /// The person that a submission is about, as its unit knows them.
-    fn subject_of(&self, submission: Option<&Submission>, assessed: Option<&Assessed>) -> Option<RecordId> {
-        let (submission, assessed) = (submission?, assessed?);
+    fn subject_of(&self, submission: &Submission, assessed: &Assessed) -> Option<RecordId> {
         let named = assessed.form.as_ref()?.subject(&assessed.view, submission.record)?;
         self.own_subject(named, submission.unit)
     }
@@ -301,6 +340,9 @@ impl Desk<'_> {
     fn receive(&mut self, said: &Said, facts: &Facts<'_>, kept: Kept, recorded: Recorded) -> ItemResult {
         let Kept { owner, subject, content_hash } = kept;
         let submission = facts.submission;
+        let before = submission.map_or_else(Vec::new, |submission| {
+            lineage::before(&self.set, submission, self.origin.user, self.origin.device)
+        });
         let reused = facts.id != said.id;
         let stored = StoredSubmission {
             id: facts.id,
@@ -313,7 +355,7 @@ impl Desk<'_> {
             kind: submission.map(|s| kind(s.kind).to_owned()),
             form: facts.form().map(str::to_owned),
             captured_at: submission.and_then(|s| s.captured_at).map(|at| at.to_utc()),
-            origin: origin_text(self.origin, submission),
+            origin: origin_text(self.origin, submission, &before),
             content_hash: content_hash.to_vec(),
             status: recorded.status.as_str().to_owned(),
             subject,
@@ -325,7 +367,7 @@ impl Desk<'_> {
         };
         let (digest, author, recorded) = (content_hash.to_vec(), self.origin.user, Arc::new(recorded));
         let said = stored.n.map(|n| (stored.device, n));
-        self.set.receive(stored, Known { digest, owner, author, said, result: Some(Arc::clone(&recorded)) });
+        self.set.receive(stored, Known { digest, owner, author, said, before, result: Some(Arc::clone(&recorded)) });
         ItemResult::Recorded(recorded)
     }
 }
@@ -394,15 +436,18 @@ struct Way<'a> {
     on_behalf_of: Option<UserId>,
     pushed_by: UserId,
     sent_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    before: &'a [Predecessor],
 }
 
-fn origin_text(origin: &Origin, submission: Option<&Submission>) -> String {
+fn origin_text(origin: &Origin, submission: Option<&Submission>, before: &[Predecessor]) -> String {
     let way = Way {
         client: origin.client.as_deref(),
         form_version: submission.and_then(|s| s.form_version),
         on_behalf_of: submission.and_then(|s| s.on_behalf_of),
         pushed_by: origin.user,
         sent_at: origin.sent_at,
+        before,
     };
     serde_json::to_string(&way).expect("plain values serialise")
 }

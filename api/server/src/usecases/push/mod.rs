@@ -5,6 +5,7 @@ pub mod assess;
 pub mod bounds;
 pub mod desk;
 pub mod judge;
+mod lineage;
 mod names;
 pub mod notes;
 pub mod outcome;

@@ -8,7 +8,7 @@ use super::said::Said;
 use crate::reference::Reference;
 use muong_domain::access::Grant;
 use muong_domain::id::{ConflictId, DeviceId, RecordId, Seq, SubmissionId, UnitId, UserId};
-use muong_domain::record::{OpenConflict, Record};
+use muong_domain::record::{OpenConflict, Predecessor, Record};
 use muong_domain::submission::{Kind, Submission};
 use muong_store::conflicts::StoredConflict;
 use muong_store::feed::{Before, FeedRow};
@@ -19,6 +19,7 @@ use muong_store::relocation::{Relocation, relocate};
 use muong_store::seal::{self, Owner};
 use muong_store::submissions::StoredSubmission;
 use muong_store::{Reading, StoreError, Tx, conflicts, feed, names, quarantine, records, remains, submissions};
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -41,6 +42,8 @@ pub struct Known {
     pub author: UserId,
     /// On which device, and its number there, when that could be read.
     pub said: Option<(DeviceId, i64)>,
+    /// How far its author had come on other devices.
+    pub before: Vec<Predecessor>,
     /// How it was answered; none when whom it was about has been erased.
     pub result: Option<Arc<Recorded>>,
 }
@@ -86,6 +89,8 @@ struct Written {
     quarantine: BTreeSet<SubmissionId>,
     cards: BTreeMap<RecordId, (Grant, Option<String>)>,
     relocation: Option<Relocation>,
+    /// Names that records have got in units that they are not in.
+    named: Vec<(Name, Seq)>,
 }
 
 impl WorkingSet {
@@ -142,7 +147,7 @@ impl WorkingSet {
             let absent: Vec<SubmissionId> = new.iter().copied().filter(|id| !self.known.contains_key(id)).collect();
             for (id, author) in remains::erased_submissions(tx, &absent)? {
                 let (digest, owner) = (Vec::new(), Owner::Store);
-                self.known.insert(id, Known { digest, owner, author, said: None, result: None });
+                self.known.insert(id, Known { digest, owner, author, said: None, before: Vec::new(), result: None });
             }
         }
         let found: Vec<SubmissionId> = new.into_iter().filter(|id| self.known.contains_key(id)).collect();
@@ -296,10 +301,13 @@ impl WorkingSet {
         self.record(self.canonical(id, unit)).filter(|stored| stored.record.unit != unit)
     }
 
-    /// Where the record, or the person, that a submission names is now, when it has left the unit in which it is named.
-    pub fn has_gone_to(&self, submission: &Submission, assessed: &Assessed) -> Option<UnitId> {
-        let gone = |id| Some(self.has_left(id, submission.unit)?.record.unit);
-        if self.left.is_empty() { None } else { named(submission, assessed).find_map(gone) }
+    /// The record that a submission names, and that has left the unit in which it is named; or, of a record that is none yet, the
+    /// person whom it names.
+    pub fn has_gone(&self, submission: &Submission, assessed: &Assessed) -> Option<&StoredRecord> {
+        if self.left.is_empty() || self.resolve(submission.record, submission.unit).is_some() {
+            return None;
+        }
+        named(submission, assessed).find_map(|id| self.has_left(id, submission.unit))
     }
 
     /// What an id stood for in a unit that it has left.
@@ -404,6 +412,17 @@ impl WorkingSet {
         self.written.relocation = Some(Relocation { grant, records, from, to });
     }
 
+    /// Notes by which name somebody has said something of a record that is in another unit than they named, as of an entry. From now on
+    /// it stands for it there, as if the record had left that unit.
+    pub fn was_named(&mut self, (id, unit): Name, record: RecordId, v: Seq) {
+        if id != record {
+            self.alias(id, unit, record, v);
+        }
+        if self.left.insert((record, unit)) {
+            self.written.named.push(((record, unit), v));
+        }
+    }
+
     fn note_conflicts(&mut self, before: &[OpenConflict], stored: &StoredRecord) {
         let after = stored.record.open_conflicts();
         for gone in before.iter().filter(|old| after.iter().all(|new| new.id != old.id)) {
@@ -455,6 +474,11 @@ impl WorkingSet {
         let mut stamps = Vec::with_capacity(written.records.len());
         let mut changes = Vec::with_capacity(written.records.len());
         let left = written.relocation.as_ref().map(|relocation| relocation.from);
+        let forms = |id: &RecordId| self.records.get(id).map(|stored| stored.record.form.clone());
+        let named: Vec<(FeedRow, Before)> = (written.named.iter())
+            .filter_map(|(name, v)| Some((row(name.0.uuid(), name.1, &forms(&name.0)?, *v, false), Before::Absent)))
+            .collect();
+        stamps.extend(named);
         for (id, grant) in written.records {
             let Some(stored) = self.records.remove(&id) else { continue };
             let Record { unit, form, version, .. } = &stored.record;
@@ -477,6 +501,7 @@ impl WorkingSet {
         }
         records::save(tx, &written.rekeyed.into_iter().collect::<Vec<_>>(), changes)?;
         names::insert_aliases(tx, &written.aliases)?;
+        names::leave(tx, &written.named)?;
         conflicts::save(tx, &written.conflicts.into_values().collect::<Vec<_>>())?;
         let waiting: Vec<StoredQuarantine> =
             written.quarantine.iter().filter_map(|id| self.quarantine.remove(id)).collect();
@@ -510,12 +535,20 @@ fn readable<'i>(items: &'i [&Item]) -> impl Iterator<Item = (&'i Submission, &'i
 }
 
 fn known(stored: &StoredSubmission) -> Result<Known, StoreError> {
+    /// Of what is kept of its way here.
+    #[derive(Deserialize)]
+    struct Way {
+        #[serde(default)]
+        before: Vec<Predecessor>,
+    }
+    let way: Way = serde_json::from_str(&stored.origin).map_err(|error| StoreError::corrupt("an origin", error))?;
     let result = stored.told.as_ref().map(|told| serde_json::from_slice(&told.result).map(Arc::new)).transpose();
     Ok(Known {
         digest: stored.content_hash.clone(),
         owner: stored.owner,
         author: stored.author,
         said: stored.n.map(|n| (stored.device, n)),
+        before: way.before,
         result: result.map_err(|error| StoreError::corrupt("a result", error))?,
     })
 }

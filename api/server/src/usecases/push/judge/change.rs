@@ -3,6 +3,7 @@
 use super::target::Target;
 use super::{Admission, Exclusion, Trial, Verdict, add};
 use crate::usecases::push::bounds;
+use crate::usecases::push::lineage;
 use crate::usecases::push::notes::notes;
 use crate::usecases::push::outcome::Status;
 use crate::usecases::push::person;
@@ -102,11 +103,11 @@ impl Trial<'_> {
     pub(super) fn author(&self, set: &WorkingSet, existing: bool) -> Author {
         let Submission { id, n, .. } = *self.submission;
         let seen = match &self.submission.base {
-            Some(base) => seen(base, self.head, set),
+            Some(base) => seen(base, &self.head, set),
             None if self.submission.kind == Kind::Create || !existing => Seen::UpTo(Seq::ZERO),
             None => Seen::Unknown,
         };
-        let after = existing.then(|| self.predecessor(set)).flatten();
+        let after = if existing { lineage::before(set, self.submission, self.author, self.device) } else { Vec::new() };
         Author { submission: id, device: self.device, n, seen, after }
     }
 

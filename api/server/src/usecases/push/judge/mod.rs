@@ -15,7 +15,6 @@ use super::working_set::WorkingSet;
 use muong_domain::access::{Action, Actor, Denied, Grant, authorize};
 use muong_domain::development::Basis;
 use muong_domain::id::{DeviceId, RecordId, Seq, SubmissionId, UserId};
-use muong_domain::merge::Predecessor;
 use muong_domain::record::Path;
 use muong_domain::refusal::Finding;
 use muong_domain::submission::{Kind, Submission};
@@ -117,7 +116,7 @@ pub struct Trial<'a> {
     /// By what right.
     pub right: Right<'a>,
     /// The head that it meets.
-    pub head: &'a Head,
+    pub head: Head,
     /// The entry that it would become.
     pub v: Seq,
     /// The receipt time.
@@ -185,7 +184,7 @@ impl Trial<'_> {
     }
 
     /// What it builds on: not there yet, or waiting itself.
-    fn check_predecessor(&self, set: &WorkingSet) -> Option<Verdict> {
+    pub fn check_predecessor(&self, set: &WorkingSet) -> Option<Verdict> {
         let after = self.submission.base.as_ref().and_then(|base| base.after)?;
         // Only an own one: of another's nobody is told whether it is there, or waits.
         match set.known(after).filter(|known| known.author == self.author) {
@@ -196,14 +195,6 @@ impl Trial<'_> {
                 .filter(|waiting| waiting.closed.is_none())
                 .map(|_| Exclusion::waits(after, "/base/after")),
         }
-    }
-
-    /// The own submission that this one builds on, if another device said it.
-    fn predecessor(&self, set: &WorkingSet) -> Option<Predecessor> {
-        let after = self.submission.base.as_ref()?.after?;
-        let known = set.known(after).filter(|known| known.author == self.author)?;
-        let (device, n) = known.said.filter(|(device, _)| *device != self.device)?;
-        Some(Predecessor { device, n })
     }
 
     /// What the rules about persons rest on.

@@ -1,7 +1,6 @@
 //! A delete: the record is withdrawn, if its author had seen what stands.
 
 use super::{Admission, Exclusion, Trial, Verdict};
-use crate::reference::is_about_person;
 use crate::usecases::push::bounds;
 use crate::usecases::push::notes::notes;
 use crate::usecases::push::outcome::Status;
@@ -28,9 +27,13 @@ impl Trial<'_> {
             return Ok(unknown());
         }
         let newest = set.reference.catalog.newest(&stored.record.form);
-        let action = Action::to_report(newest.is_none_or(|form| is_about_person(form)));
-        let Ok(grant) = (if action == grant.action() { Ok(grant) } else { self.authorize(action) }) else {
-            return Ok(unknown()); // what its author may not see does not exist for them
+        let needed = newest.map_or(Action::ReportPersons, |form| form.action_to_report());
+        let allowed = if needed == grant.action() { Ok(grant) } else { self.authorize(needed) };
+        let seen = Action::to_read(newest.is_none_or(|form| form.is_about_person()));
+        let grant = match allowed {
+            Ok(grant) => grant,
+            Err(why) if self.authorize(seen).is_ok() => return Ok(Exclusion::forbidden(why)),
+            Err(_) => return Ok(unknown()), // what its author may not see does not exist for them
         };
         let author = self.author(set, true);
         let mut record = stored.record.clone();
