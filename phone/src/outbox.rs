@@ -59,6 +59,17 @@ impl Entry {
         matches!(self.state, State::Waiting | State::Deferred)
     }
 
+    /// Whether it says more of its record than a copy of that entry shows: what was refused says nothing.
+    fn is_ahead_of(&self, seen: Option<i64>) -> bool {
+        match &self.state {
+            State::Waiting | State::Deferred => true,
+            State::Recorded { status, v, .. } => {
+                let is_in = ["accepted", "merged", "conflict"].contains(&status.as_str());
+                is_in && v.is_some_and(|v| seen.is_none_or(|seen| v > seen))
+            }
+        }
+    }
+
     /// It waits for nothing: when it has to wait again, its patience begins anew.
     fn stop_waiting(&mut self) {
         (self.deferred_since, self.after_lost) = (None, false);
@@ -110,10 +121,11 @@ impl Outbox {
         self.entries.iter().any(|entry| entry.state == State::Waiting)
     }
 
-    /// The last thing said about a record that the server has not recorded.
-    pub(crate) fn last_open_of(&self, record: Uuid) -> Option<Uuid> {
-        let about = |entry: &&Entry| entry.record == Some(record) && entry.is_open();
-        self.entries.iter().rev().find(about).map(|entry| entry.id)
+    /// The last thing said about a record that the local copy does not show: the server has not recorded it, or has taken it in with
+    /// an entry that was not pulled yet. What builds on it names it, whichever device it goes out from in the end.
+    pub(crate) fn last_unseen_of(&self, record: Uuid, seen: Option<i64>) -> Option<Uuid> {
+        let is_unseen = |entry: &&Entry| entry.record == Some(record) && entry.is_ahead_of(seen);
+        self.entries.iter().rev().find(is_unseen).map(|entry| entry.id)
     }
 
     pub(crate) fn add(&mut self, id: Uuid, draft: Draft) -> Result<(), TooLarge> {

@@ -188,7 +188,7 @@ impl Phone {
             (None, Some(epoch)) => json!({"epoch": epoch, "v": null}),
             (None, None) => json!({"v": null}),
         };
-        match self.outbox.last_open_of(record) {
+        match self.outbox.last_unseen_of(record, seen.map(|(_, v)| v)) {
             Some(after) => base["after"] = json!(after),
             None if seen.is_none() => return draft,
             None => {}

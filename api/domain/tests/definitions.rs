@@ -198,6 +198,17 @@ fn a_form_that_names_somebody_has_a_personal_field() {
 }
 
 #[test]
+fn what_a_form_that_names_somebody_keeps_personal_is_text_and_no_part_of_a_key() {
+    let mut definition = changed("/subject", json!("named"));
+    assert!(Form::parse("visit", &definition.to_string()).is_ok(), "{:?}", refused(&definition));
+    definition["fields"][3]["type"] = json!("date");
+    definition["fields"][3].as_object_mut().expect("a field").retain(|name, _| !name.contains("length"));
+    let (place, reason) = refused(&definition);
+    assert_eq!(place, "subject");
+    assert!(reason.contains("no text"), "{reason}");
+}
+
+#[test]
 fn published_versions_stay_and_fit_together() {
     let mut catalog = Catalog::default();
     catalog.insert(parse(&definition())).expect("a first version");

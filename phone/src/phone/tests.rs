@@ -548,3 +548,24 @@ fn what_was_saved_before_there_were_pages_of_another_length_goes_on_with_the_usu
     saved.as_object_mut().unwrap().remove("page");
     assert_eq!(serde_json::from_value::<Phone>(saved).unwrap(), Phone::new(DEVICE, "test/1"));
 }
+
+#[test]
+fn what_was_recorded_and_not_pulled_yet_is_named_by_what_builds_on_it() {
+    let mut phone = said(1);
+    push(&mut phone, EPOCH, "accepted", 5);
+    let edit = |phone: &mut Phone, number: u128| {
+        phone.say(id(number), Draft::edit("branch_meeting", 1, id(0), UNIT).to("held", false)).unwrap();
+        let base = asks(phone).body()["submissions"][0]["base"].clone();
+        push(phone, EPOCH, "merged", i64::try_from(number).unwrap());
+        base
+    };
+    // The page that tells of it has not come: what it knows is what it has said.
+    assert_eq!(edit(&mut phone, 200)["after"], json!(id(100)));
+    pull(&mut phone, page(EPOCH, false, 0, json!([put(0, 200)])));
+    assert_eq!(edit(&mut phone, 201), json!({"epoch": EPOCH, "v": 200}));
+    assert_eq!(edit(&mut phone, 202), json!({"epoch": EPOCH, "v": 200, "after": id(201)}));
+    // What was refused says nothing that could be built on.
+    phone.say(id(203), Draft::edit("branch_meeting", 1, id(0), UNIT).to("held", true)).unwrap();
+    push(&mut phone, EPOCH, "rejected", 203);
+    assert_eq!(edit(&mut phone, 204)["after"], json!(id(202)));
+}

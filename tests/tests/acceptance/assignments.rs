@@ -25,6 +25,7 @@ on_both!(
     whoever_only_reports_changes_and_withdraws_none,
     the_name_is_erased_by_the_record_and_the_assignment_stays,
     it_is_explained_who_may_assign,
+    whoever_reports_without_seeing_names_is_told_none_by_what_they_push,
 );
 
 /// The form of assignments.
@@ -256,4 +257,26 @@ fn it_is_explained_who_may_assign(app: &TestApp) {
         assert_eq!((&answer["allowed"], &answer["action"]), (&json!(allowed), &json!("review")), "{login}: {answer}");
         assert_eq!(ask("read_reports")["allowed"], true, "{login}");
     }
+}
+
+fn whoever_reports_without_seeing_names_is_told_none_by_what_they_push(app: &TestApp) {
+    let (commune, department) = (app.sign_in(COMMUNE), app.sign_in(DEPARTMENT));
+    let said = assigns(&commune);
+    let guess = |name: &str| {
+        let edit = Submission::edit(ASSIGNMENT, said.record(), HUOI_SANG).changes("supervisor", "Ai đó", name);
+        department.says(edit.with("base", json!({"v": null})))
+    };
+    for (name, status) in [("Vừ A Khác", "conflict"), (NAME, "conflict")] {
+        let edit = guess(name);
+        for expected in [status, "duplicate"] {
+            let pushed = department.push(&[&edit]);
+            assert_eq!(pushed.statuses(), [expected], "{pushed:?}");
+            assert!(!pushed.0.to_string().contains(NAME), "{pushed:?}");
+            assert!(!pushed.0.to_string().contains("already"), "{pushed:?}");
+        }
+    }
+    // Whoever sees names is told what stands against theirs.
+    let edit = Submission::edit(ASSIGNMENT, said.record(), HUOI_SANG).changes("supervisor", "Ai đó", "Vừ A Ba");
+    let told = commune.push(&[&commune.says(edit.with("base", json!({"v": null})))]);
+    assert!(told.0.to_string().contains(NAME), "{told:?}");
 }

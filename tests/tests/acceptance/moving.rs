@@ -33,6 +33,8 @@ on_both!(
     whoever_may_not_report_what_has_gone_is_not_told_that_it_has,
     a_step_that_is_here_is_not_sought_where_the_person_is_who_is_to_have_it,
     the_log_alone_repeats_a_move_between_two_erasures_that_belong_together,
+    an_id_of_somebody_gone_that_is_used_for_something_else_is_something_else,
+    what_waits_where_somebody_has_gone_is_waited_on_and_released_with_what_builds_on_it,
 );
 
 const WHY: &str = "Đã thống nhất với hai chi bộ";
@@ -358,6 +360,7 @@ fn whoever_may_not_report_what_has_gone_is_not_told_that_it_has(app: &TestApp) {
     let before = tells();
     moves(&commune, who, NA_LONG).expect(200);
     assert_eq!((tells(), before.0.as_str()), (before.clone(), before.1.as_str()));
+    all_replay(app);
 }
 
 fn a_step_that_is_here_is_not_sought_where_the_person_is_who_is_to_have_it(app: &TestApp) {
@@ -404,5 +407,44 @@ fn the_log_alone_repeats_a_move_between_two_erasures_that_belong_together(app: &
     moves(&department, one, NA_LONG).expect(200);
     all_replay(app);
     erase(other);
+    all_replay(app);
+}
+
+fn an_id_of_somebody_gone_that_is_used_for_something_else_is_something_else(app: &TestApp) {
+    let (secretary, commune, officer) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE), app.sign_in(OFFICER));
+    let (who, _) = candidate(&secretary);
+    moves(&commune, who, NA_LONG).expect(200);
+    for reporter in [&officer, &secretary] {
+        let meeting = meeting(HUOI_SANG).with("record", who.to_string()).to("type", "extraordinary");
+        let meeting = meeting.to("held_on", if reporter.user == officer.user { "2026-03-04" } else { "2026-03-03" });
+        let result = reporter.reports(meeting);
+        assert!(["accepted", "conflict"].contains(&text(&result["status"])), "{result}");
+        assert_ne!(result["errors"][0]["code"], "record.moved", "{result}");
+    }
+    all_replay(app);
+}
+
+fn what_waits_where_somebody_has_gone_is_waited_on_and_released_with_what_builds_on_it(app: &TestApp) {
+    let (secretary, commune) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE));
+    let (who, _) = candidate(&secretary);
+    moves(&commune, who, NA_LONG).expect(200);
+    // It waits where it was said, since its author may not report where they have gone; then they may.
+    let first = secretary.says(step(HUOI_SANG, who, "dossier_complete", "2026-02-10"));
+    let waits = secretary.push(&[&first]).only();
+    assert_eq!(waits["errors"][0]["code"], "record.moved", "{waits}");
+    app.grant(SECRETARY, Role::Cadre, NA_LONG);
+    let second = step(HUOI_SANG, who, "temporary_out", "2026-02-12").to("until", "2026-04-01").after(first.id());
+    let second = secretary.says(second);
+    let follows = secretary.push(&[&second]).only();
+    assert_eq!(follows["errors"][0]["code"], "submission.depends_on_quarantined", "{follows}");
+    // And this one names only the step, which has not come about.
+    let third = secretary.says(Submission::delete(second.record(), HUOI_SANG));
+    let also = secretary.push(&[&third]).only();
+    assert_eq!(also["errors"][0]["code"], "submission.depends_on_quarantined", "{also}");
+    let results = release(&commune, &waits["quarantine"], WHY).expect(200);
+    let statuses: Vec<&str> =
+        results["results"].as_array().expect("results").iter().map(|r| text(&r["status"])).collect();
+    assert_eq!(statuses.len(), 3, "{results}");
+    assert_eq!(secretary.read(&format!("/v1/records/{}", first.record()))["unit"], json!(NA_LONG));
     all_replay(app);
 }

@@ -354,7 +354,22 @@ fn check_subject(definition: &Definition) -> Checked<()> {
     let personal = definition.fields.iter().chain(items).any(|field| field.personal);
     match &definition.subject {
         Subject::None => ensure(!personal, "subject", "is missing, but there are personal fields: whose are they?"),
-        Subject::Named => ensure(personal, "subject", "says that somebody is named, but no field is personal"),
+        Subject::Named => {
+            ensure(personal, "subject", "says that somebody is named, but no field is personal")?;
+            // Whoever may not see the names sees the record: what is asked of it, and found wrong with it, quotes coded values
+            // and dates, and keys are kept in the open.
+            let items = definition.items.iter().flat_map(|list| &list.fields);
+            let all = definition.fields.iter().chain(items);
+            let closed = |field: &&Field| !matches!(field.kind, FieldType::Text | FieldType::Multiline);
+            let wrong = all.filter(|field| field.personal).find(closed);
+            let name = wrong.map_or("", |field| field.name.as_str());
+            ensure(wrong.is_none(), "subject", format!("{name} is personal and no text: others see the record"))?;
+            let keyed = definition.natural_key.iter().flat_map(|key| &key.fields);
+            let is_personal = |name: &&String| definition.fields.iter().any(|f| f.name == **name && f.personal);
+            let wrong = keyed.into_iter().find(is_personal);
+            let name = wrong.map_or("", String::as_str);
+            ensure(wrong.is_none(), "subject", format!("{name} is personal and a part of the key"))
+        }
         Subject::Itself => Ok(()),
         Subject::Field(name) => {
             let field = definition.fields.iter().find(|field| &field.name == name);

@@ -207,7 +207,7 @@ pub struct PutBody {
     /// Of a record: `live`.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
-    /// Of a record: the person whom it is about.
+    /// Of a record: the person whom it is about; its own id where it names somebody of whom there is no record.
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<Uuid>,
     /// Of a record as in `GET /v1/records/{id}`, of a unit as `GET /v1/units/{id}`, of a form its definition, of a grant

@@ -215,7 +215,7 @@ impl SubmissionBehindBody {
     params(
         ("form" = Option<String>, Query, description = "Only this form.", example = "branch_meeting"),
         ("unit" = Option<Uuid>, Query, description = "Only this unit and those below it."),
-        ("subject" = Option<Uuid>, Query, description = "Only about this person."),
+        ("subject" = Option<Uuid>, Query, description = "Only about this person; what names somebody of whom there is no record is about itself."),
         ("state" = Option<String>, Query, description = "`live` or `deleted`.", example = "live"),
         ("disputed" = Option<bool>, Query, description = "Only with open conflicts, or only without."),
         ("from" = Option<NaiveDate>, Query, description = "On or after this day.", example = "2026-03-01"),

@@ -56,7 +56,11 @@ pub async fn list_conflicts(
         found.extend(of_kind(snapshot, reader, &query, true)?);
         found.sort_unstable_by_key(|conflict| conflict.id);
         let page = Page::new(found, query.limit, |conflict: &StoredConflict| conflict.id);
-        for conflict in page.items.iter().filter(|conflict| conflict.subject.is_some()) {
+        // Of what only names somebody a list tells no name.
+        let tells = |conflict: &&StoredConflict| {
+            conflict.subject.is_some() && reader.is_about_person(Some(conflict.form.as_str()))
+        };
+        for conflict in page.items.iter().filter(tells) {
             reader.note_shown(conflict.record.uuid(), Some(conflict.unit), conflict.subject);
         }
         let (items, next) = (see(snapshot, page.items)?, page.next);

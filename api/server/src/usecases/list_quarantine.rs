@@ -78,8 +78,7 @@ pub async fn list_quarantine(
 
 /// The reasons may quote what was said, so also a list tells of persons.
 fn note(reader: &Reader, seen: &[StoredQuarantine]) {
-    let tells =
-        |waiting: &&StoredQuarantine| waiting.subject.is_some() || reader.is_about_person(waiting.form.as_deref());
+    let tells = |waiting: &&StoredQuarantine| reader.is_about_person(waiting.form.as_deref());
     seen.iter().filter(tells).for_each(|waiting| reader.note_shown(waiting.id.uuid(), waiting.unit, waiting.subject));
 }
 

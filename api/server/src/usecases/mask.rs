@@ -1,7 +1,7 @@
 //! What is left of a submission, an answer or a record for somebody who may not see persons.
 //! Decides nothing about who that is (`reader.rs`).
 
-use super::push::outcome::Recorded;
+use super::push::outcome::{FieldOutcome, Recorded};
 use super::reader::Values;
 use muong_domain::form::{Form, View};
 use muong_domain::record::{Path, Record};
@@ -58,8 +58,13 @@ pub fn submission(form: Option<&Form>, mut said: Value, values: Values) -> Value
     said
 }
 
-/// An answer, without the values of personal paths that it quotes.
+/// An answer, without the values of personal paths that it quotes, and without telling whether one that was said stood already.
 pub fn answer(form: Option<&Form>, mut recorded: Recorded, values: Values) -> Recorded {
+    for (_, outcome) in recorded.fields.iter_mut().filter(|(path, _)| hides(form, path, values)) {
+        if *outcome == FieldOutcome::Already {
+            *outcome = FieldOutcome::Applied;
+        }
+    }
     for note in recorded.conflicts.iter_mut().filter(|note| hides(form, &note.path, values)) {
         (note.base, note.yours, note.current) = (Value::Null, Value::Null, Value::Null);
     }

@@ -131,7 +131,7 @@ impl Releasing<'_> {
         let there = gone.map(|to| Readdressed::new(&set, &submission, assessed, to, tx.received_at()));
         let to = gone.unwrap_or(submission.unit);
         // Where it waits is not always where it is said to: what it names may have gone elsewhere, or come back, since.
-        let grant = match waiting.unit.is_none_or(|unit| unit == to) {
+        let grant = match self.grant.unit() == to || self.reference.units.get(to).is_none() {
             true => self.grant,
             false => match (self.elsewhere)(to) {
                 Some(grant) => grant,
@@ -200,7 +200,7 @@ impl Releasing<'_> {
     }
 
     /// What builds on it waited with it and is released with it; what still cannot be merged goes on waiting, and so does
-    /// what names another unit, which the reviewer's grant says nothing of. At most [`MAX_FOLLOWERS`]: the rest is
+    /// what is said to a unit that the reviewer does not review. At most [`MAX_FOLLOWERS`]: the rest is
     /// released by a decision of its own.
     fn release_followers(
         &self,
@@ -209,11 +209,10 @@ impl Releasing<'_> {
         decision: Uuid,
         all: &mut Vec<Recorded>,
     ) -> Result<(), StoreError> {
-        let unit = released.unit;
         let mut followed = VecDeque::from([released]);
         while let Some(leader) = followed.pop_front() {
             for follower in quarantine::waiting_on(tx, leader.submission)? {
-                if follower.unit != unit || all.len() > MAX_FOLLOWERS {
+                if all.len() > MAX_FOLLOWERS {
                     continue;
                 }
                 let own = derived("release", &[decision.as_bytes(), follower.id.uuid().as_bytes()]);

@@ -83,7 +83,8 @@ fn set_aside(
     let mut results = Vec::with_capacity(turn.push.items.len());
     for (said, assessed) in &mut turn.push.items {
         said.name(tx)?;
-        desk.set.learn_submissions(tx, &[said.id])?;
+        let after = said.submission.as_ref().ok().and_then(|submission| submission.base.as_ref()?.after);
+        desk.set.learn_submissions(tx, &after.into_iter().chain([said.id]).collect::<Vec<_>>())?;
         let is_known = desk.set.known(said.id).is_some();
         results.push(if is_known {
             desk.take(tx, said, assessed.as_ref(), &turn.actor)?

@@ -5,13 +5,16 @@ use super::assess::Assessed;
 use super::bounds;
 use super::judge::{Admission, Exclusion, Right, Trial, Verdict};
 use super::lineage;
-use super::outcome::{ItemResult, Recorded, Status};
+use super::outcome::{ItemResult, Recorded, Since, Status};
 use super::readdress::{self, Readdressed};
 use super::said::{Origin, Said, content_digest};
 use super::since;
 use super::working_set::{Known, PERSON, WorkingSet};
+use crate::usecases::mask;
+use crate::usecases::reader::Values;
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Actor, authorize};
+use muong_domain::form::{Form, Subject};
 use muong_domain::id::{QuarantineId, RecordId, Seq, SubmissionId, UnitId, UserId, derived};
 use muong_domain::record::Predecessor;
 use muong_domain::refusal::Finding;
@@ -32,8 +35,19 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Takes one item: known already, judged and recorded, or deferred.
+    /// Takes one item: known already, judged and recorded, or deferred. Answers it as its author may see it.
     pub fn take(
+        &mut self,
+        tx: &mut Tx<'_>,
+        said: &Said,
+        assessed: Option<&Assessed>,
+        actor: &Actor,
+    ) -> Result<ItemResult, StoreError> {
+        let result = self.take_any(tx, said, assessed, actor)?;
+        Ok(self.shown(result, assessed, actor, tx.received_at()))
+    }
+
+    fn take_any(
         &mut self,
         tx: &mut Tx<'_>,
         said: &Said,
@@ -51,6 +65,29 @@ impl Desk<'_> {
             return self.duplicate(said.id);
         }
         self.take_reused(tx, said, actor)
+    }
+
+    /// A form may name somebody and be reported by who sees no names, or only with a reason: what stood there is not told to them.
+    fn shown(&self, result: ItemResult, assessed: Option<&Assessed>, actor: &Actor, at: DateTime<Utc>) -> ItemResult {
+        let named = |form: &&Arc<Form>| form.definition().subject == Subject::Named;
+        let Some(form) = assessed.and_then(|assessed| assessed.form.as_ref()).filter(named) else { return result };
+        let masked = |recorded: &Recorded| {
+            let unit = recorded.record.and_then(|id| self.set.record(id)).map(|stored| stored.record.unit);
+            let line = unit.map(|unit| self.set.reference.units.ancestors(unit)).unwrap_or_default();
+            let values = match authorize(actor, Action::ReadPersons, &line, at, false) {
+                Ok(_) => Values::Whole,
+                Err(_) => Values::Masked,
+            };
+            mask::answer(Some(form), recorded.clone(), values)
+        };
+        match result {
+            ItemResult::Recorded(recorded) => ItemResult::Recorded(Arc::new(masked(&recorded))),
+            ItemResult::Duplicate(recorded, since) => {
+                let since = since.map(|since| Since { outcome: since.outcome.as_ref().map(masked), ..since });
+                ItemResult::Duplicate(Arc::new(masked(&recorded)), since)
+            }
+            other => other,
+        }
     }
 
     fn duplicate(&self, id: SubmissionId) -> Result<ItemResult, StoreError> {

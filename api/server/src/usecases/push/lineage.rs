@@ -19,10 +19,10 @@ pub fn before(set: &WorkingSet, submission: &Submission, author: UserId, device:
     };
     let mut before = known.before.clone();
     if let Some((device, n)) = known.said {
-        match before.iter_mut().find(|earlier| earlier.device == device) {
-            Some(earlier) => earlier.n = earlier.n.max(n),
-            None => before.push(Predecessor { device, n }),
-        }
+        // The latest stands last, also where one has come back to an earlier device.
+        let known = before.iter().find(|earlier| earlier.device == device).map_or(n, |earlier| earlier.n.max(n));
+        before.retain(|earlier| earlier.device != device);
+        before.push(Predecessor { device, n: known });
     }
     before.retain(|earlier| earlier.device != device);
     before.drain(..before.len().saturating_sub(MOST));

@@ -63,6 +63,10 @@ pub fn gone_to(
     at: DateTime<Utc>,
 ) -> Option<UnitId> {
     let gone = set.has_gone(submission, assessed)?;
+    if let Right::Granted(grant) = right {
+        // A replay: the log says where it was taken.
+        return Some(gone.record.unit).filter(|unit| *unit == grant.unit());
+    }
     let form = set.reference.catalog.newest(&gone.record.form);
     let of_what_it_is = form.map_or(Action::ReportPersons, |form| form.action_to_report());
     let actions = [assessed.action(), of_what_it_is];

@@ -152,7 +152,7 @@ impl WorkingSet {
         }
         for (record, waiting) in quarantine::open_of_records(tx, &absent.into_iter().collect::<Vec<_>>())? {
             let Some(unit) = waiting.unit else { continue };
-            self.waiting.entry((record, unit)).or_default().push(waiting.submission);
+            self.waiting.entry(record).or_default().push((unit, waiting.submission));
             self.quarantine.insert(waiting.submission, waiting);
         }
         Ok(())

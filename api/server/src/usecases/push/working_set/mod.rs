@@ -59,7 +59,7 @@ pub struct WorkingSet {
     known: HashMap<SubmissionId, Known>,
     quarantine: HashMap<SubmissionId, StoredQuarantine>,
     /// The first received first.
-    waiting: HashMap<Name, Vec<SubmissionId>>,
+    waiting: HashMap<RecordId, Vec<(UnitId, SubmissionId)>>,
     aliases: HashMap<Name, RecordId>,
     records: HashMap<RecordId, Arc<StoredRecord>>,
     /// How the records that were read stand in the feed.
@@ -105,10 +105,14 @@ impl WorkingSet {
         self.quarantine.get(&id)
     }
 
-    /// The submission in quarantine that would bring this record, in the same unit.
-    pub fn brings(&self, record: RecordId, unit: UnitId) -> Option<SubmissionId> {
-        let waits = |id: &&SubmissionId| self.quarantine.get(id).is_some_and(|q| q.closed.is_none());
-        self.waiting.get(&(record, unit))?.iter().find(waits).copied()
+    /// The submission in quarantine that would bring this record, in the same unit; or one of the author's own in another one, to
+    /// which what it names had gone.
+    pub fn brings(&self, record: RecordId, unit: UnitId, author: UserId) -> Option<SubmissionId> {
+        let waits = |(of, id): &&(UnitId, SubmissionId)| {
+            let waiting = self.quarantine.get(id).filter(|waiting| waiting.closed.is_none());
+            waiting.is_some_and(|waiting| *of == unit || waiting.author == author)
+        };
+        self.waiting.get(&record)?.iter().find(waits).map(|(_, id)| *id)
     }
 
     /// The record that an id stands for in a unit. One of another unit does not exist there.
@@ -132,7 +136,13 @@ impl WorkingSet {
         if self.left.is_empty() || self.resolve(submission.record, submission.unit).is_some() {
             return None;
         }
-        named(submission, assessed).find_map(|id| self.has_left(id, submission.unit))
+        let own = self.canonical(submission.record, submission.unit);
+        // What is of another form than it says is not what it means.
+        let is_meant = |stored: &&StoredRecord| {
+            let is_other = |form: &String| stored.record.id == own && *form != stored.record.form;
+            !submission.form.as_ref().is_some_and(is_other)
+        };
+        named(submission, assessed).find_map(|id| self.has_left(id, submission.unit).filter(is_meant))
     }
 
     /// What an id stood for in a unit that it has left.
@@ -284,7 +294,7 @@ impl WorkingSet {
     /// Notes a waiting submission as it now stands.
     pub fn wait(&mut self, waiting: StoredQuarantine, record: Option<RecordId>) {
         if let (Some(record), Some(unit), None) = (record, waiting.unit, waiting.closed) {
-            self.waiting.entry((record, unit)).or_default().push(waiting.submission);
+            self.waiting.entry(record).or_default().push((unit, waiting.submission));
         }
         self.written.quarantine.insert(waiting.submission);
         self.quarantine.insert(waiting.submission, waiting);
