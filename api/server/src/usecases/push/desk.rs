@@ -148,13 +148,17 @@ impl Desk<'_> {
         }
         let trial = self.trial(tx, &there.submission, &there.assessed, right);
         let verdict = trial.judge(&mut self.set, tx)?;
-        let admitted = match &verdict {
-            Verdict::In(admission) => Some(admission.stored.record.id),
-            Verdict::Out(_) | Verdict::Missing(_) => None,
+        let (admitted, waits) = match &verdict {
+            Verdict::In(admission) => (Some(admission.stored.record.id), false),
+            Verdict::Out(_) => (None, true),
+            Verdict::Missing(_) => (None, false),
         };
         let ended = self.end(tx, said, id, &trial, verdict)?;
         if let Some(record) = admitted {
             self.set.was_named(there.name, record, trial.v);
+        }
+        if waits {
+            self.set.waits_as(there.name, id);
         }
         Ok(ended)
     }

@@ -81,7 +81,7 @@ impl Trial<'_> {
     /// author may not even see, is as good as unknown; nothing that waits will bring it.
     pub(super) fn absent(&self, set: &WorkingSet, record: RecordId, lost: &'static str, pointer: &str) -> Verdict {
         let unit = self.submission.unit;
-        match set.brings(record, unit, self.author).filter(|_| set.resolve(record, unit).is_none()) {
+        match set.brings(record, unit).filter(|_| set.resolve(record, unit).is_none()) {
             Some(waiting) => Exclusion::waits(waiting, pointer),
             None if self.submission.after_lost => Exclusion::rejected(vec![Finding::new(lost, pointer)]),
             None => Verdict::Missing(record.uuid()),

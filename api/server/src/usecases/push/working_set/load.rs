@@ -4,7 +4,7 @@ use super::{Item, Known, STEP, WorkingSet, Written, named};
 use crate::reference::Reference;
 use crate::usecases::push::assess::Assessed;
 use crate::usecases::push::bounds;
-use muong_domain::id::{RecordId, Seq, SubmissionId};
+use muong_domain::id::{RecordId, Seq, SubmissionId, UnitId};
 use muong_domain::record::Predecessor;
 use muong_domain::submission::{Kind, Submission};
 use muong_store::records::StoredRecord;
@@ -12,8 +12,11 @@ use muong_store::seal::{self, Owner};
 use muong_store::submissions::StoredSubmission;
 use muong_store::{Reading, StoreError, Tx, names, quarantine, records, remains, submissions};
 use serde::Deserialize;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+
+/// Of so many that wait in other units it is read what they say: anybody may have sent any number about any id.
+const MOST_ELSEWHERE: usize = 16;
 
 impl WorkingSet {
     /// Reads what these items may touch.
@@ -142,18 +145,47 @@ impl WorkingSet {
 
     /// What waits in quarantine about records that are not there: what builds on it waits with it.
     fn load_waiting(&mut self, tx: &mut Tx<'_>, items: &[&Item]) -> Result<(), StoreError> {
-        let mut absent: BTreeSet<RecordId> = BTreeSet::new();
+        let mut absent: BTreeMap<RecordId, BTreeSet<UnitId>> = BTreeMap::new();
         for (submission, assessed) in readable(items) {
             if submission.kind != Kind::Create && self.resolve(submission.record, submission.unit).is_none() {
-                absent.insert(submission.record);
+                absent.entry(submission.record).or_default().insert(submission.unit);
             }
             let subject = assessed.form.as_ref().and_then(|form| form.subject(&assessed.view, submission.record));
-            absent.extend(subject.filter(|person| self.resolve(*person, submission.unit).is_none()));
+            for person in subject.into_iter().filter(|person| self.resolve(*person, submission.unit).is_none()) {
+                absent.entry(person).or_default().insert(submission.unit);
+            }
         }
-        for (record, waiting) in quarantine::open_of_records(tx, &absent.into_iter().collect::<Vec<_>>())? {
+        let mut elsewhere = Vec::new();
+        for (record, waiting) in quarantine::open_of_records(tx, &absent.keys().copied().collect::<Vec<_>>())? {
             let Some(unit) = waiting.unit else { continue };
+            let is_elsewhere = !absent.get(&record).is_some_and(|named| named.contains(&unit));
+            if is_elsewhere && elsewhere.len() < MOST_ELSEWHERE {
+                elsewhere.push((record, waiting.submission));
+            }
             self.waiting.entry(record).or_default().push((unit, waiting.submission));
             self.quarantine.insert(waiting.submission, waiting);
+        }
+        self.load_waiting_elsewhere(tx, &elsewhere)
+    }
+
+    /// What waits in another unit may have been said to one that the batch names: what it is about had left that. There it is
+    /// waited on as well.
+    fn load_waiting_elsewhere(
+        &mut self,
+        tx: &mut Tx<'_>,
+        waiting: &[(RecordId, SubmissionId)],
+    ) -> Result<(), StoreError> {
+        #[derive(Deserialize)]
+        struct Said {
+            unit: UnitId,
+        }
+        let ids: Vec<SubmissionId> = waiting.iter().map(|(_, id)| *id).collect();
+        for stored in submissions::by_ids(tx, &ids)? {
+            let said = stored.told.as_ref().and_then(|told| serde_json::from_slice::<Said>(&told.body).ok());
+            let record = waiting.iter().find(|(_, id)| *id == stored.id).map(|(record, _)| *record);
+            if let (Some(Said { unit }), Some(record)) = (said, record) {
+                self.waits_as((record, unit), stored.id);
+            }
         }
         Ok(())
     }

@@ -105,12 +105,10 @@ impl WorkingSet {
         self.quarantine.get(&id)
     }
 
-    /// The submission in quarantine that would bring this record, in the same unit; or one of the author's own in another one, to
-    /// which what it names had gone.
-    pub fn brings(&self, record: RecordId, unit: UnitId, author: UserId) -> Option<SubmissionId> {
+    /// The submission in quarantine that would bring this record, said to the same unit.
+    pub fn brings(&self, record: RecordId, unit: UnitId) -> Option<SubmissionId> {
         let waits = |(of, id): &&(UnitId, SubmissionId)| {
-            let waiting = self.quarantine.get(id).filter(|waiting| waiting.closed.is_none());
-            waiting.is_some_and(|waiting| *of == unit || waiting.author == author)
+            *of == unit && self.quarantine.get(id).is_some_and(|waiting| waiting.closed.is_none())
         };
         self.waiting.get(&record)?.iter().find(waits).map(|(_, id)| *id)
     }
@@ -289,6 +287,11 @@ impl WorkingSet {
     pub fn receive(&mut self, stored: StoredSubmission, known: Known) {
         self.known.insert(stored.id, known);
         self.written.submissions.push(stored);
+    }
+
+    /// Notes that a submission which waits elsewhere was said to this unit, which what it is about has left.
+    pub fn waits_as(&mut self, (record, unit): Name, submission: SubmissionId) {
+        self.waiting.entry(record).or_default().push((unit, submission));
     }
 
     /// Notes a waiting submission as it now stands.
