@@ -6,7 +6,9 @@ use muong_domain::access::Role;
 use muong_tests::builders::object;
 use muong_tests::client::{assert_finding, codes, uuid};
 use muong_tests::phone::kinds;
-use muong_tests::province::{COMMUNE, DEPARTMENT, HUOI_SANG, NEIGHBOUR, OFFICER, OTHER_COMMUNE, SECRETARY, STRANGER};
+use muong_tests::province::{
+    AUDITOR, COMMUNE, DEPARTMENT, HUOI_SANG, NEIGHBOUR, OFFICER, OTHER_COMMUNE, SECRETARY, STRANGER,
+};
 use muong_tests::review::{quarantined, release};
 use muong_tests::{Phone, Reporter, Submission, TestApp, id, on_both, rebuilds_the_same_store};
 use serde_json::{Value, json};
@@ -26,6 +28,7 @@ on_both!(
     the_name_is_erased_by_the_record_and_the_assignment_stays,
     it_is_explained_who_may_assign,
     whoever_reports_without_seeing_names_is_told_none_by_what_they_push,
+    whoever_is_shown_the_name_in_quarantine_is_accounted_for_and_nobody_else,
 );
 
 /// The form of assignments.
@@ -279,4 +282,18 @@ fn whoever_reports_without_seeing_names_is_told_none_by_what_they_push(app: &Tes
     let edit = Submission::edit(ASSIGNMENT, said.record(), HUOI_SANG).changes("supervisor", "Ai đó", "Vừ A Ba");
     let told = commune.push(&[&commune.says(edit.with("base", json!({"v": null})))]);
     assert!(told.0.to_string().contains(NAME), "{told:?}");
+}
+
+fn whoever_is_shown_the_name_in_quarantine_is_accounted_for_and_nobody_else(app: &TestApp) {
+    let (secretary, commune, department) = (app.sign_in(SECRETARY), app.sign_in(COMMUNE), app.sign_in(DEPARTMENT));
+    let waits = secretary.reports_as("forbidden", assignment(HUOI_SANG))["quarantine"].clone();
+    let reads = |user: &Reporter| {
+        let found = app.sign_in(AUDITOR).read(&format!("/v1/audit?kind=read&user={}", user.user));
+        found["items"].as_array().expect("items").len()
+    };
+    assert!(!quarantined(&department, &waits).to_string().contains(NAME));
+    commune.read("/v1/quarantine");
+    assert_eq!((reads(&department), reads(&commune)), (0, 0));
+    assert!(quarantined(&commune, &waits).to_string().contains(NAME));
+    assert_eq!(reads(&commune), 1);
 }

@@ -4,7 +4,7 @@ use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::push::outcome::Recorded;
 use super::read_submissions::parsed;
-use super::reader::{Page, Reader, one_more, read_as};
+use super::reader::{Page, Reader, Values, one_more, read_as};
 use super::review::Reason;
 use crate::reference::is_about_person;
 use crate::state::App;
@@ -136,8 +136,13 @@ pub(super) fn one(
     snapshot: &mut Snapshot<'_>,
     reader: &Reader,
     stored: StoredQuarantine,
+    values: Values,
 ) -> Result<SeenQuarantine, Failure> {
-    note(reader, std::slice::from_ref(&stored));
+    // What was said is shown with it, and may name somebody although it is about no person.
+    match (values, stored.subject) {
+        (Values::Whole, Some(person)) => reader.note_shown(stored.id.uuid(), stored.unit, Some(person)),
+        _ => note(reader, std::slice::from_ref(&stored)),
+    }
     let seen = see(snapshot, vec![stored])?.pop();
     Ok(seen.ok_or_else(|| StoreError::corrupt("a quarantine", "lost"))?)
 }

@@ -100,7 +100,7 @@ pub async fn read_quarantined(
             released: released.map(|released| mask::answer(form, released, values)),
             decisions,
             names,
-            seen: list_quarantine::one(snapshot, reader, stored)?,
+            seen: list_quarantine::one(snapshot, reader, stored, values)?,
         })
     })
     .await
