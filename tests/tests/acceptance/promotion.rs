@@ -113,7 +113,10 @@ fn postgres_nobody_is_shown_anything_of_the_promoted_store_before_all_is_erased_
             assert_eq!(answer.header("retry-after"), "5");
         }
     }
-    std::fs::write(&ledger, told).expect("it is put back");
+    // All at once: an empty one, which it would be for a moment, tells of nobody.
+    let whole = ledger.with_extension("whole");
+    std::fs::write(&whole, told).expect("it is written");
+    std::fs::rename(&whole, &ledger).expect("it is put back");
     eventually("both are answered again", || [read(), pull()].iter().all(|answer| answer.status == 200));
     assert_eq!(read().expect(200)["erased"], json!(true));
     phone.pulls(&secretary);
