@@ -19,11 +19,11 @@ pub struct StoredDecision {
     pub id: Uuid,
     /// The entry that recorded it.
     pub seq: Seq,
-    /// resolve, release, discard or erase.
+    /// resolve, release, discard, move or erase.
     pub kind: String,
     /// Who decided.
     pub actor: UserId,
-    /// The conflict, the quarantined submission, or the person.
+    /// The conflict, the quarantined submission, the record, or the person.
     pub target: Uuid,
     /// The person it concerns.
     pub subject: Option<RecordId>,
@@ -167,5 +167,23 @@ pub fn about(read: &mut impl Reading, target: Uuid) -> Result<Vec<StoredDecision
         .order(decisions::seq)
         .select(Row::as_select())
         .load(c))?;
+    domain(read, rows)
+}
+
+/// The last decisions of one kind about one thing, at most `limit`, the first of them first.
+pub fn last_about(
+    read: &mut impl Reading,
+    target: Uuid,
+    kind: &str,
+    limit: i64,
+) -> Result<Vec<StoredDecision>, StoreError> {
+    let mut rows: Vec<Row> = on_backend!(read.conn(), c => decisions::table
+        .filter(decisions::target.eq(Id(target)))
+        .filter(decisions::kind.eq(kind))
+        .order(decisions::seq.desc())
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c))?;
+    rows.reverse();
     domain(read, rows)
 }

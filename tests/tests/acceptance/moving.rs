@@ -35,6 +35,8 @@ on_both!(
     the_log_alone_repeats_a_move_between_two_erasures_that_belong_together,
     an_id_of_somebody_gone_that_is_used_for_something_else_is_something_else,
     what_waits_where_somebody_has_gone_is_waited_on_and_released_with_what_builds_on_it,
+    why_somebody_was_moved_is_shown_where_they_are_until_they_are_erased,
+    why_a_meeting_was_moved_is_shown_to_whoever_sees_persons_where_it_is,
 );
 
 const WHY: &str = "Đã thống nhất với hai chi bộ";
@@ -447,4 +449,65 @@ fn what_waits_where_somebody_has_gone_is_waited_on_and_released_with_what_builds
     assert_eq!(statuses.len(), 3, "{results}");
     assert_eq!(secretary.read(&format!("/v1/records/{}", first.record()))["unit"], json!(NA_LONG));
     all_replay(app);
+}
+
+/// Why a record was moved, the first time first, as it is told with it.
+fn reasons(record: &Value) -> Vec<Value> {
+    let told = record["moves"].as_array().unwrap_or_else(|| panic!("no moves: {record}"));
+    told.iter().map(|decision| decision["reason"].clone()).collect()
+}
+
+fn why_somebody_was_moved_is_shown_where_they_are_until_they_are_erased(app: &TestApp) {
+    let (secretary, neighbour) = (app.sign_in(SECRETARY), app.sign_in(NEIGHBOUR));
+    let (commune, department) = (app.sign_in(COMMUNE), app.sign_in(DEPARTMENT));
+    let (who, what) = candidate(&secretary);
+    let path = format!("/v1/records/{who}");
+    assert_eq!(secretary.read(&path)["moves"], json!([]));
+    let v = moves(&commune, who, NA_LONG).expect(200)["v"].clone();
+    let seen = neighbour.read(&path);
+    assert_eq!(reasons(&seen), [WHY], "{seen}");
+    let moved = &seen["moves"][0];
+    assert_eq!((&moved["kind"], &moved["v"]), (&json!("move"), &v), "{seen}");
+    assert_eq!(moved["by"], json!({"id": commune.user, "name": "Sùng Thị Mai"}), "{seen}");
+    assert!(moved["at"].is_string(), "{seen}");
+    // Their steps went with them, and a list tells of no moves.
+    assert_eq!(neighbour.read(&format!("/v1/records/{what}"))["moves"], json!([]));
+    let listed = neighbour.read(&format!("/v1/records?form={PERSON}"));
+    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["moves"]), (&json!(who), &Value::Null), "{listed}");
+    // In the unit that they have left nobody sees them, nor why they went.
+    secretary.get(&path).problem(404, "access.not_found");
+    department.get(&path).problem(403, "access.reason_required");
+    assert_eq!(reasons(&department.read_because("kiểm tra", &path).expect(200)), [WHY]);
+    let erasure = json!({"reason": "Người này đã rút lại sự đồng ý."});
+    department.post(&format!("{path}/erasure"), &erasure).expect(200);
+    let remains = department.read_because("kiểm tra", &path).expect(200);
+    assert_eq!(remains["erased"], true, "{remains}");
+    assert_eq!(reasons(&remains), [Value::Null], "{remains}");
+    assert_eq!(remains["moves"][0]["by"], moved["by"], "{remains}");
+}
+
+fn why_a_meeting_was_moved_is_shown_to_whoever_sees_persons_where_it_is(app: &TestApp) {
+    let (secretary, neighbour) = (app.sign_in(SECRETARY), app.sign_in(NEIGHBOUR));
+    let (commune, department) = (app.sign_in(COMMUNE), app.sign_in(DEPARTMENT));
+    let record = accepted(&secretary, meeting(HUOI_SANG));
+    let path = format!("/v1/records/{record}");
+    moves(&commune, record, NA_LONG).expect(200);
+    for who in [&neighbour, &commune] {
+        assert_eq!(reasons(&who.read(&path)), [WHY]);
+    }
+    // An officer sees no persons, and the province sees them with a stated reason only: that it was moved, and not why.
+    app.grant(OFFICER, Role::Liaison, NA_LONG);
+    let officer = app.sign_in(OFFICER);
+    for who in [&officer, &department] {
+        let seen = who.read(&path);
+        assert_eq!(reasons(&seen), [Value::Null], "{seen}");
+        assert_eq!(seen["moves"][0]["by"]["id"], json!(commune.user), "{seen}");
+    }
+    assert_eq!(reasons(&department.read_because("kiểm tra", &path).expect(200)), [WHY]);
+    // Where it goes next all that is told as well, and here nothing any more.
+    moves(&department, record, PHIENG_SANG).expect(200);
+    assert_eq!(reasons(&app.sign_in(STRANGER).read(&path)), [WHY, WHY]);
+    for who in [&secretary, &neighbour, &commune, &officer] {
+        who.get(&path).problem(404, "access.not_found");
+    }
 }

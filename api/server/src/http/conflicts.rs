@@ -176,13 +176,13 @@ pub struct DecisionBody {
     id: Uuid,
     /// The entry of the log.
     v: i64,
-    /// `resolve`, `release` or `discard`.
+    /// `resolve`, `release`, `discard` or `move`.
     kind: String,
     /// Who decided.
     by: PersonBody,
     /// When.
     at: Option<DateTime<Utc>>,
-    /// Why.
+    /// Why; null for whoever may not see it, and when whom it was about has been erased.
     reason: Value,
     /// Of a resolution: what was chosen.
     #[serde(skip_serializing_if = "Value::is_null")]

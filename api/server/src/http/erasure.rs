@@ -46,7 +46,7 @@ fn refused(refusal: ErasureRefusal) -> Problem {
         (status = 403, description = "Visible, but not for the caller to erase.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 409, description = "`person.already_erased`: erased already; nothing has changed.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "`server.unledgered`: it cannot be written down where a restored backup would find it; try again. Without that it is not done, or not answered as done.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "`server.unledgered`: it cannot be written down where a restored backup would find it, or it is gone from the log with a primary that was lost; try again. Without that it is not done, or not answered as done.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "Not the record of a person (`person.not_one`), or a reason is missing.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]

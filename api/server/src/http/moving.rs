@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub struct MoveBody {
     /// The unit.
     unit: Uuid,
-    /// The reason, kept with the decision.
+    /// The reason, kept with the decision; shown with the record, to whoever sees persons where it is.
     #[schema(example = "Báo cáo nhầm chi bộ; đã thống nhất với bí thư hai chi bộ.", max_length = 2000)]
     reason: String,
 }

@@ -1,5 +1,6 @@
 //! `/v1/records`: what the store holds, and who said it.
 
+use super::conflicts::DecisionBody;
 use super::error::{Problem, ProblemBody};
 use super::held;
 use super::page::{PageBody, position_of};
@@ -9,7 +10,7 @@ use super::reason::stated;
 use crate::state::App;
 use crate::usecases::authenticate::Authenticated;
 use crate::usecases::list_records::{RecordQuery, list_records};
-use crate::usecases::read_record::{SeenRecord, read_record};
+use crate::usecases::read_record::{RecordDetail, SeenRecord, read_record};
 use crate::usecases::read_submissions::{SeenSubmission, read_submissions};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
@@ -106,6 +107,27 @@ impl From<SeenRecord> for RecordBody {
             form: stored.record.form,
             erased,
         }
+    }
+}
+
+/// A record with how it came from other units.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecordDetail)]
+pub struct RecordDetailBody {
+    /// The record.
+    #[serde(flatten)]
+    record: RecordBody,
+    /// When, by whom and why it was put into another unit: the last 50 times, the first of them first. A step goes with its
+    /// person, where this is told. `reason` is null for whoever sees no persons there (or must state why, and does not), and
+    /// when whom it was about has been erased since.
+    moves: Vec<DecisionBody>,
+}
+
+impl From<RecordDetail> for RecordDetailBody {
+    fn from(detail: RecordDetail) -> Self {
+        let RecordDetail { seen, moves, names } = detail;
+        let moves = moves.into_iter().map(|decision| DecisionBody::of(decision, &names)).collect();
+        Self { record: seen.into(), moves }
     }
 }
 
@@ -255,12 +277,12 @@ pub async fn get_records(app: Data<App>, who: Authenticated, request: HttpReques
 
 /// Read a record
 ///
-/// By its id, or by another id under which a phone knows it.
+/// By its id, or by another id under which a phone knows it; with how it came from other units (`moves`).
 #[utoipa::path(
     tag = "records",
     params(("id" = Uuid, Path, description = "The record, or an alias of it."), ("x-reason" = Option<String>, Header, description = "Why, percent-encoded UTF-8: asked of whoever reads persons with a stated reason only.", example = "Th%E1%BA%A9m%20tra%20h%E1%BB%93%20s%C6%A1")),
     responses(
-        (status = 200, description = "The record.", body = RecordBody),
+        (status = 200, description = "The record.", body = RecordDetailBody),
         (status = 400, description = "The id or the reason cannot be read.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 403, description = "The role reads no content, or must state a reason.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 404, description = "No such record within the caller's scope.", body = ProblemBody, content_type = "application/problem+json"),
@@ -276,7 +298,7 @@ pub async fn get_record(
 ) -> Result<HttpResponse, Problem> {
     Params::read(&request)?.finish_bare()?;
     let reason = stated(&request)?;
-    held::json(&app, &RecordBody::from(read_record(&app, &who, reason, id.into_inner().into()).await?))
+    held::json(&app, &RecordDetailBody::from(read_record(&app, &who, reason, id.into_inner().into()).await?))
 }
 
 /// Read the submissions behind a record

@@ -1,17 +1,23 @@
-//! Reads one record by its id, or by an alias of it.
+//! Reads one record by its id, or by an alias of it, with how it came from other units.
 
 use super::authenticate::Authenticated;
 use super::failure::Failure;
 use super::mask;
+use super::read_conflict::{SeenDecision, see_decisions};
+use super::read_submissions;
 use super::reader::{Reader, Values, read_as};
 use super::review::Reason;
 use crate::state::App;
-use muong_domain::id::{RecordId, UnitId};
+use muong_domain::id::{RecordId, UnitId, UserId};
 use muong_store::records::{self, Outline, StoredRecord};
 use muong_store::seal::{self, Owner};
-use muong_store::{Reading, Snapshot, StoreError, names};
+use muong_store::{Reading, Snapshot, StoreError, decisions, names};
 use serde_json::Value;
 use std::collections::HashMap;
+
+/// How many of a record's moves are told with it, the last ones: it may be put to and fro without end, always with a
+/// reason.
+const MOST_MOVES: i64 = 50;
 
 /// A record as its reader may see it.
 #[derive(Clone, Debug)]
@@ -26,19 +32,40 @@ pub struct SeenRecord {
     pub erased: bool,
 }
 
+/// A record with what was decided about where it is.
+#[derive(Clone, Debug)]
+pub struct RecordDetail {
+    /// The record.
+    pub seen: SeenRecord,
+    /// The last times that it was put into another unit, the first of them first.
+    pub moves: Vec<SeenDecision>,
+    /// What those are called who put it there.
+    pub names: HashMap<UserId, String>,
+}
+
 /// Reads it.
 pub async fn read_record(
     app: &App,
     who: &Authenticated,
     reason: Option<Reason>,
     id: RecordId,
-) -> Result<SeenRecord, Failure> {
+) -> Result<RecordDetail, Failure> {
     read_as(app, who, reason, move |snapshot, reader| {
         let (stored, values) = find(snapshot, reader, id)?;
-        let mut seen = see(snapshot, reader, vec![(stored, values)])?;
-        seen.pop().ok_or_else(|| Failure::refused("access.not_found"))
+        let moves = moves_of(snapshot, stored.record.id, values)?;
+        let names = read_submissions::names(snapshot, moves.iter().map(|decision| decision.stored.actor))?;
+        let seen = see(snapshot, reader, vec![(stored, values)])?.pop();
+        let seen = seen.ok_or_else(|| Failure::refused("access.not_found"))?;
+        Ok(RecordDetail { seen, moves, names })
     })
     .await
+}
+
+/// How a record came into other units. Reasons are free text, of which nobody can tell what is personal: they are for
+/// whoever sees the record whole.
+fn moves_of(read: &mut impl Reading, record: RecordId, values: Values) -> Result<Vec<SeenDecision>, StoreError> {
+    let decided = decisions::last_about(read, record.uuid(), "move", MOST_MOVES)?;
+    see_decisions(read, decided, values == Values::Masked)
 }
 
 /// The record that exists under this id for the reader. Asked before anything of it is read: what lies elsewhere costs no more
