@@ -293,3 +293,58 @@ pub fn parents_before(read: &mut impl Reading, seq: Seq) -> Result<HashMap<UnitI
     // The oldest first, so that the latest stays.
     Ok(versions.into_iter().map(|(unit, parent)| (unit.0.into(), parent.map(|id| id.0.into()))).collect())
 }
+
+/// A unit and those above it, nearest first; empty for a unit that does not exist. What [`authorize`] takes.
+///
+/// [`authorize`]: muong_domain::access::authorize
+pub fn line(r: &mut impl Reading, unit: UnitId) -> Result<Vec<UnitId>, StoreError> {
+    let rows: Vec<Id> = on_backend!(r.conn(), c => unit_closure::table
+        .filter(unit_closure::descendant_id.eq(Id::from(unit)))
+        .order(unit_closure::depth)
+        .select(unit_closure::ancestor_id)
+        .load(c))?;
+    Ok(rows.into_iter().map(|id| id.0.into()).collect())
+}
+
+/// The unit that has that code on that day.
+pub fn unit_of_code(
+    r: &mut impl Reading,
+    scheme: &str,
+    code: &str,
+    on: NaiveDate,
+) -> Result<Option<UnitId>, StoreError> {
+    let found: Option<Id> = on_backend!(r.conn(), c => unit_codes::table
+        .filter(unit_codes::scheme.eq(scheme))
+        .filter(unit_codes::code.eq(code))
+        .filter(unit_codes::valid_from.le(on))
+        .filter(unit_codes::valid_to.is_null().or(unit_codes::valid_to.gt(on)))
+        .select(unit_codes::unit_id)
+        .first(c)
+        .optional())?;
+    Ok(found.map(|id| id.0.into()))
+}
+
+/// What a unit is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnitName {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What these units are called now, or were called last.
+pub fn unit_names(r: &mut impl Reading, of: &[UnitId]) -> Result<HashMap<UnitId, UnitName>, StoreError> {
+    let mut names = HashMap::with_capacity(of.len());
+    for chunk in of.chunks(BIND_CHUNK) {
+        let ids: Vec<Id> = chunk.iter().copied().map(Id::from).collect();
+        let rows: Vec<(Id, String, String)> = on_backend!(r.conn(), c => unit_versions::table
+            .filter(unit_versions::unit_id.eq_any(&ids))
+            .order((unit_versions::unit_id, unit_versions::valid_from))
+            .select((unit_versions::unit_id, unit_versions::kind, unit_versions::name))
+            .load(c))?;
+        // Oldest first, so that the latest version stays.
+        names.extend(rows.into_iter().map(|(id, kind, name)| (id.0.into(), UnitName { kind, name })));
+    }
+    Ok(names)
+}

@@ -17,7 +17,7 @@ use muong_domain::id::UnitId;
 use muong_domain::time::{first_instant, local_date};
 use muong_store::grants::{self, GrantRefusal, NewGrant};
 use muong_store::users::{self, NewUser};
-use muong_store::{Outcome, StoreError, Tx, WriterError, totp};
+use muong_store::{Outcome, StoreError, Tx, WriterError, totp, units};
 use std::io::{self, BufRead, IsTerminal, Write};
 use uuid::Uuid;
 
@@ -184,7 +184,7 @@ impl Desk<'_> {
         }
         let (scheme, code) = text.split_once(':').ok_or_else(unknown)?;
         let today = local_date(self.now);
-        let found = self.storage.database.read(|snapshot| grants::unit_of_code(snapshot, scheme, code, today))?;
+        let found = self.storage.database.read(|snapshot| units::unit_of_code(snapshot, scheme, code, today))?;
         found.ok_or_else(unknown)
     }
 }

@@ -12,7 +12,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, get};
 use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Denied, HeldGrant, Role};
-use muong_store::grants::UnitName;
+use muong_store::units::UnitName;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -6,7 +6,7 @@ use crate::state::App;
 use muong_domain::access::{HeldGrant, Role};
 use muong_domain::account::{Device, User};
 use muong_domain::id::UnitId;
-use muong_store::grants::UnitName;
+use muong_store::units::{self, UnitName};
 use muong_store::{devices, grants, users};
 use std::collections::{BTreeSet, HashMap};
 
@@ -35,7 +35,7 @@ pub async fn describe_me(app: &App, who: &Authenticated) -> Result<Me, Failure> 
         };
         let held = grants::of_user(snapshot, user.id)?;
         let of: Vec<UnitId> = held.iter().map(|grant| grant.unit).collect();
-        let units = grants::unit_names(snapshot, &of)?;
+        let units = units::unit_names(snapshot, &of)?;
         let grants: Vec<_> = held.into_iter().map(|grant| (grant.holds_at(now), grant)).map(|(n, g)| (g, n)).collect();
         let roles = grants.iter().filter(|(_, holds)| *holds).map(|(grant, _)| grant.role).collect();
         Ok(Some(Me { user, device, roles, grants, units }))

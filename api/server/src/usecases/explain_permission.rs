@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use muong_domain::access::{Action, Denied, Grant, HeldGrant, authorize};
 use muong_domain::id::UnitId;
 use muong_domain::refusal::Finding;
-use muong_store::grants::{self, UnitName};
+use muong_store::units::{self, UnitName};
 use std::sync::Arc;
 
 /// What is asked.
@@ -53,7 +53,7 @@ pub async fn explain_permission(app: &App, who: &Authenticated, question: Questi
     let actor = if at < now { Arc::new(who.actor.in_retrospect()) } else { Arc::clone(&who.actor) };
     let explained = read(app, move |app, snapshot| {
         let Some(action) = action(app, snapshot, &question)? else { return Ok(None) };
-        let line = grants::line(snapshot, question.unit)?;
+        let line = units::line(snapshot, question.unit)?;
         let decision = match authorize(&actor, action, &line, at, question.with_reason) {
             Ok(grant) => Ok(permission(snapshot, &actor.grants, grant)?),
             Err(denied) => Err(denied),
@@ -90,6 +90,6 @@ fn permission(
 ) -> Result<Permission, muong_store::StoreError> {
     let held = held.iter().find(|held| held.id == grant.id()).cloned();
     let held = held.expect("authorize answers with a grant that the actor holds");
-    let unit = grants::unit_names(snapshot, &[held.unit])?.remove(&held.unit);
+    let unit = units::unit_names(snapshot, &[held.unit])?.remove(&held.unit);
     Ok(Permission { held, unit })
 }
