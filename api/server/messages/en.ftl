@@ -56,8 +56,8 @@ server-unavailable = The server cannot work at the moment, for instance because 
     .title = Server unavailable
 server-unaudited = What you asked for must be written down in the audit trail before it is answered, and that is not possible at the moment. Nothing was shown. Try again in a few minutes; if it persists, tell the administrator the request id of this answer.
     .title = Audit trail unavailable
-server-unledgered = An erasure must be written down outside the database before it is answered, and that is not possible at the moment. Try again in a few minutes; if it persists, tell the administrator the request id of this answer.
-    .title = Ledger of erasures unavailable
+server-unledgered = The erasure cannot be confirmed. Either it cannot be written down at the moment in the ledger outside the database, as it must be before it is answered; or the database has just been replaced by a copy that lacks it. Try again in a few minutes; if it persists, tell the administrator the request id of this answer.
+    .title = Erasure not confirmed
 server-shutting_down = The server is stopping for maintenance and takes no more requests. Try again in a few minutes.
     .title = Server stopping
 

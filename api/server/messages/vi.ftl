@@ -56,8 +56,8 @@ server-unavailable = Máy chủ tạm thời chưa làm việc được, ví d�
     .title = Máy chủ tạm thời không sẵn sàng
 server-unaudited = Yêu cầu này phải được ghi vào nhật ký kiểm toán trước khi trả lời, mà hiện chưa ghi được. Chưa có dữ liệu nào được hiển thị. Hãy thử lại sau vài phút; nếu vẫn gặp lỗi, hãy báo cho quản trị viên mã yêu cầu của câu trả lời này.
     .title = Nhật ký kiểm toán không khả dụng
-server-unledgered = Việc xóa dữ liệu cá nhân phải được ghi vào sổ xóa bên ngoài cơ sở dữ liệu trước khi trả lời, mà hiện chưa ghi được. Hãy thử lại sau vài phút; nếu vẫn gặp lỗi, hãy báo cho quản trị viên mã yêu cầu của câu trả lời này.
-    .title = Sổ xóa không khả dụng
+server-unledgered = Chưa thể xác nhận việc xóa dữ liệu cá nhân. Có thể hiện chưa ghi được vào sổ xóa bên ngoài cơ sở dữ liệu (phải ghi trước khi trả lời), hoặc cơ sở dữ liệu vừa được thay bằng một bản sao không có lần xóa này. Hãy thử lại sau vài phút; nếu vẫn gặp lỗi, hãy báo cho quản trị viên mã yêu cầu của câu trả lời này.
+    .title = Chưa xác nhận được việc xóa
 server-shutting_down = Máy chủ đang dừng để bảo trì và không nhận thêm yêu cầu. Hãy gửi lại sau ít phút.
     .title = Máy chủ đang dừng
 

@@ -21,7 +21,7 @@ pub enum Connection {
     Postgres(PgConnection),
 }
 
-/// Where the data is: `sqlite://path` (or `sqlite::memory:` is refused: a pool would see several), `postgres://…`.
+/// Where the data is: `sqlite://path`, `sqlite:path` (not `sqlite::memory:`: a pool would see several), `postgres://…`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// A file.
@@ -31,7 +31,7 @@ pub enum DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Picks the database by the scheme.
+    /// Picks the database by the scheme. Nothing else decides what is an address: the configuration asks here as well.
     pub fn parse(url: &str) -> Result<Self, StoreError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Ok(Self::Postgres(url.to_owned()));

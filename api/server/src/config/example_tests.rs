@@ -1,7 +1,8 @@
 //! The example file holds every key of the configuration, and nothing else. That what it shows are the defaults is tested
 //! beside the configuration itself.
 
-use super::{Config, NOT_CONFIGURATION};
+use super::Config;
+use super::load::NOT_CONFIGURATION;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -47,8 +47,8 @@ pub enum Failure {
     /// It cannot be written down, so it is not answered.
     #[error("the audit cannot be written")]
     Unaudited,
-    /// An erasure cannot be written down outside the store, so it is not answered.
-    #[error("the ledger of erasures cannot be written")]
+    /// An erasure cannot be written down outside the store, or is gone from the log, so it is not answered.
+    #[error("an erasure cannot be written down, or is not in the log any more")]
     Unledgered,
     /// The store failed.
     #[error(transparent)]

@@ -80,6 +80,8 @@ fn check_envelope(submission: &Submission) -> Vec<Finding> {
         let limit = bounds::MAX_REPLACES;
         errors.push(Finding::new("submission.too_many_replaces", "/replaces").with("limit", limit));
     }
+    // Of a delete that names a form the domain says so (`normalise_and_check`), and must: `forms/cases.json` holds both
+    // it and phones to that. One that names none is held against no form: nobody else would refuse what it carries.
     let says = !submission.set.is_empty() || !submission.items.is_empty();
     if submission.kind == Kind::Delete && submission.form.is_none() && says {
         errors.push(Finding::new("form.delete_carries_values", "/set"));
