@@ -10,7 +10,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// A push allocates hundreds of small things on one thread that others drop: the system's allocator took a fifth of the
-/// processor time of the server.
+/// processor time of the server. It asks the kernel for no huge pages (`no_thp`): an idle server touches some 7 MiB in pieces
+/// all over, and was given 25.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
