@@ -503,7 +503,11 @@ fn why_a_meeting_was_moved_is_shown_to_whoever_sees_persons_where_it_is(app: &Te
         assert_eq!(reasons(&seen), [Value::Null], "{seen}");
         assert_eq!(seen["moves"][0]["by"]["id"], json!(commune.user), "{seen}");
     }
+    // The reason may name somebody, so whoever is shown it is accounted for; who is not shown it has been shown nothing.
+    let noted = || app.sign_in(AUDITOR).read(&format!("/v1/audit?kind=read&user={}", department.user))["items"].clone();
+    assert_eq!(noted(), json!([]));
     assert_eq!(reasons(&department.read_because("kiểm tra", &path).expect(200)), [WHY]);
+    assert_eq!(noted()[0]["concerns"], json!([{"id": record, "unit": NA_LONG}]));
     // Where it goes next all that is told as well, and here nothing any more.
     moves(&department, record, PHIENG_SANG).expect(200);
     assert_eq!(reasons(&app.sign_in(STRANGER).read(&path)), [WHY, WHY]);

@@ -6,8 +6,8 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Reads a list that is written as one (`["a", "b"]`), with commas alone (`a, b`) or as its only value (`a`). A text in
-/// which there is nothing is a list of nothing.
+/// Reads a list that is written as one (`["a", "b"]`), with commas alone (`a, b`) or as its only value (`a`). A list of
+/// nothing is `[]`: an empty text is a variable that somebody forgot, and must not switch off what the file asks for.
 pub(super) fn read<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(List(PhantomData))
 }
@@ -22,9 +22,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
-        if text.trim().is_empty() {
-            return Ok(Vec::new());
-        }
         text.split(',').map(|value| T::deserialize(StrDeserializer::<E>::new(value.trim()))).collect()
     }
 
@@ -61,14 +58,13 @@ mod tests {
         figment::Jail::expect_with(|jail| {
             for (key, [one, other]) in LISTS {
                 let variable = format!("MUONG_{}", key.to_uppercase());
-                let ways: [(String, Value); 7] = [
+                let ways: [(String, Value); 6] = [
                     (format!(r#"["{one}", "{other}"]"#), json!([one, other])),
                     (format!(r#"["{other}"]"#), json!([other])),
                     (format!("{one}, {other}"), json!([one, other])),
                     (format!(" {other},{one} "), json!([other, one])),
                     (one.to_owned(), json!([one])),
                     ("[]".to_owned(), json!([])),
-                    (String::new(), json!([])),
                 ];
                 for (text, expected) in ways {
                     jail.set_env(&variable, &text);
@@ -90,7 +86,7 @@ mod tests {
             let [proxy] = config.trusted_proxies[..] else { panic!("one proxy: {config:?}") };
             let is_believed = |last| proxy.contains(IpAddr::from([10, 0, 0, last]));
             assert!(is_believed(1) && !is_believed(2));
-            for wrong in ["10.0.0.1, the proxy", "10.0.0.1,", "10", "true"] {
+            for wrong in ["10.0.0.1, the proxy", "10.0.0.1,", "10", "true", "", " "] {
                 jail.set_env("MUONG_TRUSTED_PROXIES", wrong);
                 let error = Config::load(None).expect_err("it is refused").to_string();
                 assert!(error.contains("TRUSTED_PROXIES"), "{wrong}: {error}");

@@ -182,7 +182,8 @@ pub struct DecisionBody {
     by: PersonBody,
     /// When.
     at: Option<DateTime<Utc>>,
-    /// Why; null for whoever may not see it, and when whom it was about has been erased.
+    /// Why; null for whoever may not see the values that it concerns (of a move: any), and when whom it was about has been
+    /// erased.
     reason: Value,
     /// Of a resolution: what was chosen.
     #[serde(skip_serializing_if = "Value::is_null")]

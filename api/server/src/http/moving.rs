@@ -20,7 +20,8 @@ use uuid::Uuid;
 pub struct MoveBody {
     /// The unit.
     unit: Uuid,
-    /// The reason, kept with the decision; shown with the record, to whoever sees persons where it is.
+    /// The reason, kept with the decision; shown with the record, to whoever sees persons where it is. It names nobody: of a
+    /// record about nobody it outlives everybody's erasure.
     #[schema(example = "Báo cáo nhầm chi bộ; đã thống nhất với bí thư hai chi bộ.", max_length = 2000)]
     reason: String,
 }

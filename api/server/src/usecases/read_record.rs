@@ -53,6 +53,10 @@ pub async fn read_record(
     read_as(app, who, reason, move |snapshot, reader| {
         let (stored, values) = find(snapshot, reader, id)?;
         let moves = moves_of(snapshot, stored.record.id, values)?;
+        if moves.iter().any(|decision| decision.body.is_some()) {
+            // Also of a record about nobody: a reason may name somebody.
+            reader.note_shown(stored.record.id.uuid(), Some(stored.record.unit), stored.subject);
+        }
         let names = read_submissions::names(snapshot, moves.iter().map(|decision| decision.stored.actor))?;
         let seen = see(snapshot, reader, vec![(stored, values)])?.pop();
         let seen = seen.ok_or_else(|| Failure::refused("access.not_found"))?;
