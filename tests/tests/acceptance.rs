@@ -54,6 +54,7 @@ mod acceptance {
     mod pull_scopes;
     mod pull_waiting;
     mod push_protocol;
+    mod readdressing;
     mod reading;
     mod restore;
     mod review;

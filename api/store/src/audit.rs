@@ -5,9 +5,10 @@
 use crate::columns::{Id, Instant};
 use crate::connection::Connection;
 use crate::dialect::BIND_CHUNK;
+use crate::entry::LogEntry;
 use crate::error::StoreError;
 use crate::schema::{audit, audit_subjects, log};
-use crate::transaction::{LogEntry, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;

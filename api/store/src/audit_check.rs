@@ -9,9 +9,10 @@ use crate::audit::{Anchor, AuditRow, IS_ANCHOR, SubjectRow, anchors, hex, subjec
 use crate::columns::Id;
 use crate::connection::Connection;
 use crate::error::StoreError;
+use crate::head::Head;
 use crate::log::first_break;
 use crate::schema::{audit, audit_subjects, log};
-use crate::transaction::{Head, Reading, Snapshot};
+use crate::transaction::{Reading, Snapshot};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;

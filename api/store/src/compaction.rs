@@ -3,9 +3,10 @@
 //! by then starts afresh. Knows rows and entries of the log; how long is long enough is the configuration's to say.
 
 use crate::columns::Instant;
+use crate::entry::LogEntry;
 use crate::error::StoreError;
 use crate::schema::{feed, log};
-use crate::transaction::{LogEntry, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use muong_domain::access::Authority;

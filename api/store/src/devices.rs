@@ -3,10 +3,11 @@
 
 use crate::by_id::ById;
 use crate::columns::{Id, Instant};
+use crate::entry::LogEntry;
 use crate::error::StoreError;
 use crate::schema::devices;
 use crate::sessions;
-use crate::transaction::{LogEntry, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use muong_domain::access::Authority;

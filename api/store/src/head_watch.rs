@@ -6,7 +6,7 @@
 
 use crate::connection::{Connection, DatabaseUrl};
 use crate::error::StoreError;
-use crate::transaction::{Head, look_at_head};
+use crate::head::{Head, look_at_head};
 use crate::waiting::{ANYTHING, Changed, Waiting};
 use crate::{feed, log};
 use muong_domain::id::Seq;

@@ -2,10 +2,11 @@
 
 use crate::columns::Id;
 use crate::connection::Connection;
+use crate::entry::LogRow;
 use crate::error::StoreError;
 use crate::schema::log;
 use crate::trail::IS_NO_SUBMISSION;
-use crate::transaction::{LogRow, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -113,7 +114,7 @@ pub(crate) fn touched(
 /// Walks the whole chain. Answers the first seq that is missing, out of order or does not hash to what stands there;
 /// none when the log is dense and whole up to the head.
 pub fn first_break(read: &mut impl Reading) -> Result<Option<Seq>, StoreError> {
-    let head = crate::transaction::read_head(read.conn())?;
+    let head = crate::head::read_head(read.conn())?;
     let (mut seq, mut chain) = (Seq::ZERO, vec![0_u8; 32]);
     loop {
         let entries = page(read, seq, 1_000)?;

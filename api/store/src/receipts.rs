@@ -1,4 +1,4 @@
-//! When entries of the log were received. The log itself is `transaction.rs`'s.
+//! When entries of the log were received. The log itself is written by `transaction.rs`.
 
 use crate::columns::Instant;
 use crate::dialect::BIND_CHUNK;

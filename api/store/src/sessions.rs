@@ -5,9 +5,10 @@
 
 use crate::by_id::ById;
 use crate::columns::{Id, Instant};
+use crate::entry::LogEntry;
 use crate::error::StoreError;
 use crate::schema::{refresh_tokens, sessions};
-use crate::transaction::{LogEntry, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use muong_domain::access::Authority;

@@ -2,7 +2,8 @@
 //! that asking costs the same however full the store is.
 
 use crate::error::StoreError;
-use crate::transaction::{Reading, read_head};
+use crate::head::read_head;
+use crate::transaction::Reading;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;

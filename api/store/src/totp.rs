@@ -5,10 +5,11 @@
 //! it takes an [`Authority`].
 
 use crate::columns::{Id, Instant};
+use crate::entry::LogEntry;
 use crate::error::StoreError;
 use crate::schema::{recovery_codes, totp};
 use crate::seal::{self, Owner};
-use crate::transaction::{LogEntry, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use crate::vault::Place;
 use diesel::prelude::*;
 use muong_domain::access::Authority;

@@ -4,10 +4,11 @@
 use crate::by_id::ById;
 use crate::columns::{Id, Instant};
 use crate::dialect::BIND_CHUNK;
+use crate::entry::LogEntry;
 use crate::error::StoreError;
 use crate::schema::{grants, totp, unit_closure, users};
 use crate::sessions;
-use crate::transaction::{LogEntry, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;

@@ -115,8 +115,12 @@ impl Config {
     /// The values that types alone cannot rule out.
     fn check(&self) -> Result<(), ConfigError> {
         let unusable = |key, reason| Err(ConfigError::Unusable { key, reason });
-        let database = address("database_url", &self.database_url)?;
-        let standby = self.database_read_url.as_ref().map(|url| address("database_read_url", url)).transpose()?;
+        // The key that whoever wrote it knows it by.
+        let key = |file: &Option<PathBuf>, in_file, here| if file.is_some() { in_file } else { here };
+        let primary = key(&self.database_url_file, "database_url_file", "database_url");
+        let database = address(primary, &self.database_url)?;
+        let reading = key(&self.database_read_url_file, "database_read_url_file", "database_read_url");
+        let standby = self.database_read_url.as_ref().map(|url| address(reading, url)).transpose()?;
         if standby.is_some_and(|standby| !(is_postgres(&standby) && is_postgres(&database))) {
             return unusable("database_read_url", "must be a standby of the PostgreSQL server that database_url names");
         }
@@ -253,6 +257,9 @@ mod tests {
         assert_eq!(parse(&named).unwrap().database_url.expose(), "postgres://db/muong");
         let both = parse(&format!("{named}\ndatabase_url = 'sqlite://x.db'"));
         assert!(matches!(both, Err(ConfigError::TwoDatabases)));
+        std::fs::write(&path, "db/muong").unwrap();
+        let error = parse(&named).unwrap_err().to_string();
+        assert!(error.starts_with("database_url_file: "), "{error}");
         std::fs::remove_file(path).unwrap();
     }
 

@@ -182,8 +182,8 @@ pub struct DecisionBody {
     by: PersonBody,
     /// When.
     at: Option<DateTime<Utc>>,
-    /// Why; null for whoever may not see the values that it concerns (of a move: any), and when whom it was about has been
-    /// erased.
+    /// Why. Null when whom it was about has been erased; of a resolution, for whoever may not see the values that it chose
+    /// among; of a move, for whoever does not see persons there.
     reason: Value,
     /// Of a resolution: what was chosen.
     #[serde(skip_serializing_if = "Value::is_null")]

@@ -14,8 +14,10 @@ mod tables;
 mod write;
 
 use crate::connection::Database;
+use crate::entry::LogEntry;
 use crate::error::StoreError;
-use crate::transaction::{Head, LogEntry, Tx, look_at_head};
+use crate::head::{Head, look_at_head};
+use crate::transaction::Tx;
 use chrono::{DateTime, Utc};
 use muong_domain::id::Seq;
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,8 @@
 use super::cell::hex;
 use super::tables::{Cells, TABLES, Table, log};
 use super::{Beginning, Contents, FORMAT, TableLine, malformed};
+use crate::entry::LogRow;
 use crate::error::StoreError;
-use crate::transaction::LogRow;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::BufRead;

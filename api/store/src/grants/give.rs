@@ -4,10 +4,11 @@
 use super::history::ends_until_now;
 use super::of_user;
 use crate::columns::{Id, Instant};
+use crate::entry::LogEntry;
 use crate::error::StoreError;
 use crate::feed::{self, FeedRow};
 use crate::schema::{grants, units, users};
-use crate::transaction::{LogEntry, Reading, Tx};
+use crate::transaction::{Reading, Tx};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use muong_domain::access::{Authority, HeldGrant, Role};
